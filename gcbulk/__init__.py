@@ -1,0 +1,1 @@
+"""Text parents in bulk: a DataFrame in, the same rows out with a MessageId or an error code each."""

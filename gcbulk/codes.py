@@ -1,0 +1,120 @@
+"""The words of a results frame: every `Status`, every `ErrorCode`, and the sentence for each code.
+
+One vocabulary for all wings. The sentences are for a data officer: what it means, then what to do.
+Row-specific details (which column, which other row, when) are put in front by the room that knows them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What is known of a row."""
+
+    READY = "ready"  # can be sent (validate and preview only)
+    ACCEPTED = "accepted"  # the API queued it
+    PARTLY_ACCEPTED = "partly_accepted"  # share_identical: fewer queued than recipients, not said which
+    INVALID = "invalid"  # never sent: the row itself is wrong
+    DUPLICATE = "duplicate"  # the same text to the same number, in another row or earlier
+    OPTED_OUT = "opted_out"  # on the opt-out list
+    REJECTED = "rejected"  # the API answered no to this row; final
+    NOT_SENT = "not_sent"  # certainly not sent yet; resume will send it
+    UNKNOWN = "unknown"  # may or may not have been sent
+
+
+class ErrorCode(StrEnum):
+    """Why a row has no MessageId, or why a call failed."""
+
+    # invalid: the row itself
+    NUMBER_MISSING = "NUMBER_MISSING"
+    NUMBER_TOO_SHORT = "NUMBER_TOO_SHORT"
+    NUMBER_TOO_LONG = "NUMBER_TOO_LONG"
+    NUMBER_BAD_CHARACTERS = "NUMBER_BAD_CHARACTERS"
+    NUMBER_NOT_MOBILE = "NUMBER_NOT_MOBILE"
+    NUMBER_NOT_UK = "NUMBER_NOT_UK"
+    NUMBER_INVALID = "NUMBER_INVALID"
+    NUMBER_DIGITS_LOST = "NUMBER_DIGITS_LOST"
+    NUMBER_AMBIGUOUS = "NUMBER_AMBIGUOUS"
+    EMAIL_MISSING = "EMAIL_MISSING"
+    EMAIL_INVALID = "EMAIL_INVALID"
+    EMAIL_AMBIGUOUS = "EMAIL_AMBIGUOUS"
+    ATTACHMENT_MISSING = "ATTACHMENT_MISSING"
+    FIELD_MISSING = "FIELD_MISSING"
+    MESSAGE_EMPTY = "MESSAGE_EMPTY"
+    MESSAGE_TOO_LONG = "MESSAGE_TOO_LONG"
+    CUSTOMER_UNKNOWN = "CUSTOMER_UNKNOWN"
+    # duplicate
+    DUPLICATE = "DUPLICATE"
+    ALREADY_SENT = "ALREADY_SENT"
+    # opted out
+    OPTED_OUT = "OPTED_OUT"
+    # rejected by the API
+    INVALID_RECIPIENTS = "INVALID_RECIPIENTS"
+    INVALID_CHARACTERS = "INVALID_CHARACTERS"
+    DATA_INVALID = "DATA_INVALID"
+    TOO_LARGE = "TOO_LARGE"
+    UNKNOWN_ERROR = "UNKNOWN_ERROR"
+    # not sent yet
+    AUTH_INVALID = "AUTH_INVALID"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    PARTNER_NOT_AUTHORISED = "PARTNER_NOT_AUTHORISED"
+    RATE_LIMITED = "RATE_LIMITED"
+    NETWORK_ERROR = "NETWORK_ERROR"
+    HTTP_REFUSED = "HTTP_REFUSED"
+    IN_FLIGHT_ELSEWHERE = "IN_FLIGHT_ELSEWHERE"
+    HELD_BACK = "HELD_BACK"
+    STOPPED = "STOPPED"
+    # unknown
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    # the thin client only: an answer that cannot be read (a results row says OUTCOME_UNKNOWN)
+    INVALID_RESPONSE = "INVALID_RESPONSE"
+
+
+SENTENCES: dict[ErrorCode, str] = {
+    ErrorCode.NUMBER_MISSING: "There is no number in this row. Find one, or phone or write instead.",
+    ErrorCode.NUMBER_TOO_SHORT: "The number has too few digits. Check it with the family.",
+    ErrorCode.NUMBER_TOO_LONG: "The number has too many digits. Check it with the family.",
+    ErrorCode.NUMBER_BAD_CHARACTERS: "The number holds letters or signs that are no part of a phone number. "
+    "Put the number alone in its cell.",
+    ErrorCode.NUMBER_NOT_MOBILE: "This is not a mobile number, so it cannot be texted. Phone it, or find a mobile.",
+    ErrorCode.NUMBER_NOT_UK: "This is a number from outside the UK. If it is right, send with international=True "
+    "(--international).",
+    ErrorCode.NUMBER_INVALID: "No such number can exist. Check it with the family.",
+    ErrorCode.NUMBER_DIGITS_LOST: "A spreadsheet has rounded this number and its last digits are lost. "
+    "Export it again with the column as text.",
+    ErrorCode.NUMBER_AMBIGUOUS: "The cell holds more than one plain number, and we do not guess. "
+    "Leave the one number to text.",
+    ErrorCode.EMAIL_MISSING: "There is no email address in this row.",
+    ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
+    ErrorCode.EMAIL_AMBIGUOUS: "The cell holds more than one email address. Leave the one to write to.",
+    ErrorCode.ATTACHMENT_MISSING: "The file to attach was not found. Put it in place, or mend its name in this row.",
+    ErrorCode.FIELD_MISSING: "A field that the message uses is blank in this row. Fill it in, or give the message "
+    "a default: {{ name | default('Parent') }}.",
+    ErrorCode.MESSAGE_EMPTY: "The message is empty for this row.",
+    ErrorCode.MESSAGE_TOO_LONG: "The message is longer than the 918 characters (6 parts) that can be sent. Shorten it.",
+    ErrorCode.CUSTOMER_UNKNOWN: "This customer is not known here. Add it, or mend its name in this row.",
+    ErrorCode.DUPLICATE: "Another row sends the same text to the same recipient, so this one was left out.",
+    ErrorCode.ALREADY_SENT: "The same text went to this recipient already. "
+    "To send it again on purpose, use repeat=True (--repeat).",
+    ErrorCode.OPTED_OUT: "This recipient is on the opt-out list and was not contacted.",
+    ErrorCode.INVALID_RECIPIENTS: "The platform could not send to this recipient. Check the number with the family.",
+    ErrorCode.INVALID_CHARACTERS: "The platform refused a character in this text. Reword it and send this row again.",
+    ErrorCode.DATA_INVALID: "The platform refused this message as malformed; nothing was sent to this recipient.",
+    ErrorCode.TOO_LARGE: "The platform refused this message as too large. Shorten it.",
+    ErrorCode.UNKNOWN_ERROR: "The platform refused this message with words we do not know.",
+    ErrorCode.AUTH_INVALID: "The platform refused the customer id or API key. Check both, then resume.",
+    ErrorCode.PERMISSION_DENIED: "This customer is not allowed to send messages of this kind. "
+    "Ask Groupcall to allow it, then resume.",
+    ErrorCode.PARTNER_NOT_AUTHORISED: "The customer has not authorised this partner account. Ask them to, then resume.",
+    ErrorCode.RATE_LIMITED: "The platform asked us to slow down for longer than we waited. Resume later.",
+    ErrorCode.NETWORK_ERROR: "The platform could not be reached. Check the network, then resume.",
+    ErrorCode.HTTP_REFUSED: "The address that was called refused the call. Check the address, then resume.",
+    ErrorCode.IN_FLIGHT_ELSEWHERE: "Another run is sending the same text to this recipient at this moment. "
+    "Resume when it has ended.",
+    ErrorCode.HELD_BACK: "Held back by --limit. Resume to send it.",
+    ErrorCode.STOPPED: "The run stopped before this row was sent. Resume to send it.",
+    ErrorCode.OUTCOME_UNKNOWN: "This may or may not have been sent. It will not be sent again by itself: look at the "
+    "platform's history, then settle it with gcbulk settle --sent or --not-sent.",
+    ErrorCode.INVALID_RESPONSE: "The answer could not be understood, so the message may or may not have been sent.",
+}
