@@ -1,1 +1,119 @@
-"""Text parents in bulk: a DataFrame in, the same rows out with a MessageId or an error code each."""
+"""Text parents in bulk: a DataFrame in, the same rows out with a MessageId or an error code each.
+
+>>> import gcbulk
+>>> parents = gcbulk.read_recipients("sample_data/recipients.csv")
+>>> plan = gcbulk.preview(parents, "Dear {{ parent_name }}, school is closed today.")
+>>> results = gcbulk.send_sms(parents, "Dear {{ parent_name }}, school is closed today.",
+...                           sandbox=True, progress=False)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from gcbulk.api.client import CommunicationsClient, CredentialCheck, SendResult, check_credentials
+    from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
+    from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.run import preview, resume, send_sms
+    from gcbulk.codes import ErrorCode, Status
+    from gcbulk.errors import (
+        CampaignError,
+        CommunicationsError,
+        CredentialsError,
+        GcbulkError,
+        GcbulkWarning,
+        InputError,
+        JournalError,
+        JournalLostError,
+        OptionError,
+        RecipientsError,
+        TemplateError,
+    )
+    from gcbulk.recipients.reading import read_recipients
+    from gcbulk.recipients.schema import RecipientsSchema, ResultsSchema, validate
+    from gcbulk.sandbox import Sandbox
+
+__version__: Final = "0.1.0"
+
+_HOMES: Final[dict[str, str]] = {
+    "CampaignError": "gcbulk.errors",
+    "CommunicationsClient": "gcbulk.api.client",
+    "CommunicationsError": "gcbulk.errors",
+    "CredentialCheck": "gcbulk.api.client",
+    "CredentialsError": "gcbulk.errors",
+    "ErrorCode": "gcbulk.codes",
+    "GcbulkError": "gcbulk.errors",
+    "GcbulkWarning": "gcbulk.errors",
+    "InputError": "gcbulk.errors",
+    "JournalError": "gcbulk.errors",
+    "JournalLostError": "gcbulk.errors",
+    "OptionError": "gcbulk.errors",
+    "Preview": "gcbulk.campaign.preview",
+    "RecipientsError": "gcbulk.errors",
+    "RecipientsSchema": "gcbulk.recipients.schema",
+    "ResultsSchema": "gcbulk.recipients.schema",
+    "Sandbox": "gcbulk.sandbox",
+    "SendResult": "gcbulk.api.client",
+    "Status": "gcbulk.codes",
+    "TemplateError": "gcbulk.errors",
+    "campaign_results": "gcbulk.campaign.history",
+    "campaigns": "gcbulk.campaign.history",
+    "check_credentials": "gcbulk.api.client",
+    "preview": "gcbulk.campaign.run",
+    "purge": "gcbulk.campaign.history",
+    "read_recipients": "gcbulk.recipients.reading",
+    "resume": "gcbulk.campaign.run",
+    "send_sms": "gcbulk.campaign.run",
+    "settle": "gcbulk.campaign.history",
+    "validate": "gcbulk.recipients.schema",
+}
+"""Where each public name lives. They are imported when first used, so that `gcbulk --help` is quick."""
+
+__all__ = [
+    "CampaignError",
+    "CommunicationsClient",
+    "CommunicationsError",
+    "CredentialCheck",
+    "CredentialsError",
+    "ErrorCode",
+    "GcbulkError",
+    "GcbulkWarning",
+    "InputError",
+    "JournalError",
+    "JournalLostError",
+    "OptionError",
+    "Preview",
+    "RecipientsError",
+    "RecipientsSchema",
+    "ResultsSchema",
+    "Sandbox",
+    "SendResult",
+    "Status",
+    "TemplateError",
+    "__version__",
+    "campaign_results",
+    "campaigns",
+    "check_credentials",
+    "preview",
+    "purge",
+    "read_recipients",
+    "resume",
+    "send_sms",
+    "settle",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'gcbulk' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,7 +7,8 @@ GcbulkError
 │   └── OptionError                     an option, setting or address that cannot be used
 ├── CredentialsError                    no customer id or API key was found
 ├── JournalError                        the journal cannot be opened, read or written
-│   └── CampaignError                   this campaign cannot be begun, continued or found
+│   ├── CampaignError                   this campaign cannot be begun, continued or found
+│   └── JournalLostError                the journal could not be written in mid-run; resume goes on
 └── CommunicationsError                 the API said no, or gave no usable answer
 """
 
@@ -53,6 +54,10 @@ class JournalError(GcbulkError):
 
 class CampaignError(JournalError):
     """Raised when a campaign is unknown, differs from what was asked, or is running elsewhere."""
+
+
+class JournalLostError(JournalError):
+    """Raised when the journal could not be written after calls had left; no further call was made."""
 
 
 class CommunicationsError(GcbulkError):

@@ -1,0 +1,5 @@
+"""`python -m gcbulk`."""
+
+from gcbulk.cli import main
+
+main()

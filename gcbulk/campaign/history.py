@@ -1,0 +1,117 @@
+"""Looking back: what the journal knows of campaigns, settling what stayed unknown, purging what is old."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gcbulk.campaign import journal as journals
+from gcbulk.campaign.journal import Journal, london_date, told
+from gcbulk.campaign.results import check_same_list, results_frame
+from gcbulk.errors import CampaignError, RecipientsError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Hashable, Sequence
+
+
+def campaign_results(
+    campaign: str,
+    *,
+    recipients: pd.DataFrame | None = None,
+    number_column: Hashable | None = None,
+    journal: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
+    """The results of a campaign as they are known now; `recipients` rejoins the user's columns.
+
+    Raises CampaignError for a name that is not known, or a list that the campaign was not sent from.
+    """
+    with Journal(journal) as book:
+        known = book.campaign(campaign)
+        if known.purged_at is not None:
+            raise CampaignError(
+                f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left."
+            )
+        if recipients is not None:
+            check_same_list(known, book.records(known), recipients, number_column=number_column)
+        return results_frame(known, book.records(known), recipients)
+
+
+def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+    """Every campaign in the journal, the newest first: one row each.
+
+    Columns Campaign, CustomerId (`str`), StartedAt (`datetime64[us, UTC]`), Rows, and one of each status
+    that occurs (`int64`), `ready` being what is left to send.
+    """
+    with Journal(journal) as book:
+        known = book.campaigns()
+        counts = [book.count_states(campaign) for campaign in known]
+    frame = pd.DataFrame(
+        {
+            "Campaign": pd.array([c.name for c in known], dtype="str"),
+            "CustomerId": pd.array([c.customer_id for c in known], dtype="str"),
+            "StartedAt": pd.to_datetime([c.created_at for c in known], unit="s", utc=True).as_unit("us"),
+            "Rows": pd.array([c.row_count for c in known], dtype="int64"),
+        }
+    )
+    for state in sorted({state for by_state in counts for state in by_state}):
+        frame[state] = pd.array([by_state.get(state, 0) for by_state in counts], dtype="int64")
+    return frame
+
+
+def settle(
+    campaign: str,
+    *,
+    sent: bool,
+    rows: Sequence[int] | None = None,
+    journal: str | os.PathLike[str] | None = None,
+) -> int:
+    """Settle rows whose outcome is `unknown`, after a look at the platform's history; returns how many.
+
+    `sent=True` marks them accepted, with the MessageId `settled:<ClientRef>`; `sent=False` lets `resume` send
+    them. `rows` are positions in the list, from 0; None means every unknown row. Raises CampaignError for a
+    name that is not known, or while a run still has rows in flight.
+    """
+    with Journal(journal) as book:
+        return journals.settle(book, book.campaign(campaign), sent=sent, positions=rows)
+
+
+def settle_listed(
+    campaign: str, rows: pd.DataFrame, *, sent: bool, journal: str | os.PathLike[str] | None = None
+) -> int:
+    """Settle the unknown rows that a table lists by ClientRef, as a results file does; returns how many."""
+    if "ClientRef" not in rows.columns:
+        raise RecipientsError(
+            "The file of rows to settle has no column ClientRef. Give some rows of the results file: "
+            "gcbulk results CAMPAIGN --out FILE"
+        )
+    with Journal(journal) as book:
+        known = book.campaign(campaign)
+        listed = set(rows["ClientRef"])
+        positions = [record.position for record in book.records(known) if record.client_ref in listed]
+        return journals.settle(book, known, sent=sent, positions=positions)
+
+
+def begun_earlier(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> str:
+    """When a campaign was begun, in words, where that was on an earlier London day; else an empty string."""
+    with Journal(journal) as book:
+        begun_at = book.campaign(campaign).created_at
+    return "" if london_date(begun_at) == london_date(time.time()) else told(begun_at)
+
+
+def purge(
+    campaign: str | None = None,
+    *,
+    older_than_days: float = journals.KEEP_DAYS,
+    journal: str | os.PathLike[str] | None = None,
+) -> list[str]:
+    """Take numbers and texts out of one campaign, or of all that are older; returns the campaigns' names.
+
+    The counts are kept. It happens by itself, at each send, to what is older than 90 days.
+    """
+    with Journal(journal) as book:
+        if campaign is not None:
+            book.campaign(campaign)
+        return journals.purge(book, older_than_days=older_than_days, campaign=campaign)

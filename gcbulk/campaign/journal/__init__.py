@@ -1,0 +1,34 @@
+"""The journal: durable state. It is written before a call leaves and after it returns, and knows no pandas.
+
+tables.py     what is written              store.py     transactions, campaigns, rows
+opening.py    where it is, who may read    claims.py    runs, claims, settlements, the memory of what was sent
+days.py       the London day               beginning.py is this campaign new, or one we know?
+upkeep.py     settling by hand, purging
+"""
+
+from gcbulk.campaign.journal.beginning import Begun, begin, go_on
+from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
+from gcbulk.campaign.journal.days import london_date, told
+from gcbulk.campaign.journal.opening import home
+from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
+from gcbulk.campaign.journal.upkeep import KEEP_DAYS, purge, settle
+
+__all__ = [
+    "KEEP_DAYS",
+    "Begun",
+    "Campaign",
+    "Claim",
+    "ClaimedRow",
+    "Identity",
+    "Journal",
+    "Record",
+    "Run",
+    "Settlement",
+    "begin",
+    "go_on",
+    "home",
+    "london_date",
+    "purge",
+    "settle",
+    "told",
+]

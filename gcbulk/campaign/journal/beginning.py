@@ -1,0 +1,135 @@
+"""Beginning or going on with a campaign: is it new, the same as one we know, or the same name for another list?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gcbulk.campaign.journal.claims import Run, begin_run, bury_dead_runs, live_runs
+from gcbulk.campaign.journal.days import london, london_date, told
+from gcbulk.errors import CampaignError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
+
+    from gcbulk.campaign.journal.store import Campaign, Identity, Journal
+
+PLANNING_POLL: Final = 0.2
+"""Seconds between looks at a campaign whose rows another process is still writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run on a campaign; `fresh` where its rows are still to be written by this run."""
+
+    run: Run
+    fresh: bool
+
+
+def begin(
+    journal: Journal,
+    identity: Identity,
+    *,
+    name: str | None,
+    send_at: float | None,
+    repeat: bool,
+    lease: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Begun:
+    """Find the campaign that this is, or create it, and register a run on it.
+
+    Raises CampaignError where `name` belongs to a campaign with other content, saying what differs.
+    """
+    while True:
+        with journal.writing() as connection:
+            begun = _try_to_begin(journal, connection, identity, name=name, send_at=send_at, repeat=repeat, lease=lease)
+        if begun is not None:
+            return begun
+        sleep(PLANNING_POLL)
+
+
+def go_on(journal: Journal, campaign: Campaign, *, lease: float, late: bool) -> Run:
+    """Register a run on a known campaign; one begun on an earlier London day needs `late`."""
+    with journal.writing() as connection:
+        now = journal.check_clock(connection)
+        if campaign.purged_at is not None:
+            raise CampaignError(f"Campaign {campaign.name!r} was purged: its numbers and texts are gone.")
+        if not campaign.planned:
+            raise CampaignError(
+                f"Campaign {campaign.name!r} was interrupted before anything was sent. Send the list again."
+            )
+        if london_date(campaign.created_at) != london_date(now) and not late:
+            raise CampaignError(
+                f"Campaign {campaign.name!r} was begun on {told(campaign.created_at)}. Is it still true? "
+                "If it is, resume with late=True (--late)."
+            )
+        bury_dead_runs(connection, now)
+        return begin_run(journal, connection, campaign, lease=lease, now=now)
+
+
+def _try_to_begin(
+    journal: Journal,
+    connection: Connection,
+    identity: Identity,
+    *,
+    name: str | None,
+    send_at: float | None,
+    repeat: bool,
+    lease: float,
+) -> Begun | None:
+    now = journal.check_clock(connection)
+    bury_dead_runs(connection, now)
+    if name is not None:
+        name = name.replace("{date}", london_date(now).isoformat())
+        known = journal.named(connection, name)
+        if known is not None:
+            _refuse_other_content(known, identity)
+    else:
+        known = journal.same_campaign(connection, identity, now=now, repeat=repeat)
+    if known is not None and not known.planned and live_runs(connection, known.id):
+        return None
+    campaign = known or journal.create(
+        connection,
+        identity,
+        name=name or _name_by_time(journal, connection, identity.channel, now),
+        now=now,
+        send_at=send_at,
+        repeat=repeat,
+    )
+    run = begin_run(journal, connection, campaign, lease=lease, now=now)
+    return Begun(run, fresh=not campaign.planned)
+
+
+def _name_by_time(journal: Journal, connection: Connection, channel: str, now: float) -> str:
+    stem = name = f"{channel} {london(now):%Y-%m-%d %H:%M:%S}"
+    number = 1
+    while journal.named(connection, name) is not None:
+        number += 1
+        name = f"{stem} ({number})"
+    return name
+
+
+_DIFFERENCES: Final = {
+    "recipients_hash": "the recipients",
+    "texts_hash": "the text",
+    "customer_id": "the customer",
+    "base_url": "the API address",
+    "channel": "the channel",
+    "options": "the sending options",
+}
+
+
+def _refuse_other_content(known: Campaign, identity: Identity) -> None:
+    if known.purged_at is not None:
+        raise CampaignError(f"There was a campaign named {known.name!r}, since purged. Choose another name.")
+    differs = [words for name, words in _DIFFERENCES.items() if getattr(known, name) != getattr(identity, name)]
+    if differs:
+        raise CampaignError(
+            f"There is a campaign named {known.name!r} already, begun on {told(known.created_at)}, with other content: "
+            f"{' and '.join([', '.join(differs[:-1]), differs[-1]] if len(differs) > 1 else differs)} "
+            f"{'differ' if len(differs) > 1 or differs[0].endswith('s') else 'differs'}. "
+            "Choose another name, or leave the name out: what went already today is not sent again."
+        )

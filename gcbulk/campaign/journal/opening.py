@@ -1,0 +1,212 @@
+"""Opening a journal: where it is, who may read it, and whether it can be trusted with a promise."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import platformdirs
+import psutil
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from gcbulk.campaign.journal.tables import SCHEMA_VERSION, meta, metadata
+from gcbulk.errors import JournalError, OptionError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Connection, Engine
+
+DATABASE_ERRORS: Final = (sa.exc.SQLAlchemyError, sqlite3.Error)
+"""What a database may raise; sqlite3's own come bare from the set-up of a connection."""
+
+BUSY_SECONDS: Final = 60
+"""How long a write waits for another process to finish its own."""
+
+NETWORK_FILE_SYSTEMS: Final = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "afpfs",
+        "webdav",
+        "davfs",
+        "fuse.sshfs",
+        "fuse.davfs",
+        "9p",
+    }
+)
+"""Where file locks cannot be relied on, so that two machines could both claim a row."""
+
+
+def home() -> Path:
+    """The folder for the journal and settings: GCBULK_HOME, or the user's own state folder."""
+    configured = os.environ.get("GCBULK_HOME")
+    return Path(configured) if configured else platformdirs.user_state_path("gcbulk", appauthor=False)
+
+
+def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:
+    """The database URL of a journal: the argument, GCBULK_JOURNAL, or `journal.sqlite3` in `home()`.
+
+    Raises OptionError for a URL of a kind that cannot keep the promises.
+    """
+    source = os.fspath(journal or os.environ.get("GCBULK_JOURNAL") or home() / "journal.sqlite3")
+    if "://" not in source:
+        return sa.URL.create("sqlite", database=str(Path(source).expanduser().absolute()))
+    try:
+        url = sa.make_url(source)
+    except sa.exc.ArgumentError:
+        raise OptionError(
+            "The journal's address is not a path or a database URL. Give a path, sqlite:///PATH or postgresql://..."
+        ) from None
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise OptionError(
+            f"A journal can be kept in SQLite or PostgreSQL, not in {url.get_backend_name()}. "
+            "Give a path, sqlite:///PATH or postgresql://..."
+        )
+    return url
+
+
+def masked(url: URL) -> str:
+    """The journal's address as it may be shown: a path, or a URL without its password."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or "memory"
+    return url.render_as_string(hide_password=True)
+
+
+def open_engine(url: URL) -> Engine:
+    """An engine on a journal of this schema version, its tables made where there are none.
+
+    Raises JournalError where it cannot be opened, is no database, or was written by a newer gcbulk.
+    """
+    engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _server_engine(url)
+    try:
+        with engine.begin() as connection:
+            _make_or_check_schema(connection, masked(url))
+    except DATABASE_ERRORS as error:
+        engine.dispose()
+        raise JournalError(f"The journal {masked(url)} cannot be used: {plain_reason(error)}.") from None
+    except JournalError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def plain_reason(error: Exception) -> str:
+    """The database's own words, without the statement and its parameters: those hold numbers and texts."""
+    original = error if isinstance(error, sqlite3.Error) else getattr(error, "orig", None)
+    words = str(original if original is not None else type(error).__name__).strip().rstrip(".")
+    first_line = words.splitlines()[0] if words else "no reason was given"
+    return _PLAIN_REASONS.get(first_line, first_line)
+
+
+_PLAIN_REASONS: Final[dict[str, str]] = {
+    "file is not a database": "the file is not a database; choose another path with journal= or GCBULK_JOURNAL",
+    "database disk image is malformed": "the file is damaged; restore it from a backup before you send again",
+    "database is locked": "another program has held it for too long; close that program and try again",
+    "attempt to write a readonly database": "it is read-only; make it writable for your user",
+    "database or disk is full": "the disk is full; free some space and resume",
+    "disk I/O error": "the disk cannot be written; check it and resume",
+    "unable to open database file": "the file cannot be opened; check that its folder exists and is yours",
+}
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    if not in_memory:
+        _prepare_file(Path(str(url.database)))
+    engine = sa.create_engine(
+        url,
+        poolclass=StaticPool,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are ours to begin, below
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=ON")
+        connection.execute("PRAGMA checkpoint_fullfsync=ON")
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA cache_size=-65536")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("gcbulk_reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    try:
+        engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    except ImportError:
+        raise OptionError(
+            "A journal in PostgreSQL needs the package psycopg. Install it with: python -m pip install 'psycopg[binary]'"
+        ) from None
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        if not connection.get_execution_options().get("gcbulk_reading", False):
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1735549557)")
+
+    return engine
+
+
+def _prepare_file(path: Path) -> None:
+    """Make the file readable by its owner alone before SQLite puts anything into it."""
+    if path.is_dir():
+        raise JournalError(f"The journal {path} is a folder. Give the path of a file.")
+    _refuse_network_drive(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if sys.platform != "win32":
+            path.chmod(0o600)
+    except OSError as error:
+        raise JournalError(
+            f"The journal {path} cannot be written: {error.strerror}. "
+            "Choose another place with journal= or GCBULK_JOURNAL."
+        ) from None
+
+
+def _refuse_network_drive(path: Path) -> None:
+    mounts = [m for m in psutil.disk_partitions(all=True) if path.is_relative_to(m.mountpoint)]
+    mount = max(mounts, key=lambda m: len(m.mountpoint), default=None)
+    remote = path.drive.startswith("\\\\") or (
+        mount is not None and (mount.fstype.lower() in NETWORK_FILE_SYSTEMS or "remote" in mount.opts.split(","))
+    )
+    if remote:
+        raise JournalError(
+            f"The journal {path} is on a network drive, where two machines could both claim a row. "
+            "Put it on a local disk, or use a PostgreSQL journal."
+        )
+
+
+def _make_or_check_schema(connection: Connection, shown: str) -> None:
+    if not sa.inspect(connection).has_table(meta.name):
+        metadata.create_all(connection)
+        connection.execute(meta.insert().values(key="schema_version", value=str(SCHEMA_VERSION)))
+        return
+    found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one_or_none()
+    if found is None or not found.isdigit():
+        raise JournalError(
+            f"The journal {shown} is not one of gcbulk's. Choose another with journal= or GCBULK_JOURNAL."
+        )
+    if int(found) > SCHEMA_VERSION:
+        raise JournalError(
+            f"The journal {shown} was written by a newer gcbulk (schema {found}; this one knows {SCHEMA_VERSION}). "
+            "Upgrade gcbulk on this machine."
+        )

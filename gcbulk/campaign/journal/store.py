@@ -1,0 +1,343 @@
+"""The journal itself: one transaction at a time, campaigns found or begun, rows written and read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from gcbulk.campaign.journal.days import london_date, told
+from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
+from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
+from gcbulk.codes import Status
+from gcbulk.errors import CampaignError, JournalError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+UNFINISHED_DAYS: Final = 7
+"""For how many days an unnamed campaign that was not finished is still the same campaign."""
+CLOCK_TOLERANCE: Final = 300.0
+"""Seconds by which this machine's clock may be behind the journal's newest entry."""
+WRITE_ROWS: Final = 20_000
+"""Rows written in one transaction, so that a large plan does not hold up a run beside it."""
+READ_ROWS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What makes two campaigns the same: the content, the customer, the channel, the options, the address."""
+
+    base_url: str
+    customer_id: str
+    channel: str
+    options: Mapping[str, Any]
+    recipients_hash: str
+    texts_hash: str
+    row_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A campaign as the journal knows it; times in seconds since 1970 UTC."""
+
+    id: int
+    name: str
+    created_at: float
+    base_url: str
+    customer_id: str
+    channel: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    send_at: float | None
+    recipients_hash: str | None
+    texts_hash: str | None
+    row_count: int
+    repeat: bool
+    planned: bool
+    stop_code: str | None
+    stop_detail: str | None
+    purged_at: float | None
+    counts: Mapping[str, int] | None
+
+
+class Record(NamedTuple):
+    """One input row as the journal knows it; `state` is a Status value, `ready` or `in_flight`."""
+
+    position: int
+    address: str | None
+    repair: str | None
+    state: str
+    message_id: str | None
+    error_code: str | None
+    error_detail: str | None
+    parts: int | None
+    client_ref: str | None
+    accepted_at: float | None
+
+
+_RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]
+
+
+class Journal:
+    """Durable memory of every campaign: what was planned, what left, what came of it.
+
+    `journal` is a path, a database URL, or None for GCBULK_JOURNAL or the default place. `clock` gives
+    seconds since 1970 UTC; with PostgreSQL the server's clock is used instead. Safe to share between threads.
+    Raises JournalError, with a sentence, where the database refuses.
+    """
+
+    def __init__(
+        self, journal: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        url = journal_url(journal)
+        self.shown = masked(url)
+        self._clock = clock
+        self._engine = open_engine(url)
+        self._is_sqlite = url.get_backend_name() == "sqlite"
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"Journal({self.shown!r})"
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One write transaction, alone among all processes on this journal, committed to disk at its end."""
+        with self._translated(), self._turn(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One read-only transaction, which never waits for a writer in another process."""
+        with self._translated(), self._turn(), self._engine.connect() as bare:
+            connection = bare.execution_options(gcbulk_reading=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._is_sqlite:
+            yield
+            return
+        with self._lock:  # SQLite's one connection serves one thread at a time
+            yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DATABASE_ERRORS as error:
+            raise JournalError(f"The journal {self.shown} cannot be used: {plain_reason(error)}.") from None
+
+    def vacuum(self) -> None:
+        """Leave nothing of deleted rows in free pages or the write-ahead log."""
+        with self._translated(), self._turn():
+            if self._is_sqlite:
+                with closing(self._engine.raw_connection()) as raw:
+                    raw.cursor().execute("VACUUM")
+                    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                return
+            with self._engine.connect() as bare:
+                bare.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"VACUUM {recipients.name}")
+
+    def now(self, connection: Connection) -> float:
+        """The time by the clock that all runs on this journal share, in seconds since 1970 UTC."""
+        if self._is_sqlite:
+            return self._clock()
+        return float(connection.execute(sa.select(sa.func.extract("epoch", sa.func.clock_timestamp()))).scalar_one())
+
+    def check_clock(self, connection: Connection) -> float:
+        """The time now; JournalError where this machine's clock is far behind what the journal has seen."""
+        now = self.now(connection)
+        newest = connection.execute(
+            sa.select(
+                sa.select(sa.func.max(campaigns.c.created_at)).scalar_subquery(),
+                sa.select(sa.func.max(runs.c.heartbeat_at)).scalar_subquery(),
+                sa.select(batches.c.claimed_at).order_by(batches.c.id.desc()).limit(1).scalar_subquery(),
+            )
+        ).one()
+        latest = max((moment for moment in newest if moment is not None), default=now)
+        if latest - now > CLOCK_TOLERANCE:
+            raise JournalError(
+                f"This machine's clock says {told(now)}, but the journal's newest entry is from {told(latest)}. "
+                "Set the clock right: which texts went today cannot be told without it."
+            )
+        return now
+
+    def campaign(self, name: str) -> Campaign:
+        """The campaign of this name, as it is now; CampaignError, with the nearest names, where there is none."""
+        with self.reading() as connection:
+            found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()
+            if found is None:
+                names = connection.execute(sa.select(campaigns.c.name).order_by(campaigns.c.id.desc())).scalars().all()
+                raise CampaignError(_no_such_campaign(name, names))
+        return Campaign(**found._mapping)
+
+    def campaigns(self) -> list[Campaign]:
+        """Every campaign, the newest first."""
+        with self.reading() as connection:
+            found = connection.execute(sa.select(campaigns).order_by(campaigns.c.id.desc())).all()
+        return [Campaign(**row._mapping) for row in found]
+
+    def named(self, connection: Connection, name: str) -> Campaign | None:
+        """The campaign of this name, inside a transaction."""
+        found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()
+        return None if found is None else Campaign(**found._mapping)
+
+    def same_campaign(self, connection: Connection, identity: Identity, *, now: float, repeat: bool) -> Campaign | None:
+        """The unnamed run's own campaign: identical, and of today or unfinished; with `repeat`, unfinished only."""
+        found = connection.execute(
+            sa.select(campaigns)
+            .where(
+                campaigns.c.texts_hash == identity.texts_hash,
+                campaigns.c.recipients_hash == identity.recipients_hash,
+                campaigns.c.base_url == identity.base_url,
+                campaigns.c.customer_id == identity.customer_id,
+                campaigns.c.channel == identity.channel,
+                campaigns.c.created_at > now - UNFINISHED_DAYS * 86_400,
+            )
+            .order_by(campaigns.c.id.desc())
+        ).all()
+        for row in found:
+            campaign = Campaign(**row._mapping)
+            if campaign.options != identity.options:
+                continue
+            today = london_date(campaign.created_at) == london_date(now) and not repeat
+            if today or not campaign.planned or self.left_to_send(connection, campaign.id):
+                return campaign
+        return None
+
+    def create(
+        self,
+        connection: Connection,
+        identity: Identity,
+        *,
+        name: str,
+        now: float,
+        send_at: float | None,
+        repeat: bool,
+    ) -> Campaign:
+        """Begin a campaign, its rows still to be written."""
+        values = {
+            "name": name,
+            "created_at": now,
+            "base_url": identity.base_url,
+            "customer_id": identity.customer_id,
+            "channel": identity.channel,
+            "options": dict(identity.options),
+            "send_at": send_at,
+            "recipients_hash": identity.recipients_hash,
+            "texts_hash": identity.texts_hash,
+            "row_count": identity.row_count,
+            "repeat": repeat,
+            "planned": False,
+        }
+        connection.execute(campaigns.insert().values(values))
+        found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one()
+        return Campaign(**found._mapping)
+
+    def write_rows(self, campaign: Campaign, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write every row of a new campaign, and mark it planned; what a dead run left half-written goes first."""
+        with self.writing() as connection:
+            connection.execute(recipients.delete().where(recipients.c.campaign_id == campaign.id))
+        for chunk in _chunks(rows, WRITE_ROWS):
+            with self.writing() as connection:
+                connection.execute(recipients.insert(), [{"campaign_id": campaign.id, **row} for row in chunk])
+        with self.writing() as connection:
+            connection.execute(campaigns.update().where(campaigns.c.id == campaign.id).values(planned=True))
+
+    def is_planned(self, campaign: Campaign) -> bool:
+        """Whether every row of the campaign is written."""
+        with self.reading() as connection:
+            return bool(
+                connection.execute(sa.select(campaigns.c.planned).where(campaigns.c.id == campaign.id)).scalar_one()
+            )
+
+    def left_to_send(self, connection: Connection, campaign_id: int) -> bool:
+        """Whether any row of the campaign is still to be sent, or in flight."""
+        return (
+            connection.execute(
+                sa.select(sa.literal(1))
+                .where(recipients.c.campaign_id == campaign_id, recipients.c.state.in_([Status.READY, IN_FLIGHT]))
+                .limit(1)
+            ).first()
+            is not None
+        )
+
+    def count_states(self, campaign: Campaign) -> dict[str, int]:
+        """How many rows of the campaign are in each state."""
+        if campaign.counts is not None:
+            return dict(campaign.counts)
+        with self.reading() as connection:
+            found = connection.execute(
+                sa.select(recipients.c.state, sa.func.count())
+                .where(recipients.c.campaign_id == campaign.id)
+                .group_by(recipients.c.state)
+            ).all()
+        return {str(state): int(n) for state, n in found}
+
+    def batches_with(self, campaign: Campaign, states: Sequence[str]) -> list[int]:
+        """The numbers of the planned calls that have a row in one of these states."""
+        with self.reading() as connection:
+            return list(
+                connection.execute(
+                    sa.select(recipients.c.batch_number)
+                    .where(recipients.c.campaign_id == campaign.id, recipients.c.state.in_(states))
+                    .distinct()
+                    .order_by(recipients.c.batch_number)
+                ).scalars()
+            )
+
+    def records(self, campaign: Campaign) -> Iterator[Record]:
+        """Every row of the campaign in the order of the input, read in pieces."""
+        after = -1
+        while True:
+            with self.reading() as connection:
+                rows = connection.execute(
+                    sa.select(*_RECORD_COLUMNS)
+                    .where(recipients.c.campaign_id == campaign.id, recipients.c.position > after)
+                    .order_by(recipients.c.position)
+                    .limit(READ_ROWS)
+                ).all()
+            if not rows:
+                return
+            yield from (Record._make(row) for row in rows)
+            after = rows[-1].position
+
+
+def _chunks(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _no_such_campaign(name: str, names: Iterable[str]) -> str:
+    import difflib
+
+    known = list(names)
+    if not known:
+        return f"There is no campaign named {name!r}: this journal holds none yet."
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
+    return f"There is no campaign named {name!r}. The nearest are: {', '.join(map(repr, near))}. See: gcbulk campaigns"

@@ -1,0 +1,102 @@
+"""The journal's tables. Times are seconds since 1970-01-01 UTC; one row of `recipients` is one input row.
+
+What was sent is not written down twice: a recipient's own row, in one of `HELD`, *is* the memory that its
+text went (or may have gone) to its address. It is taken with the claim and given back by the settlement, in
+the same transactions, because it is the same row.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from gcbulk.codes import Status
+
+SCHEMA_VERSION: Final = 1
+
+IN_FLIGHT: Final = "in_flight"  # claimed by a run; the only state that is not also a Status
+HELD: Final = (IN_FLIGHT, Status.ACCEPTED, Status.PARTLY_ACCEPTED, Status.UNKNOWN)  # sent, or perhaps sent
+
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
+)
+
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String, nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("base_url", sa.String, nullable=False),
+    sa.Column("customer_id", sa.String, nullable=False),
+    sa.Column("channel", sa.String, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),  # what shapes the messages: sender, send_at, ...
+    sa.Column("send_at", sa.Float),  # when a scheduled campaign counts as sent
+    sa.Column("recipients_hash", sa.String),
+    sa.Column("texts_hash", sa.String),
+    sa.Column("row_count", sa.Integer, nullable=False),
+    sa.Column("repeat", sa.Boolean, nullable=False),
+    sa.Column("planned", sa.Boolean, nullable=False),  # false while its rows are still being written
+    sa.Column("stop_code", sa.String),  # why the last run stopped before the end, for the rows it never tried
+    sa.Column("stop_detail", sa.String),
+    sa.Column("purged_at", sa.Float),
+    sa.Column("counts", sa.JSON),  # kept when a purge takes the rows' personal data
+    sa.Index("campaigns_content", "texts_hash"),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("campaign_id", sa.ForeignKey("campaigns.id"), nullable=False, index=True),
+    sa.Column("host", sa.String, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("process_started", sa.Float, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("heartbeat_at", sa.Float, nullable=False),
+    sa.Column("lease", sa.Float, nullable=False),  # seconds after a heartbeat for which the run counts as alive
+    sa.Column("ended_at", sa.Float),
+)
+
+batches = sa.Table(
+    "batches",  # one API call each: written by the claim, closed by the settlement
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("token", sa.String, nullable=False, unique=True),
+    sa.Column("campaign_id", sa.ForeignKey("campaigns.id"), nullable=False, index=True),
+    sa.Column("run_id", sa.ForeignKey("runs.id"), nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("claimed_at", sa.Float, nullable=False),
+    sa.Column("settled_at", sa.Float),
+    sa.Column("http_status", sa.Integer),
+)
+
+recipients = sa.Table(
+    "recipients",
+    metadata,
+    sa.Column("campaign_id", sa.ForeignKey("campaigns.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("batch_number", sa.Integer),  # the planned call; none where the row is never sent
+    sa.Column("address", sa.String),
+    sa.Column("repair", sa.String),
+    sa.Column("text", sa.String),
+    sa.Column("parts", sa.Integer),
+    sa.Column("client_ref", sa.String),
+    sa.Column("content_key", sa.LargeBinary),  # hash of (API address, customer, channel, recipient, text)
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("batch_id", sa.Integer),  # the last claim that took this row
+    sa.Column("claimed_at", sa.Float),
+    sa.Column("counts_at", sa.Float),  # the claim's time, or the time it is scheduled for
+    sa.Column("message_id", sa.String),
+    sa.Column("accepted_at", sa.Float),
+    sa.Column("error_code", sa.String),
+    sa.Column("error_detail", sa.String),
+    sa.Index("recipients_content", "content_key"),
+    sa.Index("recipients_batch", "campaign_id", "batch_number"),
+)

@@ -1,0 +1,189 @@
+"""Planning: recipients and a message become rows that say what is to be sent, in which call, or why not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.messages.parts import count_parts
+from gcbulk.messages.template import Template
+from gcbulk.recipients.schema import name_rows, user_columns, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from gcbulk.recipients.optouts import OptOuts
+
+_STR: Final = "str"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a campaign is to do. `frame` holds the user's columns, the annotations, and `Text`.
+
+    `frame` has the index and row order of the input; Status is `ready` where a row is to be sent.
+    """
+
+    frame: pd.DataFrame
+
+    @property
+    def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which rows are to be sent, by position."""
+        return (self.frame["Status"] == Status.READY).to_numpy(dtype=bool)
+
+    def recipients_hash(self) -> str:
+        """A hash of all addresses in order: equal for the same list of people."""
+        return _hash_of(self.frame["SentTo"])
+
+    def texts_hash(self) -> str:
+        """A hash of all rendered texts in order."""
+        return _hash_of(self.frame["Text"])
+
+    def rows(
+        self, *, base_url: str, customer_id: str, channel: str, chunk_size: int, share_identical: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Every row as the journal keeps it, in the order of the input."""
+        numbers, messages = self._calls(chunk_size, share_identical)
+        refs = _client_refs(messages)
+        seed = hashlib.blake2b("\x1f".join((base_url, customer_id, channel, "")).encode(), digest_size=16)
+        frame = self.frame
+        for start in range(0, len(frame), 10_000):
+            part = slice(start, start + 10_000)
+            columns = zip(
+                numbers[part].tolist(),
+                _values(frame["SentTo"].iloc[part]),
+                _values(frame["Repair"].iloc[part]),
+                _values(frame["Text"].iloc[part]),
+                frame["Parts"].iloc[part].tolist(),
+                _values(frame["Status"].iloc[part]),
+                _values(frame["ErrorCode"].iloc[part]),
+                _values(frame["ErrorDetail"].iloc[part]),
+                strict=True,
+            )
+            for position, (number, address, repair, text, parts, state, code, detail) in enumerate(columns, start):
+                sendable = number >= 0
+                yield {
+                    "position": position,
+                    "batch_number": number if sendable else None,
+                    "address": address,
+                    "repair": repair,
+                    "text": text if sendable else None,
+                    "parts": parts if sendable else None,
+                    "client_ref": refs[messages[position]] if sendable else None,
+                    "content_key": _content_key(seed, address, text) if sendable else None,
+                    "state": state,
+                    "error_code": code,
+                    "error_detail": detail,
+                }
+
+    def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """For each row the number of its call and of its message object; -1 where it is not sent."""
+        positions = np.flatnonzero(self.ready)
+        numbers = np.full(len(self.frame), -1, dtype=np.int64)
+        messages = np.full(len(self.frame), -1, dtype=np.int64)
+        if share_identical:
+            texts = pd.factorize(self.frame["Text"].iloc[positions])[0]
+            by_text = np.argsort(texts, kind="stable")
+            positions, texts = positions[by_text], texts[by_text]
+        order = np.arange(len(positions))
+        numbers[positions] = order // chunk_size
+        if share_identical:
+            begins = np.ones(len(positions), dtype=bool)
+            begins[1:] = (texts[1:] != texts[:-1]) | (order[1:] % chunk_size == 0)
+            order = np.cumsum(begins) - 1
+        messages[positions] = order
+        return numbers, messages
+
+
+def make_plan(
+    recipients: pd.DataFrame,
+    message: str,
+    *,
+    number_column: Hashable | None = None,
+    international: bool = False,
+    opt_outs: OptOuts | None = None,
+) -> Plan:
+    """Validate the recipients, render the message for each, and leave out what must not be sent.
+
+    Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
+    """
+    template = Template(message)
+    fields = _fields(recipients)
+    template.check(fields.columns)
+    frame = validate(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
+    ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
+    rendered = template.render(fields)
+    text = rendered["Text"].to_numpy(dtype=object)
+    broken = ready & rendered["ErrorCode"].notna().to_numpy(dtype=bool)
+    status = frame["Status"].to_numpy(dtype=object).copy()
+    code = frame["ErrorCode"].to_numpy(dtype=object).copy()
+    detail = frame["ErrorDetail"].to_numpy(dtype=object).copy()
+    status[broken] = Status.INVALID.value
+    code[broken] = rendered["ErrorCode"].to_numpy(dtype=object)[broken]
+    detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
+    positions = np.flatnonzero(ready & ~broken)
+    again, first = _repeated(frame["SentTo"].to_numpy(dtype=object)[positions], text[positions])
+    doubled = positions[again]
+    status[doubled] = Status.DUPLICATE.value
+    code[doubled] = ErrorCode.DUPLICATE.value
+    names = name_rows(frame.index, positions[first])
+    detail[doubled] = [f"The same as {name}. {SENTENCES[ErrorCode.DUPLICATE]}" for name in names]
+    frame["Status"] = pd.array(status, dtype=_STR)
+    frame["ErrorCode"] = pd.array(code, dtype=_STR)
+    frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
+    frame["Text"] = pd.array(text, dtype=_STR)
+    sent = pd.Series(np.where(status == Status.READY.value, text, None), dtype=_STR)
+    frame["Parts"] = count_parts(sent)["Parts"].to_numpy()
+    return Plan(frame)
+
+
+def _fields(recipients: pd.DataFrame) -> pd.DataFrame:
+    """The user's columns under the user's own names, for the message's fields."""
+    fields = user_columns(recipients)
+    if len(fields.columns) == len(recipients.columns):
+        fields.columns = recipients.columns
+    return fields
+
+
+def _repeated(
+    addresses: np.ndarray[Any, Any], texts: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Indices of the rows that repeat an earlier one, and for each the index of that earlier one."""
+    pairs = pd.DataFrame({"address": addresses, "text": texts})
+    group = pairs.groupby(["address", "text"], sort=False).ngroup().to_numpy()
+    firsts = np.flatnonzero(~pd.Series(group).duplicated().to_numpy())
+    again = np.flatnonzero(pd.Series(group).duplicated().to_numpy())
+    return again, firsts[group[again]]
+
+
+def _values(column: pd.Series[Any]) -> list[str | None]:
+    """A string column as Python strings, None where it is missing."""
+    return column.astype(object).where(column.notna(), None).tolist()
+
+
+def _hash_of(column: pd.Series[Any]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(column), 10_000):
+        piece = "\x1e".join(value or "" for value in _values(column.iloc[start : start + 10_000]))
+        digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
+    return digest.hexdigest()
+
+
+def _content_key(seed: hashlib.blake2b, address: str | None, text: str | None) -> bytes:
+    digest = seed.copy()
+    digest.update(f"{address}\x1f{text}".encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def _client_refs(messages: np.ndarray[Any, Any]) -> list[str]:
+    """A random reference for each message object, in the form of the vendor's example: a GUID."""
+    total = int(messages.max(initial=-1)) + 1
+    digits = os.urandom(16 * total).hex()
+    refs = (digits[32 * n : 32 * n + 32] for n in range(total))
+    return [f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}" for d in refs]

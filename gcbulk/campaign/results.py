@@ -1,0 +1,145 @@
+"""From the journal back to the user: the results frame, its summary, and the list of who has not been told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from gcbulk.campaign.journal import Record
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.errors import CampaignError
+from gcbulk.recipients.schema import user_columns, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from gcbulk.campaign.journal import Campaign
+
+NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
+"""The statuses of people who were to be told and, as far as is known, were not."""
+
+_IN_FLIGHT: Final = "Another run is sending this at this moment. Look again when it has ended."
+_TEXT_COLUMNS: Final = {
+    "SentTo": "address",
+    "Repair": "repair",
+    "Status": "state",
+    "MessageId": "message_id",
+    "ErrorCode": "error_code",
+    "ErrorDetail": "error_detail",
+}
+
+
+def results_frame(campaign: Campaign, records: Iterable[Record], recipients: pd.DataFrame | None) -> pd.DataFrame:
+    """The same rows, in the same order, under the same index, each with its MessageId or an error code.
+
+    Adds SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`), Parts (`Int64`) and
+    AcceptedAt (`datetime64[us, UTC]`). Without `recipients` the annotations come alone, under a RangeIndex.
+    """
+    known = pd.DataFrame.from_records(list(records), columns=list(Record._fields))
+    if recipients is None:
+        frame = pd.DataFrame(index=pd.RangeIndex(len(known)))
+    else:
+        frame = user_columns(recipients)
+        if len(frame) != len(known):
+            raise CampaignError(
+                f"Campaign {campaign.name!r} has {len(known)} rows, but these recipients are {len(frame)}. "
+                "Give the list that the campaign was sent from."
+            )
+    _say_why_not_sent(known, campaign)
+    for name, source in _TEXT_COLUMNS.items():
+        frame[name] = pd.array(known[source].to_numpy(dtype=object), dtype="str")
+    frame["Parts"] = pd.array(known["parts"].to_numpy(dtype=object), dtype="Int64")
+    frame["ClientRef"] = pd.array(known["client_ref"].to_numpy(dtype=object), dtype="str")
+    accepted_at = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
+    frame["AcceptedAt"] = pd.to_datetime(accepted_at, unit="s", utc=True).as_unit("us")
+    frame.attrs["campaign"] = campaign.name
+    return frame
+
+
+def _say_why_not_sent(known: pd.DataFrame, campaign: Campaign) -> None:
+    """Turn the journal's two passing states into words for people."""
+    stop = ErrorCode(campaign.stop_code or ErrorCode.STOPPED)
+    untried = (known["state"] == Status.READY) & known["error_code"].isna()
+    known.loc[untried, ["error_code", "error_detail"]] = [stop.value, campaign.stop_detail or SENTENCES[stop]]
+    known.loc[known["state"] == Status.READY, "state"] = Status.NOT_SENT.value
+    moving = known["state"] == "in_flight"
+    known.loc[moving, ["state", "error_code", "error_detail"]] = [
+        Status.UNKNOWN.value,
+        ErrorCode.OUTCOME_UNKNOWN.value,
+        _IN_FLIGHT,
+    ]
+
+
+def check_same_list(
+    campaign: Campaign, records: Iterable[Record], recipients: pd.DataFrame, *, number_column: Hashable | None = None
+) -> None:
+    """Raise CampaignError where a list of recipients is not the one that the campaign was sent from."""
+    mine = validate(recipients, number_column=number_column, international=True)["SentTo"].tolist()
+    theirs = [record.address for record in records]
+    same = len(theirs) == len(mine) and all(b is None or a == b for a, b in zip(mine, theirs, strict=True))
+    if not same:
+        raise CampaignError(
+            f"These recipients are not the list that campaign {campaign.name!r} was sent from. "
+            "Give that list, in the same order, or leave it out."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The counts of a results frame: rows by status, rows by error code, and SMS parts that were accepted."""
+
+    total: int
+    statuses: dict[str, int]
+    codes: dict[str, int]
+    parts: int
+
+    @property
+    def accepted(self) -> int:
+        """Rows that the API queued, wholly or in part."""
+        return self.statuses.get(Status.ACCEPTED, 0) + self.statuses.get(Status.PARTLY_ACCEPTED, 0)
+
+    @property
+    def not_told(self) -> int:
+        """People who have not been told, as far as is known."""
+        return sum(self.statuses.get(status, 0) for status in NOT_TOLD)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as plain values, for JSON."""
+        return {
+            "rows": self.total,
+            "statuses": self.statuses,
+            "error_codes": self.codes,
+            "parts_accepted": self.parts,
+            "not_told": self.not_told,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.total:>7} rows", *(f"{n:>7} {status}" for status, n in self.statuses.items())]
+        for code, n in self.codes.items():
+            lines.append(f"{'':>7}   {n} {code}: {SENTENCES[ErrorCode(code)]}")
+        if self.not_told:
+            lines.append(f"Not told: {self.not_told} of {self.total} rows (invalid, rejected, not sent or unknown).")
+        else:
+            lines.append("Everybody who was to be told was told, as far as the platform has answered.")
+        return "\n".join(lines)
+
+
+def summarise(results: pd.DataFrame) -> Summary:
+    """Count a results frame by status (in the order of Status) and by error code."""
+    statuses = results["Status"].value_counts()
+    codes = results["ErrorCode"].dropna().value_counts()
+    taken = results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value])
+    return Summary(
+        total=len(results),
+        statuses={status.value: int(statuses[status.value]) for status in Status if status.value in statuses.index},
+        codes={str(code): int(n) for code, n in codes.items()},
+        parts=int(results.loc[taken, "Parts"].sum()),
+    )
+
+
+def not_told(results: pd.DataFrame, recipients: pd.DataFrame) -> pd.DataFrame:
+    """The rows of people who have not been told, in the user's own columns, to mend or to phone."""
+    return recipients.loc[results["Status"].isin([s.value for s in NOT_TOLD]).to_numpy(dtype=bool)].copy()

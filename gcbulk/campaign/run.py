@@ -1,0 +1,409 @@
+"""The only place that puts the wings together: recipients and a message in, results out."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gcbulk.api.client import CommunicationsClient
+from gcbulk.campaign import journal as journals
+from gcbulk.campaign.journal import Identity, Journal, begin, go_on, told
+from gcbulk.campaign.options import SendOptions
+from gcbulk.campaign.plan import Plan, make_plan
+from gcbulk.campaign.preview import Preview
+from gcbulk.campaign.results import NOT_TOLD, Summary, check_same_list, results_frame, summarise
+from gcbulk.campaign.sending import Manner, RunReport, Sender
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.errors import (
+    CampaignError,
+    GcbulkWarning,
+    JournalError,
+    JournalLostError,
+    OptionError,
+)
+from gcbulk.progress import Progress
+from gcbulk.recipients.optouts import opt_out_numbers
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Hashable, Iterator
+    from datetime import datetime
+
+    import pandas as pd
+
+    from gcbulk.campaign.journal import Campaign, Run
+    from gcbulk.campaign.options import Delivery
+    from gcbulk.recipients.optouts import OptOuts
+
+logger = logging.getLogger("gcbulk")
+
+CHANNEL: Final = "sms"
+PRODUCTION: Final = "https://m5api.groupcall.com"
+DRAMA_PREFIX: Final = "+447700900"
+OTHER_RUNS_POLL: Final = 0.2
+"""Seconds between looks at another run on the same campaign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a run did: the results frame, its summary, and how the run ended."""
+
+    results: pd.DataFrame
+    summary: Summary
+    campaign: str
+    report: RunReport
+    nothing_left: str = ""  # why there was nothing left to send; empty where there was
+
+
+def preview(
+    recipients: pd.DataFrame,
+    message: str,
+    *,
+    number_column: Hashable | None = None,
+    international: bool = False,
+    opt_outs: OptOuts | None = None,
+) -> Preview:
+    """What a send would do, without sending: counts, parts, the first texts, every problem.
+
+    `recipients` is any DataFrame with a column of numbers; `message` a text with merge fields. The result
+    shows itself in a notebook or terminal; its `.frame` has the user's columns, the annotations, and `Text`.
+    Raises RecipientsError or TemplateError as `send_sms` would.
+
+    >>> import pandas as pd
+    >>> plan = preview(pd.DataFrame({"mobile": ["07700 900123"], "name": ["Ann"]}), "Dear {{ name }}")
+    >>> plan.frame["Text"].tolist()
+    ['Dear Ann']
+    """
+    return Preview(
+        make_plan(
+            recipients, message, number_column=number_column, international=international, opt_outs=opt_outs
+        ).frame
+    )
+
+
+def send_sms(
+    recipients: pd.DataFrame,
+    message: str,
+    *,
+    campaign: str | None = None,
+    client: CommunicationsClient | None = None,
+    number_column: Hashable | None = None,
+    international: bool = False,
+    opt_outs: OptOuts | None = None,
+    chunk_size: int = 20,
+    concurrency: int = 4,
+    calls_per_second: float | None = None,
+    timeout: float = 30.0,
+    max_attempts: int = 6,
+    delivery: Delivery = "at_most_once",
+    repeat: bool = False,
+    share_identical: bool = False,
+    journal: str | os.PathLike[str] | None = None,
+    sandbox: bool = False,
+    progress: bool = True,
+    sender: str | None = None,
+    send_at: datetime | str | None = None,
+    callback_url: str | None = None,
+) -> pd.DataFrame:
+    """Text every recipient once; the same rows come back, each with a MessageId or an error code.
+
+    `recipients` is any DataFrame (any index, extra columns, dtypes); it is not modified. `message` may hold
+    merge fields: column `Parent Name` is `{{ parent_name }}`. Running the same call again is safe: the journal
+    knows what went. `client` defaults to one with the credentials of the environment or keyring.
+
+    Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
+    Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index. In every row exactly one of
+    MessageId and ErrorCode is set. `results.attrs["campaign"]` names the campaign.
+
+    Raises RecipientsError, TemplateError, OptionError, CredentialsError or JournalError before anything is
+    sent. What goes wrong later is a row's Status and ErrorCode; JournalError, where the journal can no longer
+    be written: `resume` goes on from there.
+
+    >>> import pandas as pd
+    >>> people = pd.DataFrame({"mobile": ["07700 900123", ""], "name": ["Ann", "Bob"]})
+    >>> results = send_sms(people, "Dear {{ name }}, school is closed.", sandbox=True, progress=False)
+    >>> results[["name", "Status", "ErrorCode"]].values.tolist()
+    [['Ann', 'accepted', nan], ['Bob', 'invalid', 'NUMBER_MISSING']]
+    """
+    options = SendOptions(
+        chunk_size=chunk_size,
+        concurrency=concurrency,
+        calls_per_second=calls_per_second,
+        timeout=timeout,
+        max_attempts=max_attempts,
+        delivery=delivery,
+        repeat=repeat,
+        share_identical=share_identical,
+        journal=journal,
+        sandbox=sandbox,
+        progress=progress,
+        sender=sender,
+        send_at=send_at,
+        callback_url=callback_url,
+    )
+    plan = make_plan(recipients, message, number_column=number_column, international=international, opt_outs=opt_outs)
+    sent = send_plan(plan, recipients, options, campaign=campaign, client=client)
+    if sent.nothing_left:
+        warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
+    return sent.results
+
+
+def send_plan(
+    plan: Plan,
+    recipients: pd.DataFrame,
+    options: SendOptions,
+    *,
+    campaign: str | None = None,
+    client: CommunicationsClient | None = None,
+) -> Sent:
+    """Send a plan made of `recipients`; what `send_sms` and the faces share."""
+    with _at_the_platform(options, client) as (api, journal):
+        _warn_of_drama_numbers(plan, api)
+        scheduled = options.scheduled()
+        shape = {
+            "sender": options.sender,
+            "send_at": scheduled.isoformat() if scheduled else None,
+            "share_identical": options.share_identical,
+        }
+        identity = Identity(
+            base_url=api.base_url,
+            customer_id=api.customer_id,
+            channel=CHANNEL,
+            options={name: value for name, value in shape.items() if value},
+            recipients_hash=plan.recipients_hash(),
+            texts_hash=plan.texts_hash(),
+            row_count=len(plan.frame),
+        )
+        journals.purge(journal)
+        begun = begin(
+            journal,
+            identity,
+            name=campaign,
+            send_at=scheduled.timestamp() if scheduled else None,
+            repeat=options.repeat,
+            lease=_lease(api),
+        )
+        with begun.run.alive():
+            if begun.fresh:
+                rows = plan.rows(
+                    base_url=api.base_url,
+                    customer_id=api.customer_id,
+                    channel=CHANNEL,
+                    chunk_size=options.chunk_size,
+                    share_identical=options.share_identical,
+                )
+                journal.write_rows(begun.run.campaign, rows)
+            return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()))
+
+
+def resume(
+    campaign: str,
+    *,
+    recipients: pd.DataFrame | None = None,
+    number_column: Hashable | None = None,
+    client: CommunicationsClient | None = None,
+    opt_outs: OptOuts | None = None,
+    late: bool = False,
+    concurrency: int = 4,
+    calls_per_second: float | None = None,
+    timeout: float = 30.0,
+    max_attempts: int = 6,
+    delivery: Delivery = "at_most_once",
+    journal: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Go on with a campaign that was stopped; returns its results as `send_sms` does.
+
+    Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs` are applied
+    to what is left. A campaign begun on an earlier day needs `late=True`: is what it says still true?
+    Raises CampaignError for a name that is not known, another list, another customer or API address.
+    """
+    options = SendOptions(
+        concurrency=concurrency,
+        calls_per_second=calls_per_second,
+        timeout=timeout,
+        max_attempts=max_attempts,
+        delivery=delivery,
+        journal=journal,
+        progress=progress,
+    )
+    sent = resume_campaign(
+        campaign,
+        options,
+        recipients=recipients,
+        number_column=number_column,
+        client=client,
+        opt_outs=opt_outs,
+        late=late,
+    )
+    if sent.nothing_left:
+        warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
+    return sent.results
+
+
+def resume_campaign(
+    name: str,
+    options: SendOptions,
+    *,
+    recipients: pd.DataFrame | None = None,
+    number_column: Hashable | None = None,
+    client: CommunicationsClient | None = None,
+    opt_outs: OptOuts | None = None,
+    late: bool = False,
+) -> Sent:
+    """Go on with a campaign; what `resume` and the faces share."""
+    out = opt_out_numbers(opt_outs) if opt_outs is not None else frozenset[str]()
+    with _at_the_platform(options, client) as (api, journal):
+        known = journal.campaign(name)
+        _refuse_other_platform(known, api)
+        if recipients is not None:
+            check_same_list(known, journal.records(known), recipients, number_column=number_column)
+        run = go_on(journal, known, lease=_lease(api), late=late)
+        with run.alive():
+            if out:
+                run.opt_out(out)
+            shaped = replace(options, sender=known.options.get("sender"), send_at=known.options.get("send_at"))
+            return _deliver(run, api, shaped, recipients, wanted=True)
+
+
+@contextmanager
+def client_for(options: SendOptions) -> Iterator[CommunicationsClient | None]:
+    """The client that a send will use, its credentials found before anything is asked; None for the sandbox."""
+    if options.sandbox:
+        yield None
+        return
+    with CommunicationsClient(timeout=options.timeout) as client:
+        yield client
+
+
+def _deliver(
+    run: Run,
+    client: CommunicationsClient,
+    options: SendOptions,
+    recipients: pd.DataFrame | None,
+    *,
+    wanted: bool,
+) -> Sent:
+    """Send what a run's campaign has left, and read back what came of every row."""
+    scheduled = options.scheduled()
+    manner = Manner(
+        concurrency=options.concurrency,
+        calls_per_second=options.calls_per_second,
+        max_attempts=options.max_attempts,
+        at_least_once=options.delivery == "at_least_once",
+        sender=options.sender,
+        send_at=scheduled.isoformat() if scheduled else None,
+        callback_url=options.callback_url,
+    )
+    journal = run.journal
+    report = RunReport()
+    to_send = 0
+    try:
+        run.recall()
+        left = journal.count_states(run.campaign)
+        to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
+        with Progress(to_send, "Texts", enabled=options.progress) as bar:
+            report = Sender(run, client, manner, bar).send()
+        if report.stop_code is None:
+            _wait_for_other_runs(run)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    except JournalError as error:
+        raise JournalLostError(
+            f"{error} No further call was made. Campaign {run.campaign.name!r} knows what went before that: resume it."
+        ) from None
+    finally:
+        run.end(stop_code=report.stop_code, stop_detail=report.stop_detail or None)
+    campaign = journal.campaign(run.campaign.name)
+    results = results_frame(campaign, journal.records(campaign), recipients)
+    summary = summarise(results)
+    nothing_left = _nothing_left(campaign, results) if wanted and not to_send and not report.calls else ""
+    _tell(campaign, summary, report)
+    return Sent(results, summary, campaign.name, report, nothing_left)
+
+
+@contextmanager
+def _at_the_platform(
+    options: SendOptions, client: CommunicationsClient | None
+) -> Iterator[tuple[CommunicationsClient, Journal]]:
+    """A client and a journal to send with: the real ones, or the sandbox with a throwaway journal."""
+    with ExitStack() as stack:
+        if options.sandbox:
+            if client is not None:
+                raise OptionError("sandbox=True brings its own client. Leave client out, or leave sandbox out.")
+            from gcbulk.sandbox import Sandbox
+
+            local = stack.enter_context(Sandbox())
+            client = CommunicationsClient(local.customer_id, local.api_key, base_url=local.url, timeout=options.timeout)
+            stack.callback(client.close)
+        elif client is None:
+            client = stack.enter_context(CommunicationsClient(timeout=options.timeout))
+        book = Journal(options.journal or ("sqlite://" if options.sandbox else None))
+        yield client, stack.enter_context(book)
+
+
+def _lease(client: CommunicationsClient) -> float:
+    """Seconds without a heartbeat after which a run counts as dead: longer than any call of its can last."""
+    return 2 * client.timeout + 60
+
+
+def _warn_of_drama_numbers(plan: Plan, client: CommunicationsClient) -> None:
+    if client.base_url != PRODUCTION:
+        return
+    drama = int(plan.frame.loc[plan.ready, "SentTo"].str.startswith(DRAMA_PREFIX).sum())
+    if drama:
+        warnings.warn(
+            f"{drama} rows have numbers from the range kept for drama (07700 900000 to 900999): no such phone exists. "
+            "To try things out, use the sandbox.",
+            GcbulkWarning,
+            stacklevel=4,
+        )
+
+
+def _refuse_other_platform(campaign: Campaign, client: CommunicationsClient) -> None:
+    if client.customer_id != campaign.customer_id:
+        raise CampaignError(
+            f"Campaign {campaign.name!r} belongs to customer {campaign.customer_id}, not {client.customer_id}."
+        )
+    if client.base_url != campaign.base_url:
+        raise CampaignError(
+            f"Campaign {campaign.name!r} was begun at {campaign.base_url}, not {client.base_url}. "
+            "Resume it with that address (GCBULK_BASE_URL)."
+        )
+
+
+def _wait_for_other_runs(run: Run) -> None:
+    """Wait until no other run has rows of this campaign in flight, but no longer than its lease."""
+    ends = time.monotonic() + run.lease
+    while run.others_in_flight() and time.monotonic() < ends:
+        time.sleep(OTHER_RUNS_POLL)
+
+
+def _nothing_left(campaign: Campaign, results: pd.DataFrame) -> str:
+    again = "To send it again on purpose, use repeat=True (--repeat)."
+    earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
+    if len(earlier):
+        return f"Nothing was left to send. The first text: {earlier.iloc[0]}"
+    return f"Nothing was left to send: campaign {campaign.name!r} was sent on {told(campaign.created_at)}. {again}"
+
+
+def _tell(campaign: Campaign, summary: Summary, report: RunReport) -> None:
+    """End the run by saying what is known: loudly where somebody has not been told."""
+    if report.stop_code is not None:
+        logger.warning("The run stopped early: %s", report.stop_detail)
+    unknown = summary.statuses.get(Status.UNKNOWN, 0)
+    if unknown:
+        logger.warning("%d rows may or may not have been sent. %s", unknown, SENTENCES[ErrorCode.OUTCOME_UNKNOWN])
+    if summary.not_told:
+        logger.warning(
+            "Campaign %r: %d of %d rows have not been told, as far as is known: %s",
+            campaign.name,
+            summary.not_told,
+            summary.total,
+            ", ".join(f"{summary.statuses[s]} {s}" for s in NOT_TOLD if s in summary.statuses),
+        )
+    logger.info("Campaign %r: %d of %d rows accepted", campaign.name, summary.accepted, summary.total)

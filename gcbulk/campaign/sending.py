@@ -1,0 +1,385 @@
+"""Sending a planned campaign: claim, call, settle, and what each answer means for the rest of the run."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import count, groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gcbulk.api.outcomes import CONSEQUENCES, CallResult, Consequence, Outcome, interpret
+from gcbulk.api.payloads import Message
+from gcbulk.api.retry import backoff
+from gcbulk.campaign.journal import Settlement
+from gcbulk.campaign.pacing import Pacing
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gcbulk.api.client import CredentialCheck
+    from gcbulk.campaign.journal import ClaimedRow, Run
+    from gcbulk.progress import Progress
+
+logger = logging.getLogger("gcbulk")
+
+ELSEWHERE_POLL: Final = 1.0
+"""Seconds between looks at rows that another campaign has in flight."""
+JOIN_POLL: Final = 0.2
+_PROVES_THE_KEY: Final = frozenset({ErrorCode.INVALID_RECIPIENTS})
+_NEEDS_NO_RETRY: Final = (Status.READY,)
+_MAY_BE_SENT_AGAIN: Final = (Status.READY, Status.UNKNOWN)
+
+
+class Client(Protocol):
+    """What a run needs of the API client."""
+
+    def post(self, messages: Sequence[Message], *, key_works: bool = False) -> CallResult:
+        """One attempt at one call."""
+        ...
+
+    def check_credentials(self) -> CredentialCheck:
+        """The vendor's test call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a run sends: its pace, its persistence, and what every message carries."""
+
+    concurrency: int = 4
+    calls_per_second: float | None = None
+    max_attempts: int = 6
+    at_least_once: bool = False
+    sender: str | None = None
+    send_at: str | None = None
+    callback_url: str | None = None
+
+
+@dataclass(slots=True)
+class RunReport:
+    """How a run ended: `stop_code` is set where it ended before everything was tried."""
+
+    stop_code: ErrorCode | None = None
+    stop_detail: str = ""
+    interrupted: bool = False
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Work:
+    """A planned call to make, or `positions` of one to make again, not before a moment (monotonic seconds)."""
+
+    not_before: float
+    order: int
+    number: int = field(compare=False)
+    positions: tuple[int, ...] | None = field(default=None, compare=False)
+    attempt: int = field(default=1, compare=False)
+    states: tuple[str, ...] = field(default=_NEEDS_NO_RETRY, compare=False)
+
+
+class Sender:
+    """Sends what a run's campaign has left, with a few threads, until done or stopped.
+
+    `clock` gives monotonic seconds, `wall` seconds since 1970, `rng` the jitter of the waits.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        client: Client,
+        manner: Manner,
+        progress: Progress,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.report = RunReport()
+        self._run = run
+        self._client = client
+        self._manner = manner
+        self._progress = progress
+        self._clock = clock
+        self._wall = wall
+        self._rng = rng or random.SystemRandom()
+        self._pacing = Pacing(manner.concurrency, manner.calls_per_second)
+        self._changed = threading.Condition()
+        self._order = count()
+        self._queue: list[_Work] = []
+        self._in_flight = 0
+        self._stopped = False
+        self._key_works = False
+        self._elsewhere_until: float | None = None
+        self._failure: BaseException | None = None
+
+    def send(self) -> RunReport:
+        """Send everything; returns when every call has returned. Ctrl-C stops it, a second one without waiting.
+
+        Raises JournalError where the journal could not be written: nothing more was sent then.
+        """
+        states = _MAY_BE_SENT_AGAIN if self._manner.at_least_once else _NEEDS_NO_RETRY
+        for number in self._run.journal.batches_with(self._run.campaign, states):
+            self._queue.append(_Work(float("-inf"), next(self._order), number, states=states))
+        threads = [
+            threading.Thread(target=self._work, name=f"gcbulk-{number}", daemon=True)
+            for number in range(min(self._manner.concurrency, len(self._queue)))
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            self._wait_for(threads)
+        except KeyboardInterrupt:
+            self.report.interrupted = True
+            self.stop(ErrorCode.STOPPED, "The run was interrupted.")
+            self._wait_for_the_rest(threads)
+        if self._failure is not None:
+            raise self._failure
+        return self.report
+
+    def stop(self, code: ErrorCode, detail: str) -> None:
+        """Let no further call start. The first reason given is the one that is reported."""
+        with self._changed:
+            if self.report.stop_code is None:
+                self.report.stop_code, self.report.stop_detail = code, detail
+            self._stopped = True
+            self._changed.notify_all()
+
+    @staticmethod
+    def _wait_for(threads: Iterable[threading.Thread]) -> None:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)  # in slices, so that Windows can interrupt it
+
+    def _wait_for_the_rest(self, threads: Iterable[threading.Thread]) -> None:
+        try:
+            self._wait_for(threads)
+        except KeyboardInterrupt:
+            logger.warning("Interrupted twice: calls in flight were not waited for; their rows are unknown")
+
+    def _work(self) -> None:
+        try:
+            while (work := self._next_work()) is not None:
+                try:
+                    self._deliver(work)
+                finally:
+                    with self._changed:
+                        self._in_flight -= 1
+                        self._changed.notify_all()
+        except JournalError as error:
+            self._fail(error)
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+        self.stop(ErrorCode.STOPPED, "The run failed.")
+
+    def _next_work(self) -> _Work | None:
+        """The next call that may start, waiting for its time; None when there is nothing more to do."""
+        with self._changed:
+            while not self._stopped:
+                if not self._queue and not self._in_flight:
+                    return None
+                now = self._clock()
+                pause = self._pacing.wait(now, in_flight=self._in_flight) if self._queue else None
+                if pause is not None:
+                    pause = max(pause, self._queue[0].not_before - now)
+                    if pause <= 0:
+                        self._in_flight += 1
+                        self._pacing.started(now)
+                        return heapq.heappop(self._queue)
+                self._changed.wait(pause)
+            return None
+
+    def _again(
+        self,
+        work: _Work,
+        positions: Sequence[int],
+        *,
+        attempt: int,
+        delay: float = 0.0,
+        states: tuple[str, ...] = _NEEDS_NO_RETRY,
+    ) -> None:
+        with self._changed:
+            again = _Work(self._clock() + delay, next(self._order), work.number, tuple(positions), attempt, states)
+            heapq.heappush(self._queue, again)
+            self._changed.notify_all()
+
+    def _deliver(self, work: _Work) -> None:
+        """Claim, call, settle: the one place where a message leaves."""
+        asked_at = self._wall()
+        claim = self._run.claim(work.number, work.positions, states=work.states)
+        if claim is None:
+            return
+        if claim.elsewhere:
+            self._look_again_later(work)
+        if not claim.rows:
+            return
+        if abs(self._wall() - asked_at) >= self._run.lease:  # the machine slept: another run may have taken over
+            self._run.settle(claim, [_given_back(row.position) for row in claim.rows], http_status=None)
+            self._again(work, [row.position for row in claim.rows], attempt=work.attempt)
+            return
+        groups = [tuple(group) for _, group in groupby(_by_ref(claim.rows), attrgetter("client_ref"))]
+        messages = [self._message(group) for group in groups]
+        result = self._call(messages)
+        pairs = list(zip(groups, result.outcomes, strict=True))
+        settlements = [_settlement(row, outcome) for group, outcome in pairs for row in group]
+        self._run.settle(claim, settlements, http_status=result.answer.status)
+        self._judge(work, pairs, result)
+
+    def _message(self, group: Sequence[ClaimedRow]) -> Message:
+        return Message(
+            recipients=tuple(row.address for row in group),
+            text=group[0].text,
+            client_ref=group[0].client_ref,
+            sender=self._manner.sender,
+            send_at=self._manner.send_at,
+            callback_url=self._manner.callback_url,
+        )
+
+    def _call(self, messages: Sequence[Message]) -> CallResult:
+        result = self._client.post(messages, key_works=self._key_works)
+        self.report.calls += 1
+        refused = any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes)
+        if refused and not self._key_works and self._client.check_credentials().result == "valid":
+            self._key_works = True  # so the data was at fault, not the key
+            return interpret(result.answer, messages, key_works=True)
+        if any(_proves_the_key(outcome) for outcome in result.outcomes):
+            self._key_works = True
+        return result
+
+    def _look_again_later(self, work: _Work) -> None:
+        """Another campaign has some of these texts in flight: look again until its lease must have run out."""
+        self._progress.say("waiting for another run that is sending the same texts")
+        now = self._clock()
+        self._elsewhere_until = self._elsewhere_until or now + self._run.lease
+        if now < self._elsewhere_until and not self._stopped:
+            self._run.others_in_flight()  # which buries the dead
+            with self._changed:
+                heapq.heappush(self._queue, _Work(now + ELSEWHERE_POLL, next(self._order), work.number))
+                self._changed.notify_all()
+
+    def _judge(self, work: _Work, pairs: Sequence[tuple[tuple[ClaimedRow, ...], Outcome]], result: CallResult) -> None:
+        """What the answer means for these rows and for the run: go on, wait, halve, or stop."""
+        for consequence in (Consequence.STOP, Consequence.HALVE, Consequence.RETRY):
+            concerned = [
+                (row.position, outcome)
+                for group, outcome in pairs
+                for row in group
+                if outcome.status is Status.NOT_SENT and outcome.code and CONSEQUENCES[outcome.code] is consequence
+            ]
+            if concerned:
+                whole = len(concerned) == sum(len(group) for group, _ in pairs)
+                self._consequences()[consequence](work, dict(concerned), result, whole)
+        self._count(pairs, work)
+        unknown = [row.position for group, outcome in pairs for row in group if outcome.status is Status.UNKNOWN]
+        if any(outcome.status not in (Status.NOT_SENT, Status.UNKNOWN) for _, outcome in pairs):
+            with self._changed:
+                self._pacing.answered()
+                self._changed.notify_all()
+        if unknown:
+            self._unanswered(work, unknown, result, whole=len(unknown) == sum(len(group) for group, _ in pairs))
+
+    def _consequences(
+        self,
+    ) -> Mapping[Consequence, Callable[[_Work, Mapping[int, Outcome], CallResult, bool], None]]:
+        return {
+            Consequence.STOP: self._refused,
+            Consequence.HALVE: self._halve,
+            Consequence.RETRY: self._retry,
+        }
+
+    def _refused(self, _work: _Work, rows: Mapping[int, Outcome], _result: CallResult, _whole: bool) -> None:
+        outcome = next(iter(rows.values()))
+        self.stop(outcome.code or ErrorCode.STOPPED, outcome.detail)
+
+    def _halve(self, work: _Work, rows: Mapping[int, Outcome], _result: CallResult, _whole: bool) -> None:
+        positions = list(rows)
+        middle = (len(positions) + 1) // 2
+        for half in (positions[:middle], positions[middle:]):
+            if half:
+                self._again(work, half, attempt=work.attempt)
+
+    def _retry(self, work: _Work, rows: Mapping[int, Outcome], result: CallResult, whole: bool) -> None:
+        outcome = next(iter(rows.values()))
+        delay = backoff(work.attempt, retry_after=result.retry_after, rng=self._rng)
+        if work.attempt < self._manner.max_attempts:
+            self._again(work, list(rows), attempt=work.attempt + 1, delay=delay)
+            if whole:
+                self._pause(delay, outcome)
+        elif whole:
+            self.stop(outcome.code or ErrorCode.STOPPED, outcome.detail)
+
+    def _unanswered(self, work: _Work, positions: Sequence[int], result: CallResult, *, whole: bool) -> None:
+        if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
+            delay = backoff(work.attempt, retry_after=result.retry_after, rng=self._rng)
+            self._again(work, positions, attempt=work.attempt + 1, delay=delay, states=_MAY_BE_SENT_AGAIN)
+        elif whole:
+            with self._changed:
+                too_many = self._pacing.unanswered()
+            if too_many:
+                self.stop(ErrorCode.STOPPED, "Three calls in a row got no usable answer, so the run was stopped.")
+
+    def _pause(self, delay: float, outcome: Outcome) -> None:
+        with self._changed:
+            self._pacing.pause(self._clock() + delay)
+        if delay >= 1:
+            self._progress.say(f"{outcome.code}: waiting {delay:.0f} s")
+
+    def _count(self, pairs: Sequence[tuple[tuple[ClaimedRow, ...], Outcome]], work: _Work) -> None:
+        counts = Counter[str]()
+        for group, outcome in pairs:
+            counts[_COUNTED_AS.get(outcome.status, "")] += len(group)
+        del counts[""]
+        if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
+            del counts["unknown"]  # it will be tried again
+        self._progress.add(counts.total(), **counts)
+
+
+_COUNTED_AS: Final = {
+    Status.ACCEPTED: "accepted",
+    Status.PARTLY_ACCEPTED: "accepted",
+    Status.REJECTED: "failed",
+    Status.UNKNOWN: "unknown",
+}
+
+
+def _by_ref(rows: Sequence[ClaimedRow]) -> list[ClaimedRow]:
+    """Rows of one message side by side, the messages in the order of their first rows."""
+    first = {row.client_ref: row.position for row in reversed(rows)}
+    return sorted(rows, key=lambda row: (first[row.client_ref], row.position))
+
+
+def _proves_the_key(outcome: Outcome) -> bool:
+    return outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED) or outcome.code in _PROVES_THE_KEY
+
+
+def _given_back(position: int) -> Settlement:
+    return Settlement(
+        position=position,
+        state=Status.READY,
+        error_code=ErrorCode.STOPPED,
+        error_detail=SENTENCES[ErrorCode.STOPPED],
+    )
+
+
+def _settlement(row: ClaimedRow, outcome: Outcome) -> Settlement:
+    taken = outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
+    return Settlement(
+        position=row.position,
+        state=Status.READY if outcome.status is Status.NOT_SENT else outcome.status,
+        message_id=outcome.message_id if taken else None,
+        accepted_at=outcome.accepted_at.timestamp() if outcome.accepted_at else None,
+        error_code=outcome.code,
+        error_detail=outcome.detail or None,
+    )

@@ -1,0 +1,562 @@
+"""The command line. It asks, shows and writes files; what is done is done in the wings, imported when needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from gcbulk.errors import GcbulkError, JournalLostError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+
+    from gcbulk.campaign.results import Summary
+    from gcbulk.campaign.run import Sent
+
+DONE, FAILED, BAD_INPUT, HELD, UNKNOWN, NOTHING_LEFT, NOTHING_ACCEPTED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+"""Exit codes. Where several fit, the first of 1, 130, 2, 4, 3, 5, 6 is given."""
+
+EXIT_CODES: Final = """\b
+Exit codes:
+  0  done
+  1  unexpected failure
+  2  bad usage or input; nothing was sent
+  3  stopped or held (credentials, permission, rate limit, network): rows were not sent
+  4  rows with an unknown outcome
+  5  nothing was left to send
+  6  nothing was accepted though there were rows; with --fail-on-errors, a row was invalid or rejected
+  130  interrupted
+"""
+
+_PATH: Final = click.Path(path_type=Path)
+
+
+def _stack(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator, shown in `--help` in the order given."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_recipients: Final = _stack(
+    click.argument("file", type=_PATH),
+    click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told."),
+    click.option("--international", is_flag=True, help="Take numbers from outside the UK (with + or 00)."),
+    click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers that must not be texted."),
+)
+_message: Final = _stack(
+    click.option("--message", metavar="TEXT", help="The text, with fields such as {{ forename }}."),
+    click.option("--message-file", type=_PATH, metavar="FILE", help="A UTF-8 file with the text."),
+)
+_pace: Final = _stack(
+    click.option("--concurrency", type=int, default=4, show_default=True, help="Calls at once."),
+    click.option("--calls-per-second", type=float, help="The most calls a second. Default: no limit."),
+    click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds for a whole answer."),
+    click.option("--max-attempts", type=int, default=6, show_default=True, help="Tries where nothing was taken."),
+    click.option(
+        "--delivery",
+        type=click.Choice(["at_most_once", "at_least_once"]),
+        default="at_most_once",
+        show_default=True,
+        help="at_least_once tries again where the outcome is unknown: a text may then arrive twice.",
+    ),
+)
+_journal: Final = click.option(
+    "--journal",
+    metavar="PATH|URL",
+    help="Where the journal is. Default: GCBULK_JOURNAL, or your state folder.",
+)
+_output: Final = _stack(
+    click.option("--out", type=_PATH, metavar="FILE", help="Write the results as CSV."),
+    click.option("--not-told", type=_PATH, metavar="FILE", help="Write the rows of those not told, to mend or phone."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout."),
+    click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid or rejected."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="gcbulk", prog_name="gcbulk")
+def cli() -> None:
+    """Text parents in bulk through Groupcall's Communications API.
+
+    \b
+    Try it without an account:
+      gcbulk send sample_data/recipients.csv --message-file sample_data/message.txt --sandbox
+    """
+
+
+@cli.command(epilog=EXIT_CODES)
+@_recipients
+@_message
+@_output
+@click.option("--yes", is_flag=True, help="Send without asking.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, and stop.")
+@click.option("--sandbox", is_flag=True, help="Send to a stand-in on this machine, with a throwaway journal.")
+@click.option("--campaign", metavar="NAME", help="A name, unique in the journal; {date} in it is today's.")
+@click.option("--repeat", is_flag=True, help="Send again what went already today.")
+@click.option("--chunk-size", type=int, default=20, show_default=True, help="Recipients a call.")
+@click.option("--share-identical", is_flag=True, help="One message object for all who get the same text.")
+@click.option("--sender", metavar="NAME", help="The sender's name shown on the handset.")
+@click.option("--send-at", metavar="TIME", help="Schedule: 2026-11-24T08:30+00:00.")
+@click.option("--callback-url", metavar="URL", help="Where delivery news goes.")
+@_pace
+@_journal
+def send(
+    file: Path,
+    *,
+    number_column: str | None,
+    international: bool,
+    opt_outs: Path | None,
+    message: str | None,
+    message_file: Path | None,
+    out: Path | None,
+    not_told: Path | None,
+    as_json: bool,
+    fail_on_errors: bool,
+    yes: bool,
+    dry_run: bool,
+    campaign: str | None,
+    **options: Any,
+) -> None:
+    """Text everybody in FILE: show what would go, ask, send, and say what came of every row."""
+    _check_outputs(file, opt_outs, message_file, out=out, not_told=not_told)
+    from gcbulk.campaign.options import SendOptions
+    from gcbulk.campaign.plan import make_plan
+    from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.run import client_for, send_plan
+    from gcbulk.recipients.reading import read_recipients
+
+    settings = SendOptions(**options)
+    text = _message_text(message, message_file)
+    recipients = read_recipients(file)
+    plan = make_plan(recipients, text, number_column=number_column, international=international, opt_outs=opt_outs)
+    view = Preview(plan.frame)
+    click.echo(str(view), err=True)
+    if dry_run:
+        if as_json:
+            click.echo(json.dumps(view.summary()))
+        return
+    with client_for(settings) as client:
+        if not yes:
+            _ask(f"\nSend these {view.summary()['texts']} texts?")
+        sent = send_plan(plan, recipients, settings, campaign=campaign, client=client)
+    _finish(sent, recipients, file, out=out, not_told=not_told, as_json=as_json, fail_on_errors=fail_on_errors)
+
+
+@cli.command(epilog=EXIT_CODES)
+@click.argument("campaign")
+@click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
+@click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
+@click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers that must not be texted by now.")
+@click.option("--late", is_flag=True, help="Go on although the campaign was begun on an earlier day.")
+@_output
+@_pace
+@_journal
+def resume(
+    campaign: str,
+    *,
+    file: Path | None,
+    number_column: str | None,
+    opt_outs: Path | None,
+    late: bool,
+    out: Path | None,
+    not_told: Path | None,
+    as_json: bool,
+    fail_on_errors: bool,
+    **options: Any,
+) -> None:
+    """Go on with CAMPAIGN: send what certainly has not been sent."""
+    _check_outputs(file, opt_outs, out=out, not_told=not_told)
+    from gcbulk.campaign.history import begun_earlier
+    from gcbulk.campaign.options import SendOptions
+    from gcbulk.campaign.run import resume_campaign
+    from gcbulk.recipients.reading import read_recipients
+
+    settings = SendOptions(**options)
+    recipients = None if file is None else read_recipients(file)
+    begun = begun_earlier(campaign, journal=settings.journal)
+    if begun and not late and sys.stdin.isatty():
+        late = click.confirm(f"Campaign {campaign!r} was begun on {begun}. Is it still true?", err=True)
+    sent = resume_campaign(
+        campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
+    )
+    _finish(sent, recipients, file, out=out, not_told=not_told, as_json=as_json, fail_on_errors=fail_on_errors)
+
+
+@cli.command()
+@_recipients
+@click.option("--out", type=_PATH, metavar="FILE", help="Write the annotated rows as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
+@click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid.")
+def validate(
+    file: Path,
+    *,
+    number_column: str | None,
+    international: bool,
+    opt_outs: Path | None,
+    out: Path | None,
+    as_json: bool,
+    fail_on_errors: bool,
+) -> None:
+    """Check the numbers in FILE: which can be texted, what was mended, what is wrong. Nothing is sent."""
+    _check_outputs(file, opt_outs, out=out)
+    from gcbulk.campaign.preview import check_report, check_summary
+    from gcbulk.recipients.reading import read_recipients
+    from gcbulk.recipients.schema import validate as validated
+    from gcbulk.recipients.writing import write_table
+
+    recipients = read_recipients(file)
+    checked = validated(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
+    if out is not None:
+        write_table(checked, out, byte_order_mark=_has_byte_order_mark(file))
+    counts = check_summary(checked)
+    click.echo(json.dumps(counts) if as_json else check_report(checked))
+    if fail_on_errors and counts["statuses"].get("invalid"):
+        raise SystemExit(NOTHING_ACCEPTED)
+
+
+@cli.command()
+@_recipients
+@_message
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
+def preview(
+    file: Path,
+    *,
+    number_column: str | None,
+    international: bool,
+    opt_outs: Path | None,
+    message: str | None,
+    message_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what a send of FILE would do: counts, parts, the first texts, every problem. Nothing is sent."""
+    from gcbulk.campaign.run import preview as previewed
+    from gcbulk.recipients.reading import read_recipients
+
+    text = _message_text(message, message_file)
+    view = previewed(
+        read_recipients(file),
+        text,
+        number_column=number_column,
+        international=international,
+        opt_outs=opt_outs,
+    )
+    click.echo(json.dumps(view.summary()) if as_json else str(view))
+
+
+@cli.command()
+@click.argument("campaign")
+@click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
+@click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
+@_output
+@_journal
+def results(
+    campaign: str,
+    *,
+    file: Path | None,
+    number_column: str | None,
+    out: Path | None,
+    not_told: Path | None,
+    as_json: bool,
+    fail_on_errors: bool,
+    journal: str | None,
+) -> None:
+    """What is known of CAMPAIGN now. Nothing is sent."""
+    _check_outputs(file, out=out, not_told=not_told)
+    from gcbulk.campaign.history import campaign_results
+    from gcbulk.campaign.results import summarise
+    from gcbulk.recipients.reading import read_recipients
+
+    recipients = None if file is None else read_recipients(file)
+    frame = campaign_results(campaign, recipients=recipients, number_column=number_column, journal=journal)
+    _write_outputs(frame, recipients, file, out=out, not_told=not_told)
+    summary = summarise(frame)
+    _show(campaign, summary, out=out, not_told=not_told, as_json=as_json)
+    raise SystemExit(_exit_code(summary, fail_on_errors=fail_on_errors))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+@_journal
+def campaigns(*, as_json: bool, journal: str | None) -> None:
+    """List the campaigns in the journal, the newest first."""
+    from gcbulk.campaign.history import campaigns as listed
+
+    frame = listed(journal=journal)
+    if as_json:
+        click.echo(frame.to_json(orient="records", date_format="iso"))
+    else:
+        click.echo(frame.to_string(index=False) if len(frame) else "There are no campaigns in this journal yet.")
+
+
+@cli.command()
+@click.argument("campaign")
+@click.option("--sent/--not-sent", "was_sent", default=None, required=True, help="What the platform's history shows.")
+@click.option("--rows", "file", type=_PATH, metavar="FILE", help="Only these rows: a CSV with a ClientRef column.")
+@_journal
+def settle(campaign: str, *, was_sent: bool, file: Path | None, journal: str | None) -> None:
+    """Settle the rows of CAMPAIGN whose outcome is unknown, after a look at the platform's history."""
+    from gcbulk.campaign.history import settle as settled
+    from gcbulk.campaign.history import settle_listed
+    from gcbulk.recipients.reading import read_recipients
+
+    if file is None:
+        done = settled(campaign, sent=was_sent, journal=journal)
+    else:
+        done = settle_listed(campaign, read_recipients(file), sent=was_sent, journal=journal)
+    then = "" if was_sent else f" Send them with: gcbulk resume {campaign!r}"
+    click.echo(f"{done} rows settled as {'sent' if was_sent else 'not sent'}.{then if done else ''}")
+
+
+@cli.command()
+@click.option("--campaign", metavar="NAME", help="Only this campaign, whatever its age.")
+@click.option("--older-than-days", type=float, default=90, show_default=True)
+@_journal
+def purge(*, campaign: str | None, older_than_days: float, journal: str | None) -> None:
+    """Take numbers and texts of old campaigns out of the journal; the counts are kept."""
+    from gcbulk.campaign.history import purge as purged
+
+    names = purged(campaign, older_than_days=older_than_days, journal=journal)
+    click.echo(f"Purged: {', '.join(names)}" if names else "There was nothing to purge.")
+
+
+@cli.command()
+@click.option("--customer-id", prompt="Customer id", help="Your customer id, such as 1469.")
+@click.option("--forget", is_flag=True, help="Remove the stored key instead.")
+def login(*, customer_id: str, forget: bool) -> None:
+    """Store your API key in the system's keyring, for the API address in use. The key is asked for."""
+    from gcbulk.api.credentials import forget_credentials, resolve_base_url, store_credentials
+
+    address = resolve_base_url()
+    if forget:
+        forget_credentials(base_url=address)
+        click.echo(f"The key for {address} was removed.")
+        return
+    key = click.prompt("API key (it is not shown)", hide_input=True, err=True)
+    store_credentials(customer_id, key, base_url=address)
+    click.echo(f"Stored for {address}. Try it with: gcbulk check-credentials")
+
+
+@cli.command("check-credentials")
+def check_credentials() -> None:
+    """Ask the platform whether the customer id and key work. Nothing is sent to anybody."""
+    from gcbulk.api.client import check_credentials as checked
+
+    check = checked()
+    click.echo(f"{check.result}: {check.detail}")
+    raise SystemExit(DONE if check.result == "valid" else HELD)
+
+
+@cli.command()
+@click.option("--port", type=int, default=0, help="The port to listen on. Default: a free one.")
+@click.option(
+    "--latency-ms",
+    type=click.FloatRange(min=0),
+    default=0,
+    show_default=True,
+    help="Wait before each answer.",
+)
+@click.option("--numbers", is_flag=True, help="Show the magic numbers, and stop.")
+def sandbox(*, port: int, latency_ms: float, numbers: bool) -> None:
+    """Run a stand-in for the API on this machine. Magic numbers in 07700 9009xx bring about each answer."""
+    from gcbulk.sandbox import Sandbox, describe_numbers
+
+    if numbers:
+        click.echo(describe_numbers())
+        return
+    try:
+        server = Sandbox(port=port, latency=latency_ms / 1000)
+    except OSError as error:
+        raise OptionError(f"Port {port} cannot be used: {error.strerror}. Choose another --port.") from None
+    click.echo(
+        f"Sandbox at {server.url} - stop it with Ctrl-C. In another terminal:\n"
+        f"  GCBULK_BASE_URL={server.url}\n  GCBULK_CUSTOMER_ID={server.customer_id}\n  GCBULK_API_KEY={server.api_key}\n"
+        "Magic numbers: gcbulk sandbox --numbers"
+    )
+    server.serve_forever()
+
+
+def _message_text(message: str | None, message_file: Path | None) -> str:
+    if (message is None) == (message_file is None):
+        raise OptionError("Give the text with --message or --message-file: one of the two.")
+    if message_file is None:
+        return str(message)
+    try:
+        return message_file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise OptionError(f"--message-file {message_file} is not UTF-8. Save it as UTF-8 and try again.") from None
+    except OSError as error:
+        raise OptionError(f"--message-file {message_file} cannot be read: {error.strerror}.") from None
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise OptionError("There is no terminal to ask at. Add --yes to send without asking.")
+    if not click.confirm(question, err=True):
+        raise OptionError("Nothing was sent.")
+
+
+def _check_outputs(*inputs: Path | None, out: Path | None = None, not_told: Path | None = None) -> None:
+    from gcbulk.recipients.writing import check_writable
+
+    given = tuple(path for path in inputs if path is not None)
+    if out is not None:
+        check_writable(out, option="--out", inputs=given)
+    if not_told is not None:
+        check_writable(not_told, option="--not-told", inputs=(*given, *([out] if out else [])))
+
+
+def _write_outputs(
+    frame: pd.DataFrame,
+    recipients: pd.DataFrame | None,
+    file: Path | None,
+    *,
+    out: Path | None,
+    not_told: Path | None,
+) -> None:
+    from gcbulk.campaign.results import not_told as rows_not_told
+    from gcbulk.recipients.writing import write_table
+
+    mark = file is None or _has_byte_order_mark(file)
+    if out is not None:
+        write_table(frame, out, byte_order_mark=mark)
+    if not_told is not None:
+        write_table(rows_not_told(frame, frame if recipients is None else recipients), not_told, byte_order_mark=mark)
+
+
+def _has_byte_order_mark(file: Path) -> bool:
+    """Whether a result beside this file gets one: as the file has it, and for what is not UTF-8, yes."""
+    start = file.read_bytes()
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return start.startswith(b"\xef\xbb\xbf")
+
+
+def _finish(
+    sent: Sent,
+    recipients: pd.DataFrame | None,
+    file: Path | None,
+    *,
+    out: Path | None,
+    not_told: Path | None,
+    as_json: bool,
+    fail_on_errors: bool,
+) -> NoReturn:
+    _write_outputs(sent.results, recipients, file, out=out, not_told=not_told)
+    _show(sent.campaign, sent.summary, out=out, not_told=not_told, as_json=as_json)
+    if sent.report.stop_code is not None:
+        click.echo(f"The run stopped early: {sent.report.stop_detail}", err=True)
+    if sent.nothing_left:
+        click.echo(sent.nothing_left, err=True)
+    code = _exit_code(sent.summary, fail_on_errors=fail_on_errors)
+    if sent.report.interrupted:
+        code = INTERRUPTED
+    elif sent.nothing_left and code not in (UNKNOWN, HELD):
+        code = NOTHING_LEFT
+    raise SystemExit(code)
+
+
+def _show(campaign: str, summary: Summary, *, out: Path | None, not_told: Path | None, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"campaign": campaign, **summary.as_dict()}))
+    click.echo(f"\nCampaign {campaign!r}\n{summary}", err=True)
+    if out is not None:
+        click.echo(f"Results: {out}", err=True)
+    if not_told is not None:
+        click.echo(f"Not told: {not_told}", err=True)
+
+
+def _exit_code(summary: Summary, *, fail_on_errors: bool) -> int:
+    """The exit code that a summary calls for by itself."""
+    count = summary.statuses.get
+    if count("unknown"):
+        return UNKNOWN
+    if count("not_sent"):
+        return HELD
+    if summary.total and not summary.accepted:
+        return NOTHING_ACCEPTED
+    if fail_on_errors and (count("invalid") or count("rejected")):
+        return NOTHING_ACCEPTED
+    return DONE
+
+
+@contextmanager
+def _sentences_for_errors() -> Iterator[None]:
+    """End with a sentence and an exit code whatever happens; never with a traceback, which could show a key."""
+    try:
+        yield
+    except JournalLostError as error:
+        _stop(str(error), FAILED)
+    except GcbulkError as error:
+        _stop(str(error), BAD_INPUT)
+    except click.Abort:
+        _stop("Interrupted; nothing was sent.", INTERRUPTED)
+    except KeyboardInterrupt:
+        _stop("Interrupted. See: gcbulk campaigns", INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(BAD_INPUT) from None
+    except (
+        OSError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
+        _stop(
+            f"Unexpected failure ({_where(error)}). What went before is in the journal: gcbulk campaigns",
+            FAILED,
+        )
+
+
+def _where(error: BaseException) -> str:
+    """The kind of an error and the line it came from, without its words: they could hold a number or a key."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    place = f" at {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last is not None else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _stop(sentence: str, code: int) -> NoReturn:
+    click.echo(f"Error: {sentence}", err=True)
+    raise SystemExit(code)
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> NoReturn:
+    """Run the command line; SIGTERM ends a run as cleanly as Ctrl-C."""
+    import logging
+    import warnings
+
+    signal.signal(signal.SIGTERM, _terminate)
+    logging.getLogger("gcbulk").addHandler(logging.NullHandler())
+    warnings.showwarning = lambda message, *_rest, **_options: click.echo(f"Warning: {message}", err=True)
+    with _sentences_for_errors():
+        cli.main(prog_name="gcbulk", standalone_mode=False)
+    raise SystemExit(DONE)
+
+
+if os.environ.get("PYTHONIOENCODING") is None and sys.platform == "win32":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]

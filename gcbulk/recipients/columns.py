@@ -1,0 +1,153 @@
+"""Whose column is whose: our annotations, the user's own columns, and the one that holds the numbers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gcbulk.errors import RecipientsError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+ANNOTATIONS: tuple[str, ...] = (
+    "SentTo",  # E.164 number, or email address
+    "Repair",  # what was mended in the number
+    "Status",
+    "MessageId",
+    "ErrorCode",
+    "ErrorDetail",
+    "Parts",
+    "ClientRef",
+    "AcceptedAt",
+    "DeliveryStatus",
+    "DeliveredAt",
+    "DeliveryError",
+    "UnitsBilled",
+)
+
+# A frame that holds all of these came out of `validate`, `preview` or a send.
+_OURS = frozenset({"SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"})
+
+# Whom a number column may name and still hold the number to text. Pupils are left out on purpose.
+_OWNERS = "|".join(
+    (
+        r"(?:parent|guardian|carer|contact|prioritycontact)s?\d?",
+        r"parent(?:or)?(?:carer|guardian)s?\d?",
+        r"(?:mother|father|mum|dad)s?",
+        r"(?:main|primary|preferred|emergency|first)(?:contact|parent)?",
+        r"staff|recipients?|sms|text|messaging",
+    )
+)
+_ENDING = r"(?:no|num|number)?s?\d?"
+
+# Names without case, spaces and signs, by preference: one match in an earlier tier settles it.
+_TIERS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # those that say mobile, or that they are for texts
+        rf"(?:{_OWNERS})?(?:mobile|mob|cell)(?:phone|tel|telephone)?{_ENDING}|(?:sms|text)(?:no|number)?|msisdn",
+        # those that say telephone of any kind
+        rf"(?:{_OWNERS})?(?:phone|telephone|tel){_ENDING}",
+        # those that only say number
+        rf"(?:{_OWNERS})?(?:contact)?(?:number|numbers)|contactno",
+    )
+)
+
+_SHOWN_COLUMNS = 30  # in an error: enough to recognise the file by
+
+
+def find_number_column(columns: pd.Index, number_column: Hashable | None = None) -> int:
+    """Say at which position the numbers stand, by `number_column` or else by the columns' names.
+
+    Names are compared without regard to case, spaces and signs (`Parent 1 Mobile`, `MobileNumber`); a name
+    that says mobile beats one that says phone.
+
+    Raises:
+        RecipientsError: no column, or more than one, could be meant; the sentence lists them.
+
+    Example:
+        >>> import pandas as pd
+        >>> find_number_column(pd.Index(["Forename", "Home Phone", "Parent Mobile"]))
+        2
+    """
+    if number_column is not None:
+        return _named(columns, number_column)
+    names = [_normalised(column) for column in columns]
+    for tier in _TIERS:
+        found = [position for position, name in enumerate(names) if tier.fullmatch(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise RecipientsError(
+                f"The numbers could be in any of these columns: {_listed(columns[found])}. "
+                "Name the right one with number_column= (--number-column)."
+            )
+    raise RecipientsError(
+        f"None of the columns is called mobile or phone: {_listed(columns)}. "
+        "Name the one with the numbers with number_column= (--number-column)."
+    )
+
+
+def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
+    """Return a new frame with the user's own columns, as they are before annotations are joined to them.
+
+    A frame that gcbulk annotated earlier (it holds all of `SentTo`, `Repair`, `Status`, `ErrorCode` and
+    `ErrorDetail`) loses its annotations. Otherwise a column whose name is one of `ANNOTATIONS` is kept as
+    `<name>_input`. The order, the index and the cells stay; labels of several levels become tuples.
+
+    Example:
+        >>> import pandas as pd
+        >>> list(user_columns(pd.DataFrame({"Mobile": ["07700 900123"], "Status": ["on roll"]})).columns)
+        ['Mobile', 'Status_input']
+    """
+    labels = list(recipients.columns.to_flat_index())
+    fed_back = _OURS.issubset(labels)
+    kept = [i for i, label in enumerate(labels) if not (fed_back and label in ANNOTATIONS)]
+    taken = {labels[i] for i in kept}
+    names: list[Hashable] = []
+    for label in (labels[i] for i in kept):
+        name = label
+        if label in ANNOTATIONS:
+            while name in taken:
+                name = f"{name}_input"
+            taken.add(name)
+        names.append(name)
+    own = recipients.iloc[:, kept].copy()
+    own.columns = pd.Index(names, name=recipients.columns.name, tupleize_cols=False)
+    return own
+
+
+def _named(columns: pd.Index, number_column: Hashable) -> int:
+    """The position of the column that the user named; forgiving about case, spaces and signs."""
+    wanted = [number_column, f"{number_column}_input"] if number_column in ANNOTATIONS else [number_column]
+    attempts = (
+        *([i for i, column in enumerate(columns) if _same(column, label)] for label in wanted),
+        [i for i, column in enumerate(columns) if _normalised(column) == _normalised(number_column) != ""],
+    )
+    found = next((positions for positions in attempts if positions), [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RecipientsError(
+            f'{len(found)} columns are called "{number_column}", so the one with the numbers cannot be told. '
+            "Give each column a name of its own."
+        )
+    raise RecipientsError(f'There is no column "{number_column}". The columns are: {_listed(columns)}.')
+
+
+def _same(column: Hashable, label: Hashable) -> bool:
+    return type(column) is type(label) and column == label
+
+
+def _normalised(column: Hashable) -> str:
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", str(column))).casefold()
+
+
+def _listed(columns: pd.Index) -> str:
+    shown = ", ".join(f'"{" ".join(str(column).split())}"' for column in columns[:_SHOWN_COLUMNS])
+    more = len(columns) - _SHOWN_COLUMNS
+    return f"{shown} and {more} more" if more > 0 else shown or "(there are none)"

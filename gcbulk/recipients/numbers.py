@@ -1,0 +1,354 @@
+"""Numbers as people write them -> E.164, whole columns at a time, agreeing with libphonenumber.
+
+A column goes three ways. What is plainly a UK mobile is told by one pattern. The rest, each value once,
+is mended by the tables below and judged by patterns of the same kind. Only numbers of other countries go
+through `phonenumbers` one by one. The British patterns are taken at run time from the metadata of
+`phonenumbers`, so an update of that package updates the verdicts.
+
+Beyond libphonenumber we accept exactly the mobiles that Ofcom keeps for drama, 07700 900000 to 900999
+(https://www.ofcom.org.uk, "Telephone numbers for use in TV and radio drama programmes").
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import phonenumbers
+import pyarrow as pa
+import pyarrow.compute as pc
+from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
+
+from gcbulk.codes import SENTENCES, ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_TEXT = pa.large_string()
+
+COLUMNS = ("SentTo", "Repair", "ErrorCode", "ErrorDetail")
+
+_DRAMA_MOBILES = r"7700900\d{3}"
+_DRAMA_LANDLINES = r"1632960\d{3}"  # the one drama landline range that libphonenumber does not know
+
+# Every kind of British number that is no mobile: its name in libphonenumber's metadata, and in words.
+_OTHER_KINDS = {
+    "fixed_line": "It is a landline. ",
+    "personal_number": "It is an 070 personal number. ",
+    "pager": "It is a pager. ",
+    "premium_rate": "It is a premium rate number. ",
+    "toll_free": "It is a freephone number. ",
+    "shared_cost": "It is a service number. ",
+    "uan": "It is a company's 03 or 055 number. ",
+    "voip": "It is an internet telephone number. ",
+}
+
+# Cells that say there is no number. The last ones are what pandas and spreadsheets leave for an empty cell.
+_MISSING_WORDS = (
+    r"n[/.]?a|none|nil|no|unknown|not known|not given|not supplied|not provided|no (?:mobile|phone|number|tel)"
+    r"|tb[ac]|withheld|ex[- ]?directory|blank|empty|missing|x+|null|s?nan|nat|<na>|#n/a|0+(?:\.0+)?"
+)
+
+# Words that may stand beside a number without casting doubt on it. Any other word does: a cell that says
+# "do not contact" or gives a name is for a person to decide.
+_NOTE_WORDS = (
+    r"mum|mummy|mom|mam|dad|daddy|mother|father|parents?|step-?(?:mum|dad|mother|father)|guardian|carer"
+    r"|gran|granny|nan|nana|grandma|grandad|grandpa|grandmother|grandfather|aunt|auntie|uncle"
+    r"|home|work|mobile|mob|cell|phone|telephone|tel|m|h|w|t"
+    r"|(?:mobile|mob|phone|tel|telephone|contact) (?:no|num|number)"
+)
+
+_LETTER = r"\p{L}"
+_SCIENTIFIC = r"^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,2}$"
+_ZEROS_FOR_DIGITS = r"^\+?\d{1,6}0{6}\.0+$"  # a float that was read from "4.477E+11": rounded before it came
+_DIGITS_WITH_LETTERS = r"^(?:[+()oOIl .\-/]*\d){7}[+()\doOIl .\-/]*$"
+_SEPARATOR = r"[/,;|&]"
+_SEPARATED = rf"(?:\d\D{{0,3}}){{9,}}{_SEPARATOR}\D*(?:\d\D{{0,3}}){{9,}}"
+_EDGE = r"[ :,;/.\-]|\( ?\)|\[ ?\]"
+_GAP = r"[ ().\-/]*"
+_WHOLE_NUMBER = rf"(?:(?:\+|00)?44{_GAP}0?|0|7){_GAP}(?:\d{_GAP}){{9,10}}"
+_BRITISH = r"(?:(?:\+|00)?440?[1-9]\d{8,9}|0[1-9]\d{8,9}|7\d{9})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mend:
+    """One repair: `pattern` is replaced, in the values that `where` (or else `pattern`) finds."""
+
+    note: str  # for Repair, in the past tense; "" for what is only a way of writing
+    pattern: str
+    replacement: str | Callable[[str], str] = ""
+    where: str = ""
+
+
+def _ascii_digits(text: str) -> str:
+    """Arabic-Indic, full-width and other decimal digits as ASCII; no superscripts or fractions."""
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+
+
+def _written_out(text: str) -> str:
+    """4.47700900123E+11 as its digits; the text as it was where it does not show every digit."""
+    number = Decimal(text.replace(",", "."))
+    shows_every_digit = int(number.as_tuple().exponent) <= 0 and number == number.to_integral_value()
+    return str(int(number)) if shows_every_digit else text
+
+
+def _once(digits: str) -> str:
+    """The number, where one number stands there several times; the text as it was for different ones."""
+    found = re.findall(_BRITISH, digits)
+    return found[0] if len({number[-10:] for number in found}) == 1 else digits
+
+
+# Applied in this order to the text of a cell.
+_MENDS: tuple[_Mend, ...] = (
+    _Mend("", r"[\s\p{Z}]+", " "),
+    _Mend("removed invisible marks", r"[\p{Cf}\p{Cc}]+"),
+    _Mend("", r"^ | $"),
+    _Mend("", rf"(?i)^(?:{_MISSING_WORDS})\.?$"),
+    _Mend("", r"[\p{Pd}\x{2212}]", "-"),
+    _Mend("", r"\x{FF0B}", "+"),
+    _Mend("rewrote digits of another script", r"^.*$", _ascii_digits, where=r"[^\x00-\x7F]"),
+    _Mend('removed ="..."', r'^="(.*)"$', r"\1"),
+    _Mend("removed quotation marks", r"""^['"`´‘’“”]+|['"`´‘’“”]+$"""),
+    _Mend("wrote out the scientific notation", r"^.*$", _written_out, where=_SCIENTIFIC),
+    _Mend("removed .0", r"^(\+?\d{3,}[1-9]\d{0,5})\.0+$", r"\1"),
+    _Mend("read letter O as zero", r"[oO]", "0", where=_DIGITS_WITH_LETTERS),
+    _Mend("read letter l as one", r"[Il]", "1", where=_DIGITS_WITH_LETTERS),
+    _Mend(
+        "removed a note",
+        rf"(?i)(^|[^{_LETTER}])(?:{_NOTE_WORDS})(?:'?s)?(?:[^{_LETTER}\d+]+(?:{_NOTE_WORDS})(?:'?s)?)*([^{_LETTER}]|$)",
+        r"\1 \2",
+    ),
+    _Mend("", rf"^(?:{_EDGE})+|(?:{_EDGE})+$|\( ?\)"),
+    _Mend("removed (0)", r"^((?:\+|00)?44) ?\(0\)", r"\1"),
+)
+
+# Applied in this order to what is left of it: digits and plus signs.
+_PREFIX_MENDS: tuple[_Mend, ...] = (
+    _Mend("removed a second copy of the number", r"^.*$", _once, where=rf"^{_BRITISH}{_BRITISH}+$"),
+    _Mend("read 00 as +", r"^00", "+"),
+    _Mend("removed what stood before the +", r"^[0+]\+", "+"),
+    _Mend("read +0 as +44", r"^\+0(7\d{9})$", r"+44\1"),
+    _Mend("read 44 as +44", r"^0?44(\d{7,})$", r"+44\1"),
+    _Mend("removed 0 after +44", r"^\+440+", "+44"),
+    _Mend("", r"^0([1-9]\d*)$", r"+44\1"),
+    _Mend("restored the lost zero", r"^([1-9]\d*)$", r"+44\1"),
+)
+
+# What cannot be mended, by the text that is left of the cell; the first that matches says why.
+_REFUSALS: tuple[tuple[ErrorCode, str], ...] = (
+    (ErrorCode.NUMBER_MISSING, rf"^[^{_LETTER}\p{{N}}]*$"),
+    (ErrorCode.NUMBER_DIGITS_LOST, rf"{_SCIENTIFIC}|{_ZEROS_FOR_DIGITS}"),
+    (ErrorCode.NUMBER_AMBIGUOUS, rf"(?s){_LETTER}.*{_WHOLE_NUMBER}|{_WHOLE_NUMBER}.*{_LETTER}"),
+    (ErrorCode.NUMBER_BAD_CHARACTERS, r"[^\d+ ().,;/|&\\_\[\]\-]"),
+)
+
+# Why libphonenumber cannot read a foreign number, and why it finds its length impossible, in our codes.
+_UNREADABLE = {
+    NumberParseException.TOO_SHORT_AFTER_IDD: ErrorCode.NUMBER_TOO_SHORT,
+    NumberParseException.TOO_SHORT_NSN: ErrorCode.NUMBER_TOO_SHORT,
+    NumberParseException.TOO_LONG: ErrorCode.NUMBER_TOO_LONG,
+}
+_IMPOSSIBLE = {
+    ValidationResult.TOO_SHORT: ErrorCode.NUMBER_TOO_SHORT,
+    ValidationResult.TOO_LONG: ErrorCode.NUMBER_TOO_LONG,
+}
+
+
+def to_e164(numbers: pd.Series, *, international: bool = False) -> pd.DataFrame:
+    """Turn numbers as people write them into E.164, or say for each why that cannot be done.
+
+    Args:
+        numbers: any column: strings, ints, floats as Excel leaves them, Decimals, missing values, or a mix.
+        international: accept mobiles of every country, written with `+` or `00`. Without those a number is
+            British. (Where a country does not tell mobiles from landlines, as in America, both are accepted.)
+
+    Returns:
+        A frame of the same index and length with the columns `SentTo`, `Repair`, `ErrorCode` and `ErrorDetail`,
+        all of dtype `str` with NaN where there is nothing to say. Each row has one of `SentTo` and `ErrorCode`.
+        `Repair` names what was mended; spaces and the ordinary forms `07...` and `+44...` need no mending.
+
+    Raises nothing, whatever the cells hold.
+
+    Example:
+        >>> import pandas as pd
+        >>> to_e164(pd.Series(["07700 900123", 7700900123.0, "n/a"]))[["SentTo", "Repair", "ErrorCode"]]
+                  SentTo                              Repair       ErrorCode
+        0  +447700900123                                 NaN             NaN
+        1  +447700900123  removed .0; restored the lost zero             NaN
+        2            NaN                                 NaN  NUMBER_MISSING
+    """
+    texts = _texts(numbers)
+    spaceless = pc.replace_substring(texts, " ", "")
+    plain = pc.match_substring_regex(spaceless, _patterns().plain)
+    odd = pc.invert(plain)
+    once_each = texts.filter(odd).dictionary_encode()
+    verdicts = _judged(once_each.dictionary.cast(_TEXT), international)
+    e164 = _joined("+44", pc.utf8_slice_codeunits(spaceless, -10))
+    columns = (pc.if_else(plain, e164, None), *[pa.nulls(len(texts), _TEXT)] * 3)
+    return pd.DataFrame(
+        {
+            name: pd.Series(
+                pc.replace_with_mask(column, odd, verdict.take(once_each.indices)).to_pandas().array,
+                index=numbers.index,
+                dtype="str",
+            )
+            for name, column, verdict in zip(COLUMNS, columns, verdicts, strict=True)
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """The British numbering plan as patterns of RE2."""
+
+    plain: str  # a mobile as 07... or +44..., without spaces
+    mobile: str  # a mobile in E.164
+    other_kinds: tuple[tuple[str, str], ...]  # (a pattern in E.164, what kind it is in words)
+
+
+@cache
+def _patterns() -> _Patterns:
+    regions = [
+        phonenumbers.PhoneMetadata.metadata_for_region(region)
+        for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[44]
+    ]
+
+    def national(kind: str, *more: str) -> str:
+        known = (getattr(region, kind) for region in regions)
+        found = {desc.national_number_pattern for desc in known if desc and desc.national_number_pattern}
+        return "|".join((*sorted(found), *more))
+
+    mobile = national("mobile", _DRAMA_MOBILES)
+    other_kinds = {kind: national(kind) for kind in _OTHER_KINDS}
+    other_kinds["fixed_line"] += f"|{_DRAMA_LANDLINES}"
+    return _Patterns(
+        plain=rf"^(?:0|\+44)(?:{mobile})$",
+        mobile=rf"^\+44(?:{mobile})$",
+        other_kinds=tuple(
+            (rf"^\+44(?:{pattern})$", _OTHER_KINDS[kind]) for kind, pattern in other_kinds.items() if pattern
+        ),
+    )
+
+
+def _texts(numbers: pd.Series) -> Any:
+    """The cells as one arrow array of strings, blank where missing."""
+    if pd.api.types.is_numeric_dtype(numbers.dtype) and not pd.api.types.is_bool_dtype(numbers.dtype):
+        numbers = numbers.astype("str")
+    try:
+        if isinstance(numbers.dtype, pd.StringDtype):
+            return pc.fill_null(pa.array(numbers, type=_TEXT, from_pandas=True), "")
+        return pa.array([_text(cell) for cell in numbers.astype(object)], type=_TEXT)
+    except UnicodeEncodeError:  # a lone surrogate, which no encoding can hold
+        cells = (_text(cell).encode("utf-8", "replace").decode() for cell in numbers.astype(object))
+        return pa.array(cells, type=_TEXT)
+
+
+def _text(cell: object) -> str:
+    """A cell as text; what stands for a missing value (`nan`, `None`, `<NA>`) is among the missing words."""
+    if isinstance(cell, int) and cell.bit_length() > 128:
+        return "9" * 40  # Python refuses to print integers of many digits; this one is as much too long
+    return str(cell)
+
+
+def _mended(texts: Any, mends: Sequence[_Mend]) -> tuple[Any, list[Any]]:
+    """The texts after all mends, and for each mend that was of use an array of notes."""
+    notes = []
+    for mend in mends:
+        here = pc.match_substring_regex(texts, mend.where or mend.pattern)
+        if not pc.any(here).as_py():
+            continue
+        found = texts.filter(here)
+        if callable(mend.replacement):
+            mended = pa.array([mend.replacement(text) for text in found.to_pylist()], type=texts.type)
+        else:
+            mended = pc.replace_substring_regex(found, mend.pattern, mend.replacement)
+        after = pc.replace_with_mask(texts, here, mended)
+        if mend.note:
+            notes.append(_note(pc.not_equal(after, texts), mend.note))
+        texts = after
+    return texts, notes
+
+
+def _judged(texts: Any, international: bool) -> tuple[Any, Any, Any, Any]:
+    """`SentTo`, `Repair`, `ErrorCode` and `ErrorDetail` for texts that are not plainly a UK mobile."""
+    text, notes = _mended(texts, _MENDS)
+    squeezed = pc.replace_substring_regex(text, r"[^\d+]", "")
+    digits, more_notes = _mended(squeezed, _PREFIX_MENDS)
+    codes, specifics = _refused(text, digits)
+    sent_to = pc.if_else(pc.is_null(codes), digits, None)
+    abroad = pc.and_(pc.is_null(codes), pc.invert(pc.starts_with(digits, "+44")))
+    foreign = [_foreign(number, international) for number in digits.filter(abroad).to_pylist()]
+    for_abroad = [pa.array(column, type=_TEXT) for column in zip(*foreign, strict=True)] or [pa.nulls(0, _TEXT)] * 3
+    sent_to, codes, specifics = (
+        pc.replace_with_mask(column, abroad, news)
+        for column, news in zip((sent_to, codes, specifics), for_abroad, strict=True)
+    )
+    signs = _note(pc.match_substring_regex(text, r"[^\d+ ]"), "removed punctuation")
+    repairs = pc.utf8_rtrim(_joined(*notes, signs, *more_notes), "; ")
+    of_use = pc.and_(pc.is_valid(sent_to), pc.not_equal(repairs, ""))
+    encoded = codes.dictionary_encode()
+    sentences = pa.array([SENTENCES[ErrorCode(code)] for code in encoded.dictionary.to_pylist()], type=texts.type)
+    details = _joined(specifics, sentences.take(encoded.indices))
+    return sent_to, pc.if_else(of_use, repairs, None), codes, details
+
+
+def _refused(text: Any, digits: Any) -> tuple[Any, Any]:
+    """The code and the specifics for whatever is neither a UK mobile nor a foreign number; else null."""
+    find = pc.match_substring_regex
+    two_numbers = pc.or_(
+        find(digits, rf"^{_BRITISH}{_BRITISH}+$"),
+        pc.and_(find(text, _SEPARATED), find(digits, r"\d{18}|\d\+")),
+    )
+    british = pc.starts_with(digits, "+44")
+    count = pc.subtract(pc.utf8_length(digits), 2)  # counted as written at home, with the zero for the +44
+    counted = _joined("It has ", pc.cast(count, _TEXT), " digits where a UK mobile has 11. ")
+    cases: list[tuple[Any, ErrorCode | None, object]] = [
+        *((find(text, pattern), code, "") for code, pattern in _REFUSALS),
+        (two_numbers, ErrorCode.NUMBER_AMBIGUOUS, "There is more than one number. "),
+        (find(digits, _patterns().mobile), None, ""),
+        *((find(digits, pattern), ErrorCode.NUMBER_NOT_MOBILE, kind) for pattern, kind in _patterns().other_kinds),
+        (pc.and_(british, pc.less(count, 11)), ErrorCode.NUMBER_TOO_SHORT, counted),
+        (pc.and_(british, pc.greater(count, 11)), ErrorCode.NUMBER_TOO_LONG, counted),
+        (british, ErrorCode.NUMBER_INVALID, ""),
+    ]
+    masks = pc.make_struct(*(mask for mask, _, _ in cases), field_names=[str(i) for i in range(len(cases))])
+    codes = (pa.scalar(code, _TEXT) for _, code, _ in cases)
+    return pc.case_when(masks, *codes), pc.case_when(masks, *(_each(words) for _, _, words in cases))
+
+
+def _foreign(number: str, international: bool) -> tuple[str | None, ErrorCode | None, str]:
+    """(E.164, None, "") for a mobile of another country that may be sent to, else (None, code, specifics)."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException as error:
+        return None, _UNREADABLE.get(error.error_type, ErrorCode.NUMBER_INVALID), ""
+    country = f"It begins with +{parsed.country_code}. "
+    impossible = _IMPOSSIBLE.get(phonenumbers.is_possible_number_with_reason(parsed))
+    if impossible:
+        return None, impossible, country
+    if not international:
+        return None, ErrorCode.NUMBER_NOT_UK, country
+    if not phonenumbers.is_valid_number(parsed):
+        return None, ErrorCode.NUMBER_INVALID, country
+    if phonenumbers.number_type(parsed) not in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE):
+        return None, ErrorCode.NUMBER_NOT_MOBILE, country
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), None, ""
+
+
+def _joined(*parts: Any) -> Any:
+    """The parts of each row as one text, null where one is null; a `str` stands for every row."""
+    return pc.binary_join_element_wise(*map(_each, parts), _each(""))
+
+
+def _note(made: Any, note: str) -> Any:
+    """The note, ready to be joined to others, in the rows in which it was made; else blank."""
+    return pc.if_else(made, _each(f"{note}; "), _each(""))
+
+
+def _each(part: Any) -> Any:
+    return pa.scalar(part, _TEXT) if isinstance(part, str) else part

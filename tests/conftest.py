@@ -1,0 +1,39 @@
+"""What every test shares: a home of its own, no key of the developer's, and a sandbox over real HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gcbulk.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder for this test alone, and no settings from outside."""
+    for name in ("CUSTOMER_ID", "API_KEY", "BASE_URL", "JOURNAL", "CALLBACK_URL"):
+        monkeypatch.delenv(f"GCBULK_{name}", raising=False)
+    monkeypatch.setenv("GCBULK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A stand-in for the API that stops with the test."""
+    with Sandbox(hang_seconds=5.0) as server:
+        yield server
+
+
+@pytest.fixture
+def platform(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox as the platform that the environment names."""
+    monkeypatch.setenv("GCBULK_BASE_URL", sandbox.url)
+    monkeypatch.setenv("GCBULK_CUSTOMER_ID", sandbox.customer_id)
+    monkeypatch.setenv("GCBULK_API_KEY", sandbox.api_key)
+    return sandbox

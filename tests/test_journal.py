@@ -1,0 +1,448 @@
+"""The journal: who may send a row, what is remembered, and what survives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+import sys
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from gcbulk.campaign.journal import Identity, Journal, Settlement, begin, go_on, purge, settle, told
+from gcbulk.campaign.journal.claims import process_is_gone
+from gcbulk.campaign.journal.days import same_day_window
+from gcbulk.campaign.journal.opening import journal_url, masked
+from gcbulk.campaign.journal.tables import runs
+from gcbulk.codes import Status
+from gcbulk.errors import CampaignError, JournalError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from gcbulk.campaign.journal import Claim, Run
+
+NOON = 1_795_435_200.0  # 2026-11-23 12:00 in London
+DAY = 86_400.0
+
+
+class Clock:
+    """Seconds since 1970 that a test sets."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
+    with Journal(tmp_path / "journal.sqlite3", clock=clock) as opened:
+        yield opened
+
+
+def identity(texts: Sequence[str], **changes: Any) -> Identity:
+    plain = Identity(
+        base_url="http://127.0.0.1:1",
+        customer_id="1469",
+        channel="sms",
+        options={},
+        recipients_hash=str(len(texts)),
+        texts_hash=hashlib.sha256("".join(texts).encode()).hexdigest(),
+        row_count=len(texts),
+    )
+    return replace(plain, **changes)
+
+
+def rows(texts: Sequence[str], *, chunk: int = 2) -> Iterator[dict[str, Any]]:
+    for position, text in enumerate(texts):
+        yield {
+            "position": position,
+            "batch_number": position // chunk,
+            "address": f"+4477009001{position:02}",
+            "repair": None,
+            "text": text,
+            "parts": 1,
+            "client_ref": f"ref-{position}-{text}",
+            "content_key": hashlib.sha256(f"{position} {text}".encode()).digest()[:16],
+            "state": "ready",
+            "error_code": None,
+            "error_detail": None,
+        }
+
+
+def start(journal: Journal, texts: Sequence[str], *, name: str | None = None, repeat: bool = False, **more: Any) -> Run:
+    begun = begin(journal, identity(texts), name=name, send_at=None, repeat=repeat, lease=90.0, **more)
+    if begun.fresh:
+        journal.write_rows(begun.run.campaign, rows(texts))
+    return begun.run
+
+
+def take(run: Run, number: int = 0) -> Claim:
+    claim = run.claim(number, None, states=(Status.READY,))
+    assert claim is not None
+    return claim
+
+
+def accept(run: Run, claim: Claim) -> None:
+    run.settle(
+        claim,
+        [Settlement(position=r.position, state="accepted", message_id=f"m{r.position}") for r in claim.rows],
+        http_status=200,
+    )
+
+
+def states(journal: Journal, run: Run) -> list[str]:
+    return [record.state for record in journal.records(run.campaign)]
+
+
+def test_a_claim_takes_each_row_once(journal: Journal) -> None:
+    run = start(journal, ["a", "b", "c"])
+    assert [row.text for row in take(run).rows] == ["a", "b"]
+    assert run.claim(0, None, states=(Status.READY,)) is None
+    assert [row.text for row in take(run, 1).rows] == ["c"]
+
+
+def test_claims_are_on_disk_before_the_call(journal: Journal, tmp_path: Path) -> None:
+    claim = take(start(journal, ["a"]))
+    other = sqlite3.connect(tmp_path / "journal.sqlite3")
+    try:
+        assert other.execute("select state, batch_id from recipients").fetchall() == [("in_flight", claim.id)]
+    finally:
+        other.close()
+
+
+def test_many_threads_and_two_journals_never_share_a_row(journal: Journal, tmp_path: Path, clock: Clock) -> None:
+    texts = [f"text {n}" for n in range(200)]
+    run = start(journal, texts)
+    with Journal(tmp_path / "journal.sqlite3", clock=clock) as second:
+        other = begin(second, identity(texts), name=None, send_at=None, repeat=False, lease=90.0).run
+        taken: list[int] = []
+
+        def work(runner: Run) -> None:
+            for number in range(100):
+                claim = runner.claim(number, None, states=(Status.READY,))
+                if claim is not None:
+                    taken.extend(row.position for row in claim.rows)
+
+        threads = [threading.Thread(target=work, args=(r,)) for r in (run, other, run, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(taken) == list(range(200))
+
+
+def test_settling_gives_back_what_was_not_sent(journal: Journal) -> None:
+    run = start(journal, ["a", "b"])
+    claim = take(run)
+    run.settle(
+        claim,
+        [
+            Settlement(position=0, state="accepted", message_id="m0"),
+            Settlement(position=1, state="ready", error_code="RATE_LIMITED", error_detail="slow down"),
+        ],
+        http_status=200,
+    )
+    assert [row.position for row in take(run).rows] == [1]
+
+
+def test_the_same_text_goes_once_a_day_whatever_the_campaign(journal: Journal, clock: Clock) -> None:
+    first = start(journal, ["a", "b"], name="one")
+    accept(first, take(first))
+    first.end()
+    clock.now += 5 * 3600
+    second = start(journal, ["a", "b", "new"], name="two")
+    second.recall()
+    records = list(journal.records(second.campaign))
+    assert [r.state for r in records] == ["duplicate", "duplicate", "ready"]
+    assert records[0].error_code == "ALREADY_SENT"
+    assert "23 November 2026 at 12:00 in campaign 'one' (MessageId m0)" in (records[0].error_detail or "")
+    clock.now = NOON + DAY
+    third = start(journal, ["a", "b", "c", "d"], name="three")
+    third.recall()
+    assert states(journal, third) == ["ready"] * 4
+
+
+def test_never_within_four_hours_even_across_midnight(journal: Journal, clock: Clock) -> None:
+    clock.now = NOON + 11 * 3600  # 23:00
+    first = start(journal, ["a"], name="late")
+    accept(first, take(first))
+    first.end()
+    clock.now += 2 * 3600
+    second = start(journal, ["a"], name="early")
+    second.recall()
+    assert states(journal, second) == ["duplicate"]
+    clock.now += 2 * 3600 + 1
+    third = start(journal, ["a"], name="morning")
+    third.recall()
+    assert states(journal, third) == ["ready"]
+
+
+def test_same_day_window_on_the_days_the_clocks_change() -> None:
+    for noon, hours in ((1_774_782_000.0, 23), (1_792_929_600.0, 25)):  # 29 March and 25 October 2026
+        lower, upper = same_day_window(noon)
+        assert (upper - lower) / 3600 == hours
+
+
+def test_the_claim_itself_looks_again(journal: Journal) -> None:
+    first, second = start(journal, ["a"], name="one"), start(journal, ["a"], name="two")
+    second.recall()  # nothing was sent yet
+    accept(first, take(first))
+    assert second.claim(0, None, states=(Status.READY,)) is None
+    assert states(journal, second) == ["duplicate"]
+
+
+def test_a_row_in_flight_elsewhere_waits_and_is_not_lost(journal: Journal) -> None:
+    first, second = start(journal, ["a"], name="one"), start(journal, ["a"], name="two")
+    claim = take(first)
+    waiting = take(second)
+    assert (waiting.rows, waiting.elsewhere) == ((), 1)
+    record = next(journal.records(second.campaign))
+    assert (record.state, record.error_code) == ("ready", "IN_FLIGHT_ELSEWHERE")
+    first.settle(claim, [Settlement(position=0, state="ready", error_code="NETWORK_ERROR")], http_status=None)
+    assert len(take(second).rows) == 1
+
+
+def test_an_unknown_outcome_keeps_the_same_text_unknown(journal: Journal) -> None:
+    first, second = start(journal, ["a"], name="one"), start(journal, ["a"], name="two")
+    take(first)
+    first.end()
+    second.recall()
+    assert states(journal, first) == ["unknown"]
+    assert states(journal, second) == ["unknown"]
+    assert settle(journal, first.campaign, sent=False) == 1
+    second.recall()
+    assert states(journal, second) == ["ready"]
+
+
+def test_repeat_sends_again_but_not_within_ten_minutes(journal: Journal, clock: Clock) -> None:
+    first = start(journal, ["a"], name="one")
+    accept(first, take(first))
+    first.end()
+    clock.now += 599
+    soon = start(journal, ["a"], name="two", repeat=True)
+    soon.recall()
+    assert states(journal, soon) == ["duplicate"]
+    clock.now += 2
+    later = start(journal, ["a"], name="three", repeat=True)
+    later.recall()
+    assert states(journal, later) == ["ready"]
+
+
+def test_an_identical_campaign_of_the_day_is_the_same_campaign(journal: Journal, clock: Clock) -> None:
+    first = start(journal, ["a"])
+    accept(first, take(first))
+    first.end()
+    assert start(journal, ["a"]).campaign.id == first.campaign.id
+    clock.now += 3600
+    assert start(journal, ["a"], repeat=True).campaign.id != first.campaign.id
+    clock.now += DAY
+    assert start(journal, ["a"]).campaign.id != first.campaign.id
+
+
+def test_an_unfinished_campaign_is_the_same_for_seven_days(journal: Journal, clock: Clock) -> None:
+    first = start(journal, ["a"])
+    first.end()
+    clock.now += 6 * DAY
+    assert start(journal, ["a"], repeat=True).campaign.id == first.campaign.id
+    clock.now += 2 * DAY
+    assert start(journal, ["a"]).campaign.id != first.campaign.id
+
+
+def test_other_options_are_another_campaign(journal: Journal) -> None:
+    plain = start(journal, ["a"])
+    named = begin(
+        journal, identity(["a"], options={"sender": "School"}), name=None, send_at=None, repeat=False, lease=90.0
+    )
+    assert named.run.campaign.id != plain.campaign.id
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"texts_hash": "x"}, "the text differs"),
+        ({"recipients_hash": "x"}, "the recipients differ"),
+        ({"customer_id": "2"}, "the customer differs"),
+        ({"texts_hash": "x", "recipients_hash": "x"}, "the recipients and the text differ"),
+    ],
+)
+def test_the_same_name_with_other_content_says_what_differs(
+    journal: Journal, change: dict[str, Any], words: str
+) -> None:
+    start(journal, ["a"], name="trip")
+    with pytest.raises(CampaignError, match=words):
+        begin(journal, identity(["a"], **change), name="trip", send_at=None, repeat=False, lease=90.0)
+
+
+def test_date_in_a_name_is_the_london_date(journal: Journal, clock: Clock) -> None:
+    clock.now = 1_782_860_400.0  # 2026-06-30 23:00 UTC is the first of July in London
+    assert start(journal, ["a"], name="absence {date}").campaign.name == "absence 2026-07-01"
+
+
+def test_a_process_that_is_gone_leaves_unknown_rows(journal: Journal) -> None:
+    run = start(journal, ["a", "b", "c"])
+    take(run)
+    with journal.writing() as connection:
+        connection.execute(sa.update(runs).values(pid=2**22 + 1))  # no such process
+    go_on(journal, journal.campaign(run.campaign.name), lease=90.0, late=False)
+    assert states(journal, run) == ["unknown", "unknown", "ready"]
+
+
+def test_a_lease_that_ran_out_leaves_unknown_rows_and_a_late_answer_is_still_heard(
+    journal: Journal, clock: Clock
+) -> None:
+    run = start(journal, ["a"])
+    claim = take(run)
+    clock.now += 89
+    go_on(journal, journal.campaign(run.campaign.name), lease=90.0, late=False).end()
+    assert states(journal, run) == ["in_flight"]
+    clock.now += 2
+    go_on(journal, journal.campaign(run.campaign.name), lease=90.0, late=False)
+    assert states(journal, run) == ["unknown"]
+    accept(run, claim)
+    assert states(journal, run) == ["accepted"]
+
+
+def test_only_this_very_process_counts_as_alive() -> None:
+    me = psutil.Process()
+    assert not process_is_gone(me.pid, me.create_time())
+    parent = psutil.Process(os.getppid())
+    assert not process_is_gone(parent.pid, parent.create_time())
+    assert process_is_gone(parent.pid, parent.create_time() - 100)  # the number was given to another process
+
+
+def test_resuming_an_earlier_day_asks(journal: Journal, clock: Clock) -> None:
+    run = start(journal, ["a"], name="trip")
+    clock.now += DAY
+    with pytest.raises(CampaignError, match="begun on 23 November 2026 at 12:00"):
+        go_on(journal, journal.campaign(run.campaign.name), lease=90.0, late=False)
+    go_on(journal, journal.campaign(run.campaign.name), lease=90.0, late=True)
+
+
+def test_opt_outs_are_applied_to_what_is_left(journal: Journal) -> None:
+    run = start(journal, ["a", "b"])
+    run.opt_out({"+447700900100", "+447700900999"})
+    assert states(journal, run) == ["opted_out", "ready"]
+
+
+def test_settle_by_hand(journal: Journal) -> None:
+    run = start(journal, ["a", "b", "c", "d"])
+    take(run), take(run, 1)
+    run.end()
+    assert settle(journal, run.campaign, sent=True, positions=[1, 3]) == 2
+    assert settle(journal, run.campaign, sent=False) == 2
+    records = list(journal.records(run.campaign))
+    assert [r.state for r in records] == ["ready", "accepted", "ready", "accepted"]
+    assert records[1].message_id == "settled:ref-1-b"
+    assert all((r.message_id is None) == (r.state == "ready") for r in records)
+
+
+def test_settle_waits_for_a_run_that_lives(journal: Journal) -> None:
+    run = start(journal, ["a"], name="trip")
+    take(run)
+    with pytest.raises(CampaignError, match="being sent at this moment"):
+        settle(journal, run.campaign, sent=False)
+
+
+def test_purge_leaves_counts_and_nothing_else(journal: Journal, tmp_path: Path, clock: Clock) -> None:
+    secret = "Zoltan was absent"
+    run = start(journal, [secret, "b", "c"], name="old")
+    accept(run, take(run))
+    run.end()
+    clock.now += 91 * DAY
+    assert purge(journal) == ["old"]
+    assert journal.count_states(journal.campaign("old")) == {"accepted": 2, "ready": 1}
+    journal.close()
+    everything = b"".join(file.read_bytes() for file in tmp_path.glob("journal.sqlite3*"))
+    assert secret.encode() not in everything
+    assert b"+44770090" not in everything
+
+
+def test_purge_spares_the_young_and_the_living(journal: Journal, clock: Clock) -> None:
+    start(journal, ["a"], name="young").end()
+    clock.now += 89 * DAY
+    assert purge(journal) == []
+    run = start(journal, ["b"], name="living")
+    take(run)
+    assert purge(journal, older_than_days=0, campaign="living") == []
+
+
+def test_a_clock_far_behind_the_journal_stops(journal: Journal, clock: Clock) -> None:
+    run = start(journal, ["a"])
+    take(run)
+    clock.now -= 299
+    start(journal, ["b"])
+    clock.now -= 2
+    with pytest.raises(JournalError, match="clock right"):
+        start(journal, ["c"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the state folder private by its own means")
+def test_only_its_owner_can_read_it(journal: Journal, tmp_path: Path) -> None:
+    start(journal, ["a"])
+    for file in tmp_path.glob("journal.sqlite3*"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_it_keeps_its_promises_to_the_disk(journal: Journal) -> None:
+    with journal.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
+
+
+def test_bad_journals_get_a_sentence(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database, but long enough to be read as the header of one " * 20, encoding="utf-8")
+    with pytest.raises(JournalError, match="not a database"):
+        Journal(text)
+    with pytest.raises(JournalError, match="is a folder"):
+        Journal(tmp_path)
+    with pytest.raises(OptionError, match="SQLite or PostgreSQL, not in mysql"):
+        Journal("mysql://somebody:secret@127.0.0.1/x")
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    Journal(path).close()
+    database = sqlite3.connect(path)
+    database.execute("update meta set value = '99'")
+    database.commit()
+    database.close()
+    with pytest.raises(JournalError, match="newer gcbulk"):
+        Journal(path)
+
+
+def test_a_password_is_masked() -> None:
+    assert "secret" not in masked(journal_url("postgresql://me:secret@127.0.0.1/x"))
+
+
+def test_the_settings_say_where(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert journal_url().database == str(home / "journal.sqlite3")
+    monkeypatch.setenv("GCBULK_JOURNAL", str(tmp_path / "else.sqlite3"))
+    assert journal_url().database == str(tmp_path / "else.sqlite3")
+
+
+def test_an_unknown_campaign_names_the_nearest(journal: Journal) -> None:
+    start(journal, ["a"], name="absence 2026-11-23")
+    with pytest.raises(CampaignError, match="nearest are: 'absence 2026-11-23'"):
+        journal.campaign("absense 2026-11-23")
+
+
+def test_told_is_london_time() -> None:
+    assert told(NOON) == "23 November 2026 at 12:00"
+    assert told(1_782_860_400.0) == "1 July 2026 at 00:00"
