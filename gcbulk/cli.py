@@ -378,15 +378,17 @@ def sandbox(*, port: int, latency_ms: float, numbers: bool) -> None:
         click.echo(describe_numbers())
         return
     try:
-        server = Sandbox(port=port, latency=latency_ms / 1000)
+        with Sandbox(port=port, latency=latency_ms / 1000) as server:
+            click.echo(
+                f"Sandbox at {server.url} (stop it with Ctrl-C). In another terminal, set:\n"
+                f"  GCBULK_BASE_URL={server.url}\n"
+                f"  GCBULK_CUSTOMER_ID={server.customer_id}\n"
+                f"  GCBULK_API_KEY={server.api_key}\n"
+                "Magic numbers: gcbulk sandbox --numbers"
+            )
+            server.serve_forever()
     except OSError as error:
         raise OptionError(f"Port {port} cannot be used: {error.strerror}. Choose another --port.") from None
-    click.echo(
-        f"Sandbox at {server.url} - stop it with Ctrl-C. In another terminal:\n"
-        f"  GCBULK_BASE_URL={server.url}\n  GCBULK_CUSTOMER_ID={server.customer_id}\n  GCBULK_API_KEY={server.api_key}\n"
-        "Magic numbers: gcbulk sandbox --numbers"
-    )
-    server.serve_forever()
 
 
 def _message_text(message: str | None, message_file: Path | None) -> str:

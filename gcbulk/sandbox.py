@@ -167,7 +167,7 @@ def _send(handler: _Handler, data: bytes) -> None:
     handler.connection.sendall(data)
 
 
-def _close_after(end: int | None) -> Wire:
+def _close_after(end: int) -> Wire:
     def wire(handler: _Handler, data: bytes) -> None:
         handler.connection.sendall(data[:end])
         handler.close_connection = True
@@ -417,7 +417,6 @@ _TABLE = (
     Fault(954, "cut-connection", "All queued, closed in mid-answer.", call=_sent(_close_after(-20))),
     # the call is taken, its answer is odd
     Fault(960, "slow", "All queued, the answer comes in drops.", call=_sent(_dribble)),
-    Fault(961, "close-afterwards", "All queued, closed after the answer.", call=_sent(_close_after(None))),
     Fault(962, "null", "All queued, answer [null].", call=_reshape(lambda _: [None])),
     Fault(963, "empty-array", "All queued, answer [].", call=_reshape(lambda _: [])),
     Fault(964, "object", "All queued, an object and no array.", call=_reshape(lambda found: found[0])),

@@ -13,7 +13,8 @@ import pandas as pd
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.parts import count_parts
 from gcbulk.messages.template import Template
-from gcbulk.recipients.schema import name_rows, user_columns, validate
+from gcbulk.recipients.columns import row_name, user_columns
+from gcbulk.recipients.schema import validate
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -132,13 +133,14 @@ def make_plan(
     doubled = positions[again]
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
-    names = name_rows(frame.index, positions[first])
-    detail[doubled] = [f"The same as {name}. {SENTENCES[ErrorCode.DUPLICATE]}" for name in names]
+    detail[doubled] = [
+        f"The same as {row_name(frame.index, row)}. {SENTENCES[ErrorCode.DUPLICATE]}" for row in positions[first]
+    ]
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
     frame["Text"] = pd.array(text, dtype=_STR)
-    sent = pd.Series(np.where(status == Status.READY.value, text, None), dtype=_STR)
+    sent = pd.Series(text, dtype=_STR).where(status == Status.READY.value)
     frame["Parts"] = count_parts(sent)["Parts"].to_numpy()
     return Plan(frame)
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from gcbulk.codes import SENTENCES, ErrorCode, Status
-from gcbulk.recipients.schema import name_rows
+from gcbulk.recipients.columns import row_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def _problems(frame: pd.DataFrame) -> list[tuple[str, int, str, list[str]]]:
     found = []
     for code, n in check_summary(frame)["error_codes"].items():
         positions = (frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0][:EXAMPLE_ROWS]
-        found.append((code, n, SENTENCES[ErrorCode(code)], name_rows(frame.index, positions)))
+        found.append((code, n, SENTENCES[ErrorCode(code)], [row_name(frame.index, row) for row in positions]))
     return found
 
 

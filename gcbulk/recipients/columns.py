@@ -151,3 +151,10 @@ def _listed(columns: pd.Index) -> str:
     shown = ", ".join(f'"{" ".join(str(column).split())}"' for column in columns[:_SHOWN_COLUMNS])
     more = len(columns) - _SHOWN_COLUMNS
     return f"{shown} and {more} more" if more > 0 else shown or "(there are none)"
+
+
+def row_name(index: pd.Index, position: int) -> str:
+    """How a user finds a row: by its place below the header, or by its label where rows have labels."""
+    if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
+        return f"row {position + 1}"
+    return f"the row labelled {index[position]}"

@@ -1,7 +1,7 @@
 """Numbers as people write them -> E.164, whole columns at a time, agreeing with libphonenumber.
 
 A column goes three ways. What is plainly a UK mobile is told by one pattern. The rest, each value once,
-is mended by the tables below and judged by patterns of the same kind. Only numbers of other countries go
+is mended by the tables of `mending` and judged by more patterns. Only numbers of other countries go
 through `phonenumbers` one by one. The British patterns are taken at run time from the metadata of
 `phonenumbers`, so an update of that package updates the verdicts.
 
@@ -12,11 +12,9 @@ Beyond libphonenumber we accept exactly the mobiles that Ofcom keeps for drama, 
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import phonenumbers
@@ -25,9 +23,19 @@ import pyarrow.compute as pc
 from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from gcbulk.codes import SENTENCES, ErrorCode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from gcbulk.recipients.mending import (
+    BRITISH,
+    CELL_MENDS,
+    LETTER,
+    PREFIX_MENDS,
+    SCIENTIFIC,
+    SEPARATED,
+    SEPARATOR,
+    WHOLE_NUMBER,
+    ZEROS_FOR_DIGITS,
+    mended,
+    noted,
+)
 
 _TEXT = pa.large_string()
 
@@ -48,103 +56,17 @@ _OTHER_KINDS = {
     "voip": "It is an internet telephone number. ",
 }
 
-# Cells that say there is no number. The last ones are what pandas and spreadsheets leave for an empty cell.
-_MISSING_WORDS = (
-    r"n[/.]?a|none|nil|no|unknown|not known|not given|not supplied|not provided|no (?:mobile|phone|number|tel)"
-    r"|tb[ac]|withheld|ex[- ]?directory|blank|empty|missing|x+|null|s?nan|nat|<na>|#n/a|0+(?:\.0+)?"
-)
-
-# Words that may stand beside a number without casting doubt on it. Any other word does: a cell that says
-# "do not contact" or gives a name is for a person to decide.
-_NOTE_WORDS = (
-    r"mum|mummy|mom|mam|dad|daddy|mother|father|parents?|step-?(?:mum|dad|mother|father)|guardian|carer"
-    r"|gran|granny|nan|nana|grandma|grandad|grandpa|grandmother|grandfather|aunt|auntie|uncle"
-    r"|home|work|mobile|mob|cell|phone|telephone|tel|m|h|w|t"
-    r"|(?:mobile|mob|phone|tel|telephone|contact) (?:no|num|number)"
-)
-
-_LETTER = r"\p{L}"
-_SCIENTIFIC = r"^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,2}$"
-_ZEROS_FOR_DIGITS = r"^\+?\d{1,6}0{6}\.0+$"  # a float that was read from "4.477E+11": rounded before it came
-_DIGITS_WITH_LETTERS = r"^(?:[+()oOIl .\-/]*\d){7}[+()\doOIl .\-/]*$"
-_SEPARATOR = r"[/,;|&]"
-_SEPARATED = rf"(?:\d\D{{0,3}}){{9,}}{_SEPARATOR}\D*(?:\d\D{{0,3}}){{9,}}"
-_EDGE = r"[ :,;/.\-]|\( ?\)|\[ ?\]"
-_GAP = r"[ ().\-/]*"
-_WHOLE_NUMBER = rf"(?:(?:\+|00)?44{_GAP}0?|0|7){_GAP}(?:\d{_GAP}){{9,10}}"
-_BRITISH = r"(?:(?:\+|00)?440?[1-9]\d{8,9}|0[1-9]\d{8,9}|7\d{9})"
-
-
-@dataclass(frozen=True, slots=True)
-class _Mend:
-    """One repair: `pattern` is replaced, in the values that `where` (or else `pattern`) finds."""
-
-    note: str  # for Repair, in the past tense; "" for what is only a way of writing
-    pattern: str
-    replacement: str | Callable[[str], str] = ""
-    where: str = ""
-
-
-def _ascii_digits(text: str) -> str:
-    """Arabic-Indic, full-width and other decimal digits as ASCII; no superscripts or fractions."""
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
-
-
-def _written_out(text: str) -> str:
-    """4.47700900123E+11 as its digits; the text as it was where it does not show every digit."""
-    number = Decimal(text.replace(",", "."))
-    shows_every_digit = int(number.as_tuple().exponent) <= 0 and number == number.to_integral_value()
-    return str(int(number)) if shows_every_digit else text
-
-
-def _once(digits: str) -> str:
-    """The number, where one number stands there several times; the text as it was for different ones."""
-    found = re.findall(_BRITISH, digits)
-    return found[0] if len({number[-10:] for number in found}) == 1 else digits
-
-
-# Applied in this order to the text of a cell.
-_MENDS: tuple[_Mend, ...] = (
-    _Mend("", r"[\s\p{Z}]+", " "),
-    _Mend("removed invisible marks", r"[\p{Cf}\p{Cc}]+"),
-    _Mend("", r"^ | $"),
-    _Mend("", rf"(?i)^(?:{_MISSING_WORDS})\.?$"),
-    _Mend("", r"[\p{Pd}\x{2212}]", "-"),
-    _Mend("", r"\x{FF0B}", "+"),
-    _Mend("rewrote digits of another script", r"^.*$", _ascii_digits, where=r"[^\x00-\x7F]"),
-    _Mend('removed ="..."', r'^="(.*)"$', r"\1"),
-    _Mend("removed quotation marks", r"""^['"`´‘’“”]+|['"`´‘’“”]+$"""),
-    _Mend("wrote out the scientific notation", r"^.*$", _written_out, where=_SCIENTIFIC),
-    _Mend("removed .0", r"^(\+?\d{3,}[1-9]\d{0,5})\.0+$", r"\1"),
-    _Mend("read letter O as zero", r"[oO]", "0", where=_DIGITS_WITH_LETTERS),
-    _Mend("read letter l as one", r"[Il]", "1", where=_DIGITS_WITH_LETTERS),
-    _Mend(
-        "removed a note",
-        rf"(?i)(^|[^{_LETTER}])(?:{_NOTE_WORDS})(?:'?s)?(?:[^{_LETTER}\d+]+(?:{_NOTE_WORDS})(?:'?s)?)*([^{_LETTER}]|$)",
-        r"\1 \2",
+# What cannot be mended, by the text that is left of the cell, with what is said before the code's sentence.
+# The first that is found says why.
+_REFUSALS: tuple[tuple[str, ErrorCode, str], ...] = (
+    (rf"^[^{LETTER}\p{{N}}]*$", ErrorCode.NUMBER_MISSING, ""),
+    (rf"{SCIENTIFIC}|{ZEROS_FOR_DIGITS}", ErrorCode.NUMBER_DIGITS_LOST, ""),
+    (
+        rf"(?s){LETTER}.*{WHOLE_NUMBER}|{WHOLE_NUMBER}.*{LETTER}",
+        ErrorCode.NUMBER_AMBIGUOUS,
+        "There are words beside the number. ",
     ),
-    _Mend("", rf"^(?:{_EDGE})+|(?:{_EDGE})+$|\( ?\)"),
-    _Mend("removed (0)", r"^((?:\+|00)?44) ?\(0\)", r"\1"),
-)
-
-# Applied in this order to what is left of it: digits and plus signs.
-_PREFIX_MENDS: tuple[_Mend, ...] = (
-    _Mend("removed a second copy of the number", r"^.*$", _once, where=rf"^{_BRITISH}{_BRITISH}+$"),
-    _Mend("read 00 as +", r"^00", "+"),
-    _Mend("removed what stood before the +", r"^[0+]\+", "+"),
-    _Mend("read +0 as +44", r"^\+0(7\d{9})$", r"+44\1"),
-    _Mend("read 44 as +44", r"^0?44(\d{7,})$", r"+44\1"),
-    _Mend("removed 0 after +44", r"^\+440+", "+44"),
-    _Mend("", r"^0([1-9]\d*)$", r"+44\1"),
-    _Mend("restored the lost zero", r"^([1-9]\d*)$", r"+44\1"),
-)
-
-# What cannot be mended, by the text that is left of the cell; the first that matches says why.
-_REFUSALS: tuple[tuple[ErrorCode, str], ...] = (
-    (ErrorCode.NUMBER_MISSING, rf"^[^{_LETTER}\p{{N}}]*$"),
-    (ErrorCode.NUMBER_DIGITS_LOST, rf"{_SCIENTIFIC}|{_ZEROS_FOR_DIGITS}"),
-    (ErrorCode.NUMBER_AMBIGUOUS, rf"(?s){_LETTER}.*{_WHOLE_NUMBER}|{_WHOLE_NUMBER}.*{_LETTER}"),
-    (ErrorCode.NUMBER_BAD_CHARACTERS, r"[^\d+ ().,;/|&\\_\[\]\-]"),
+    (r"[^\d+ ().,;/|&\\_\[\]\-]", ErrorCode.NUMBER_BAD_CHARACTERS, ""),
 )
 
 # Why libphonenumber cannot read a foreign number, and why it finds its length impossible, in our codes.
@@ -236,12 +158,13 @@ def _patterns() -> _Patterns:
 
 
 def _texts(numbers: pd.Series) -> Any:
-    """The cells as one arrow array of strings, blank where missing."""
+    """The cells as one arrow array of strings; what is missing is blank or among the missing words."""
     if pd.api.types.is_numeric_dtype(numbers.dtype) and not pd.api.types.is_bool_dtype(numbers.dtype):
         numbers = numbers.astype("str")
     try:
         if isinstance(numbers.dtype, pd.StringDtype):
-            return pc.fill_null(pa.array(numbers, type=_TEXT, from_pandas=True), "")
+            texts = pc.fill_null(pa.array(numbers, type=_TEXT, from_pandas=True), "")
+            return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         return pa.array([_text(cell) for cell in numbers.astype(object)], type=_TEXT)
     except UnicodeEncodeError:  # a lone surrogate, which no encoding can hold
         cells = (_text(cell).encode("utf-8", "replace").decode() for cell in numbers.astype(object))
@@ -255,30 +178,11 @@ def _text(cell: object) -> str:
     return str(cell)
 
 
-def _mended(texts: Any, mends: Sequence[_Mend]) -> tuple[Any, list[Any]]:
-    """The texts after all mends, and for each mend that was of use an array of notes."""
-    notes = []
-    for mend in mends:
-        here = pc.match_substring_regex(texts, mend.where or mend.pattern)
-        if not pc.any(here).as_py():
-            continue
-        found = texts.filter(here)
-        if callable(mend.replacement):
-            mended = pa.array([mend.replacement(text) for text in found.to_pylist()], type=texts.type)
-        else:
-            mended = pc.replace_substring_regex(found, mend.pattern, mend.replacement)
-        after = pc.replace_with_mask(texts, here, mended)
-        if mend.note:
-            notes.append(_note(pc.not_equal(after, texts), mend.note))
-        texts = after
-    return texts, notes
-
-
 def _judged(texts: Any, international: bool) -> tuple[Any, Any, Any, Any]:
     """`SentTo`, `Repair`, `ErrorCode` and `ErrorDetail` for texts that are not plainly a UK mobile."""
-    text, notes = _mended(texts, _MENDS)
+    text, notes = mended(texts, CELL_MENDS)
     squeezed = pc.replace_substring_regex(text, r"[^\d+]", "")
-    digits, more_notes = _mended(squeezed, _PREFIX_MENDS)
+    digits, more_notes = mended(squeezed, PREFIX_MENDS)
     codes, specifics = _refused(text, digits)
     sent_to = pc.if_else(pc.is_null(codes), digits, None)
     abroad = pc.and_(pc.is_null(codes), pc.invert(pc.starts_with(digits, "+44")))
@@ -288,7 +192,7 @@ def _judged(texts: Any, international: bool) -> tuple[Any, Any, Any, Any]:
         pc.replace_with_mask(column, abroad, news)
         for column, news in zip((sent_to, codes, specifics), for_abroad, strict=True)
     )
-    signs = _note(pc.match_substring_regex(text, r"[^\d+ ]"), "removed punctuation")
+    signs = noted(pc.match_substring_regex(text, r"[^\d+ ]"), "removed punctuation")
     repairs = pc.utf8_rtrim(_joined(*notes, signs, *more_notes), "; ")
     of_use = pc.and_(pc.is_valid(sent_to), pc.not_equal(repairs, ""))
     encoded = codes.dictionary_encode()
@@ -301,15 +205,15 @@ def _refused(text: Any, digits: Any) -> tuple[Any, Any]:
     """The code and the specifics for whatever is neither a UK mobile nor a foreign number; else null."""
     find = pc.match_substring_regex
     two_numbers = pc.or_(
-        find(digits, rf"^{_BRITISH}{_BRITISH}+$"),
-        pc.and_(find(text, _SEPARATED), find(digits, r"\d{18}|\d\+")),
+        find(digits, rf"^{BRITISH}{BRITISH}+$"),
+        pc.and_(find(text, SEPARATED), find(digits, r"\d{18}|\d\+")),
     )
     british = pc.starts_with(digits, "+44")
     count = pc.subtract(pc.utf8_length(digits), 2)  # counted as written at home, with the zero for the +44
-    counted = _joined("It has ", pc.cast(count, _TEXT), " digits where a UK mobile has 11. ")
+    counted = _joined("It has ", pc.cast(count, _TEXT), " digits, the leading zero included; a UK mobile has 11. ")
     cases: list[tuple[Any, ErrorCode | None, object]] = [
-        *((find(text, pattern), code, "") for code, pattern in _REFUSALS),
-        (two_numbers, ErrorCode.NUMBER_AMBIGUOUS, "There is more than one number. "),
+        *((find(text, pattern), code, why) for pattern, code, why in _REFUSALS),
+        (two_numbers, ErrorCode.NUMBER_AMBIGUOUS, _numbers_listed(text, digits, two_numbers)),
         (find(digits, _patterns().mobile), None, ""),
         *((find(digits, pattern), ErrorCode.NUMBER_NOT_MOBILE, kind) for pattern, kind in _patterns().other_kinds),
         (pc.and_(british, pc.less(count, 11)), ErrorCode.NUMBER_TOO_SHORT, counted),
@@ -319,6 +223,18 @@ def _refused(text: Any, digits: Any) -> tuple[Any, Any]:
     masks = pc.make_struct(*(mask for mask, _, _ in cases), field_names=[str(i) for i in range(len(cases))])
     codes = (pa.scalar(code, _TEXT) for _, code, _ in cases)
     return pc.case_when(masks, *codes), pc.case_when(masks, *(_each(words) for _, _, words in cases))
+
+
+def _numbers_listed(text: Any, digits: Any, here: Any) -> Any:
+    """For the cells with several numbers, what they are; null for the others."""
+    sentences = []
+    for cell, joined in zip(text.filter(here).to_pylist(), digits.filter(here).to_pylist(), strict=True):
+        found = re.findall(BRITISH, joined)
+        if "".join(found) != joined:
+            found = [re.sub(r"[^\d+]", "", part) for part in re.split(SEPARATOR, cell)]
+        at_home = [re.sub(r"^(?:\+|00)?440?", "0", number) for number in found]
+        sentences.append(f"It holds {' and '.join(at_home)}. ")
+    return pc.replace_with_mask(pa.nulls(len(text), _TEXT), here, pa.array(sentences, _TEXT))
 
 
 def _foreign(number: str, international: bool) -> tuple[str | None, ErrorCode | None, str]:
@@ -343,11 +259,6 @@ def _foreign(number: str, international: bool) -> tuple[str | None, ErrorCode | 
 def _joined(*parts: Any) -> Any:
     """The parts of each row as one text, null where one is null; a `str` stands for every row."""
     return pc.binary_join_element_wise(*map(_each, parts), _each(""))
-
-
-def _note(made: Any, note: str) -> Any:
-    """The note, ready to be joined to others, in the rows in which it was made; else blank."""
-    return pc.if_else(made, _each(f"{note}; "), _each(""))
 
 
 def _each(part: Any) -> Any:

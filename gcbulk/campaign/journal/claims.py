@@ -15,7 +15,6 @@ import threading
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -28,7 +27,7 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -39,8 +38,13 @@ logger = logging.getLogger("gcbulk")
 HEARTBEATS_A_LEASE: Final = 6
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
-_LOOK_UP_ROWS: Final = 5_000
+_LOOK_UP_ROWS: Final = 10_000
+_FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
 _GIVEN_BACK: Final[dict[str, Any]] = {"batch_id": None, "claimed_at": None, "counts_at": None}
+
+
+_twin: Final = recipients.alias("twin")
+_Condition = sa.ColumnElement[bool]
 
 
 class ClaimedRow(NamedTuple):
@@ -75,10 +79,9 @@ class Settlement:
 
 
 class _Twin(NamedTuple):
-    """Another campaign's row with the same text for the same recipient."""
+    """Another campaign's row with the same text for the same recipient; `position` is our own row's."""
 
     position: int
-    content_key: bytes
     state: str
     claimed_at: float
     message_id: str | None
@@ -167,28 +170,18 @@ class Run:
             ]
             if positions is not None:
                 wanted.append(recipients.c.position.in_(positions))
-            found = sorted(  # here, for an ORDER BY would make SQLite walk the whole campaign
-                connection.execute(
-                    sa.select(
-                        recipients.c.position,
-                        recipients.c.address,
-                        recipients.c.text,
-                        recipients.c.client_ref,
-                        recipients.c.content_key,
-                    ).where(*wanted)
-                ).all(),
-                key=itemgetter(0),
-            )
-            twins = {twin.content_key: twin for twin in self._twins(connection, [r.content_key for r in found], now)}
-            held = [(row.position, twins[row.content_key]) for row in found if row.content_key in twins]
-            self._mark_held(connection, held)
-            rows = tuple(ClaimedRow(*row[:4]) for row in found if row.content_key not in twins)
-            elsewhere = sum(twin.state == IN_FLIGHT for _, twin in held)
+            found = connection.execute(sa.select(*_CLAIMED).where(*wanted)).all()
+            twins = self._twins(connection, wanted, now) if found else {}
+            self._mark_held(connection, twins)
+            rows = tuple(ClaimedRow._make(row) for row in sorted(found) if row.position not in twins)
+            elsewhere = sum(twin.state == IN_FLIGHT for twin in twins.values())
             if not rows:
                 return Claim(0, now, (), elsewhere) if elsewhere else None
-            return Claim(self._take(connection, number, rows, now), now, rows, elsewhere)
+            if twins:
+                wanted.append(recipients.c.position.in_([row.position for row in rows]))
+            return Claim(self._take(connection, number, wanted, now), now, rows, elsewhere)
 
-    def _take(self, connection: Connection, number: int, rows: Sequence[ClaimedRow], now: float) -> int:
+    def _take(self, connection: Connection, number: int, wanted: Sequence[_Condition], now: float) -> int:
         inserted = connection.execute(
             batches.insert().values(
                 token=secrets.token_hex(16),
@@ -201,10 +194,7 @@ class Run:
         (batch_id,) = inserted.inserted_primary_key or (0,)
         connection.execute(
             recipients.update()
-            .where(
-                recipients.c.campaign_id == self.campaign.id,
-                recipients.c.position.in_([r.position for r in rows]),
-            )
+            .where(*wanted)
             .values(
                 state=IN_FLIGHT,
                 batch_id=batch_id,
@@ -281,70 +271,52 @@ class Run:
                 )
                 .values(state=Status.READY, error_code=None, error_detail=None)
             )
-        after = -1
-        while True:
+        for first in range(0, self.campaign.row_count, _LOOK_UP_ROWS):
+            window = [
+                recipients.c.campaign_id == campaign_id,
+                recipients.c.position.between(first, first + _LOOK_UP_ROWS - 1),
+                recipients.c.state == Status.READY,
+            ]
             with self.journal.reading() as connection:
-                mine = connection.execute(
-                    sa.select(recipients.c.position, recipients.c.content_key)
-                    .where(
-                        recipients.c.campaign_id == campaign_id,
-                        recipients.c.position > after,
-                        recipients.c.state == Status.READY,
-                    )
-                    .order_by(recipients.c.position)
-                    .limit(_LOOK_UP_ROWS)
-                ).all()
-                if not mine:
-                    return
-                twins = {t.content_key: t for t in self._twins(connection, [row.content_key for row in mine], now)}
-            held = [(row.position, twins[row.content_key]) for row in mine if row.content_key in twins]
-            if held:
+                twins = self._twins(connection, window, now)
+            if twins:
                 with self.journal.writing() as connection:
-                    self._mark_held(connection, held)
-            after = mine[-1].position
+                    self._mark_held(connection, twins)
 
-    def _twins(self, connection: Connection, keys: Sequence[bytes], now: float) -> Iterator[_Twin]:
-        """Rows of other campaigns that hold one of these texts for the same recipient; the firmest knowledge last."""
-        if not keys:
-            return iter(())
+    def _twins(self, connection: Connection, mine: Sequence[_Condition], now: float) -> dict[int, _Twin]:
+        """By position, for each of `mine` that another campaign holds: its twin there, of the firmest knowledge."""
         if self.campaign.repeat:
-            recent = recipients.c.claimed_at > now - REPEAT_SECONDS
+            recent = _twin.c.claimed_at > now - REPEAT_SECONDS
         else:
             lower, upper = same_day_window(self.campaign.send_at or now)
-            recent = recipients.c.counts_at.between(lower, upper)
+            recent = _twin.c.counts_at.between(lower, upper)
         found = connection.execute(
-            sa.select(
-                recipients.c.position,
-                recipients.c.content_key,
-                recipients.c.state,
-                recipients.c.claimed_at,
-                recipients.c.message_id,
-                campaigns.c.name,
-            )
-            .join(campaigns, campaigns.c.id == recipients.c.campaign_id)
+            sa.select(recipients.c.position, _twin.c.state, _twin.c.claimed_at, _twin.c.message_id, campaigns.c.name)
+            .join(_twin, _twin.c.content_key == recipients.c.content_key)
+            .join(campaigns, campaigns.c.id == _twin.c.campaign_id)
             .where(
-                recipients.c.content_key.in_(keys),
-                recipients.c.campaign_id != self.campaign.id,
-                recipients.c.batch_id.is_not(None),
-                recipients.c.state.in_(HELD),
-                sa.or_(recent, recipients.c.state == IN_FLIGHT),
+                *mine,
+                _twin.c.campaign_id != self.campaign.id,
+                _twin.c.batch_id.is_not(None),
+                _twin.c.state.in_(HELD),
+                sa.or_(recent, _twin.c.state == IN_FLIGHT),
             )
         ).all()
-        firmness = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
-        return iter(sorted((_Twin._make(row) for row in found), key=lambda twin: firmness.get(twin.state, 2)))
+        by_firmness = sorted((_Twin._make(row) for row in found), key=lambda twin: _FIRMNESS.get(twin.state, 2))
+        return {twin.position: twin for twin in by_firmness}
 
-    def _mark_held(self, connection: Connection, held: Sequence[tuple[int, _Twin]]) -> None:
-        if not held:
-            return
-        connection.execute(
-            _MARK,
-            [
-                {"at_campaign": self.campaign.id, "at_position": position, **_held_values(twin)}
-                for position, twin in held
-            ],
-        )
+    def _mark_held(self, connection: Connection, twins: Mapping[int, _Twin]) -> None:
+        if twins:
+            connection.execute(
+                _MARK,
+                [
+                    {"at_campaign": self.campaign.id, "at_position": position, **_held_values(twin)}
+                    for position, twin in twins.items()
+                ],
+            )
 
 
+_CLAIMED: Final = [recipients.c[name] for name in ClaimedRow._fields]
 _AT_ROW: Final = (
     recipients.c.campaign_id == sa.bindparam("at_campaign"),
     recipients.c.position == sa.bindparam("at_position"),

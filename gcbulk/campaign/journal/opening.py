@@ -154,7 +154,8 @@ def _server_engine(url: URL) -> Engine:
         engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, isolation_level="READ COMMITTED")
     except ImportError:
         raise OptionError(
-            "A journal in PostgreSQL needs the package psycopg. Install it with: python -m pip install 'psycopg[binary]'"
+            "A journal in PostgreSQL needs the package psycopg. "
+            "Install it with: python -m pip install 'psycopg[binary]'"
         ) from None
 
     @sa.event.listens_for(engine, "begin")

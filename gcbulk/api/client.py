@@ -1,0 +1,331 @@
+"""The thin client: one method a call. It keeps no journal; `gcbulk.send_sms` does."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import requests
+
+from gcbulk.api.credentials import resolve_base_url, resolve_credentials
+from gcbulk.api.outcomes import CONSEQUENCES, Answer, CallResult, Consequence, Outcome, interpret
+from gcbulk.api.payloads import Message, encode, make_message
+from gcbulk.api.retry import call_until_taken
+from gcbulk.api.transport import MOST_BYTES, CallRecord, OneShotAdapter, SentOnceError, recorded
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.errors import CommunicationsError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from gcbulk.api.payloads import Recipient
+
+SMS_PATH: Final = "/api/SendMessage_V3/SMS"
+TEST_NUMBER: Final = "+447700900000"
+"""The number of the vendor's own credential test: never a real phone (Ofcom's drama range)."""
+READ_BYTES: Final = 65_536
+_TAKEN: Final = (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What the platform said of a message that it queued. `accepted_at` is aware, in UTC."""
+
+    message_id: str
+    message_sent_id: int | None
+    status: str
+    accepted_at: datetime | None
+    queued: int | None
+    warnings: tuple[str, ...]
+    client_ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """An HTTP answer with the credentials taken out."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialCheck:
+    """What the vendor's test call showed. `detail` is a sentence."""
+
+    result: Literal["valid", "invalid", "cannot tell"]
+    detail: str
+
+
+class CommunicationsClient:
+    """One customer's connection to the Communications API; safe to share between threads.
+
+    `customer_id` and `api_key` default to GCBULK_CUSTOMER_ID and GCBULK_API_KEY, then the keyring; `base_url`
+    to GCBULK_BASE_URL, then production. `timeout` is for a whole answer, `connect_timeout` for a connection,
+    `read_timeout` for the longest silence, all in seconds. `max_attempts` counts tries of what was certainly
+    not taken; nothing else is ever tried again. A `session` of your own keeps its proxies, certificates and
+    headers; our adapters are mounted on it. As a context manager it logs start, end and failure, and closes.
+
+    Raises OptionError for an address or number that cannot be used, CredentialsError where a credential is missing.
+
+    >>> CommunicationsClient("1469", "not-a-key", base_url="https://apitesting.groupcall.com")
+    CommunicationsClient(customer_id='1469', base_url='https://apitesting.groupcall.com')
+    """
+
+    def __init__(
+        self,
+        customer_id: str | int | None = None,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        read_timeout: float | None = None,
+        max_attempts: int = 6,
+        session: requests.Session | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        self.base_url = resolve_base_url(base_url)
+        self.timeout = _seconds("timeout", timeout)
+        self._connect_timeout = min(_seconds("connect_timeout", connect_timeout), timeout)
+        self._read_timeout = timeout if read_timeout is None else min(_seconds("read_timeout", read_timeout), timeout)
+        if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
+            raise OptionError(f"max_attempts must be a whole number from 1, not {max_attempts!r}.")
+        self._max_attempts = max_attempts
+        self._credentials = resolve_credentials(customer_id, api_key, base_url=self.base_url)
+        self.customer_id = self._credentials.customer_id
+        self._logger = logger or logging.getLogger("gcbulk")
+        self._owns_session = session is None
+        self._session = session or requests.Session()
+        self._url = self.base_url + SMS_PATH
+        self._session.mount(self._url, OneShotAdapter())  # the longest prefix wins over any adapter of theirs
+        self._rng = random.SystemRandom()
+        self._sleep = time.sleep
+
+    def __repr__(self) -> str:
+        return f"CommunicationsClient(customer_id={self.customer_id!r}, base_url={self.base_url!r})"
+
+    def __enter__(self) -> CommunicationsClient:
+        self._logger.info("Client for customer %s at %s opened", self.customer_id, self.base_url)
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._logger.info("Client for customer %s closed", self.customer_id)
+        else:
+            self._logger.error("Client for customer %s closed after %s", self.customer_id, type(error).__name__)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections, unless the session was handed in."""
+        if self._owns_session:
+            self._session.close()
+
+    @contextmanager
+    def message_session(self, name: str = "messages") -> Iterator[CommunicationsClient]:
+        """A block of sends that logs its start, its end with its length, and its failure."""
+        began = time.monotonic()
+        self._logger.info("%s: started", name)
+        try:
+            yield self
+        except BaseException as error:
+            # not .exception(): a traceback may show what was sent
+            self._logger.error("%s: failed after %.1f s (%s)", name, time.monotonic() - began, type(error).__name__)  # noqa: TRY400
+            raise
+        self._logger.info("%s: ended after %.1f s", name, time.monotonic() - began)
+
+    def send_sms(self, recipients: Recipient | Sequence[Recipient], message: str, **options: Any) -> SendResult:
+        """Send one text now. This bypasses the journal: called twice, it sends twice. `gcbulk.send_sms` does not.
+
+        `recipients` is a number, a recipient object (`{"MobileNumber": ...}`), or a list of them. Options:
+        `client_ref`, `sender`, `send_at` (aware datetime or ISO 8601), `callback_url`, or the API's own names;
+        unknown ones are passed through.
+
+        Raises CommunicationsError with `.code` and `.response` where the text was refused, and where it is not
+        known whether it was taken (`OUTCOME_UNKNOWN`: no answer; `INVALID_RESPONSE`: one that cannot be read).
+        """
+        (result,) = self._send([make_message(recipients, message, options)])
+        if isinstance(result, CommunicationsError):
+            raise result
+        return result
+
+    def send_messages(self, messages: Sequence[Mapping[str, Any]]) -> tuple[SendResult | CommunicationsError, ...]:
+        """Send several message objects in one call: for each its result, or the error it met. Bypasses the journal.
+
+        Each has `recipients` and `message`, and options as in `send_sms`. Only those that were certainly not
+        taken are tried again.
+        """
+        made = []
+        for given in messages:
+            options = dict(given)
+            made.append(make_message(options.pop("recipients", ()), options.pop("message", ""), options))
+        return self._send(made) if made else ()
+
+    def post(self, messages: Sequence[Message], *, key_works: bool = False) -> CallResult:
+        """One attempt at one call, and what it means for each message; never raises for what the network does.
+
+        `key_works`: the credentials are known to be good, so that "Data is not valid" speaks of the data.
+        """
+        body = encode(messages, customer_id=self.customer_id, api_key=self._credentials.api_key.reveal())
+        with recorded(self.timeout) as record:
+            answer = self._attempt(body, record)
+        self._logger.debug("Call with %d messages: HTTP %s %s", len(messages), answer.status, answer.failure)
+        return interpret(answer, messages, key_works=key_works)
+
+    def check_credentials(self) -> CredentialCheck:
+        """The vendor's test call: a text to a number that can never be reached shows whether the key works."""
+        outcome = self.post([Message((TEST_NUMBER,), "Credential test")]).outcomes[0]
+        if outcome.code is ErrorCode.INVALID_RECIPIENTS or outcome.status in _TAKEN:
+            return CredentialCheck("valid", f"Customer {self.customer_id} and its key work at {self.base_url}.")
+        if outcome.code is ErrorCode.AUTH_INVALID:
+            return CredentialCheck("invalid", outcome.detail)
+        return CredentialCheck("cannot tell", outcome.detail)
+
+    def _attempt(self, body: bytes, record: CallRecord) -> Answer:
+        """Post once; foreign exceptions end here, and with them the request that carries the key."""
+        try:
+            response = self._session.post(
+                self._url,
+                data=body,
+                headers={"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"},
+                timeout=(self._connect_timeout, self._read_timeout),
+                allow_redirects=False,
+                stream=True,
+                auth=_no_auth,
+            )
+        except requests.RequestException as error:
+            return Answer(record.began, failure=_in_plain_words(error, began=record.began))
+        except (OSError, SentOnceError) as error:
+            return Answer(record.began, failure=_in_plain_words(error, began=record.began))
+        with response:
+            try:
+                content = _read(response)
+            except (requests.RequestException, OSError) as error:
+                return Answer(record.began, response.status_code, dict(response.headers), failure=_CUT[type(error)])
+        return Answer(record.began, response.status_code, dict(response.headers), content)
+
+    def _send(self, messages: Sequence[Message]) -> tuple[SendResult | CommunicationsError, ...]:
+        results: dict[int, SendResult | CommunicationsError] = {}
+        left = list(range(len(messages)))
+
+        def attempt() -> CallResult:
+            result = self.post([messages[index] for index in left])
+            again = []
+            for index, outcome in zip(left, result.outcomes, strict=True):
+                results[index] = self._told(messages[index], outcome, result.answer)
+                if _may_be_tried_again(outcome):
+                    again.append(index)
+            left[:] = again
+            return result
+
+        call_until_taken(
+            attempt,
+            again=lambda _result: bool(left),
+            max_attempts=self._max_attempts,
+            rng=self._rng,
+            sleep=self._sleep,
+        )
+        return tuple(results[index] for index in range(len(messages)))
+
+    def _told(self, message: Message, outcome: Outcome, answer: Answer) -> SendResult | CommunicationsError:
+        if outcome.status in _TAKEN and outcome.message_id:
+            return SendResult(
+                message_id=outcome.message_id,
+                message_sent_id=outcome.message_sent_id,
+                status=outcome.status_msg,
+                accepted_at=outcome.accepted_at,
+                queued=outcome.queued,
+                warnings=outcome.warnings,
+                client_ref=message.client_ref,
+            )
+        code = outcome.code or ErrorCode.UNKNOWN_ERROR
+        detail = outcome.detail
+        if code is ErrorCode.OUTCOME_UNKNOWN and answer.status is not None:
+            code = ErrorCode.INVALID_RESPONSE
+            detail = f"{detail.removesuffix(SENTENCES[ErrorCode.OUTCOME_UNKNOWN])}{SENTENCES[code]}"
+        return CommunicationsError(detail, code=code, response=self._without_credentials(answer))
+
+    def _without_credentials(self, answer: Answer) -> ApiResponse | None:
+        if answer.status is None:
+            return None
+        key = self._credentials.api_key.reveal()
+        hidden = {name: value.replace(key, "***") for name, value in (answer.headers or {}).items()}
+        return ApiResponse(answer.status, hidden, answer.body.decode("utf-8", "replace").replace(key, "***"))
+
+
+def check_credentials(client: CommunicationsClient | None = None) -> CredentialCheck:
+    """Whether the key works, by the vendor's test call: `valid`, `invalid`, or `cannot tell` and why."""
+    if client is not None:
+        return client.check_credentials()
+    with CommunicationsClient() as own:
+        return own.check_credentials()
+
+
+def _seconds(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise OptionError(f"{name} must be a number of seconds above 0, not {value!r}.")
+    return float(value)
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """In the place of `.netrc` and the session's own: the API takes its credentials in the body alone."""
+    return request
+
+
+def _may_be_tried_again(outcome: Outcome) -> bool:
+    return (
+        outcome.status is Status.NOT_SENT
+        and outcome.code is not None
+        and CONSEQUENCES[outcome.code] is Consequence.RETRY
+    )
+
+
+def _read(response: requests.Response) -> bytes:
+    pieces, size = [], 0
+    for piece in response.iter_content(READ_BYTES):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise requests.exceptions.ContentDecodingError("the answer is too long")
+    return b"".join(pieces)
+
+
+class _Words(dict[type[BaseException], str]):
+    """Words for a kind of exception, the general ones for the rest."""
+
+    def __missing__(self, _kind: type[BaseException]) -> str:
+        return "The answer broke off."
+
+
+_CUT: Final = _Words(
+    {
+        requests.exceptions.ReadTimeout: "The answer did not come in time.",
+        requests.exceptions.ContentDecodingError: "The answer could not be decoded.",
+    }
+)
+
+_BEFORE: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (requests.exceptions.ProxyError, "The proxy refused the connection."),
+    (requests.exceptions.SSLError, "The secure connection could not be made: the certificate was not accepted."),
+    (requests.exceptions.ConnectTimeout, "The connection was not made in time."),
+    (OSError, "The connection could not be made."),
+)
+_AFTER: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (requests.exceptions.Timeout, "The answer did not come in time."),
+    (SentOnceError, "The session tried to send the call a second time, which was prevented."),
+    (OSError, "The connection broke before the answer was whole."),
+)
+
+
+def _in_plain_words(error: BaseException, *, began: bool) -> str:
+    """What happened, without the exception's own text: it may hold an address with secrets, or the request."""
+    return next(words for kind, words in (_AFTER if began else _BEFORE) if isinstance(error, kind))

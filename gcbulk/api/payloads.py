@@ -1,0 +1,113 @@
+"""Message objects <-> the JSON of a request. Field names are the vendor's ("Messenger API 3.1.0")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from gcbulk.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Recipient = str | Mapping[str, object]
+
+WIRE_NAMES: Final[dict[str, str]] = {
+    "client_ref": "ClientRef",
+    "ClientRef": "ClientRef",
+    "sender": "SMSSender",
+    "SMSSender": "SMSSender",
+    "send_at": "sendDateTime",
+    "sendDateTime": "sendDateTime",
+    "callback_url": "CallbackUrl",
+    "callbackUrl": "CallbackUrl",
+    "CallbackUrl": "CallbackUrl",
+}
+"""Every spelling of an option that we know -> its field; other names are passed through as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message object: one text to one recipient, or to several."""
+
+    recipients: tuple[Recipient, ...]
+    text: str
+    client_ref: str | None = None
+    sender: str | None = None
+    send_at: str | None = None
+    callback_url: str | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+def make_message(
+    recipients: str | Recipient | Sequence[Recipient], text: str, options: Mapping[str, object]
+) -> Message:
+    """A message from what a caller gives: one recipient or several, and options in any known spelling.
+
+    Raises OptionError for a naive datetime, or where there is nobody to send to.
+    """
+    several = (recipients,) if isinstance(recipients, str | Mapping) else tuple(recipients)
+    if not several or not all(isinstance(one, str | Mapping) and one for one in several):
+        raise OptionError("recipients must be a number, a recipient object, or a list of them that is not empty.")
+    if not isinstance(text, str):
+        raise OptionError(f"message must be a text, not a {type(text).__name__}.")
+    fields: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is not None:
+            fields[WIRE_NAMES.get(name, name)] = _wire_time(name, value) if isinstance(value, datetime) else value
+    return Message(
+        recipients=several,
+        text=text,
+        client_ref=fields.pop("ClientRef", None),
+        sender=fields.pop("SMSSender", None),
+        send_at=fields.pop("sendDateTime", None),
+        callback_url=fields.pop("CallbackUrl", None),
+        extra=fields,
+    )
+
+
+def encode(messages: Sequence[Message], *, customer_id: str, api_key: str) -> bytes:
+    """The body of a call: UTF-8 JSON, an array of message objects, the credentials in each.
+
+    >>> encode([Message(("+447700900123",), "Hello")], customer_id="1469", api_key="k")[:60]
+    b'{"messageData":[{"CustomerId":"1469","Password":"k","Recipie'
+    """
+    objects = [_message_object(message, customer_id, api_key) for message in messages]
+    try:
+        return _json({"messageData": objects}, ensure_ascii=False)
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
+        return _json({"messageData": objects}, ensure_ascii=True)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"A message holds something that JSON cannot carry: {error}.") from None
+
+
+def _json(value: object, *, ensure_ascii: bool) -> bytes:
+    return json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False).encode("utf-8")
+
+
+def _message_object(message: Message, customer_id: str, api_key: str) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "CustomerId": customer_id,
+        "Password": api_key,
+        "Recipients": [{"MobileNumber": one} if isinstance(one, str) else dict(one) for one in message.recipients],
+        "SMSMessage": message.text,
+    }
+    if message.client_ref is not None:
+        fields["ClientRef"] = message.client_ref
+    if message.sender is not None:
+        fields["SMSSender"] = message.sender
+    if message.send_at is not None:
+        fields["sendDateTime"] = message.send_at
+    if message.callback_url is not None:
+        fields["CallbackUrl"] = message.callback_url
+    fields.update(message.extra)
+    return fields
+
+
+def _wire_time(name: str, moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise OptionError(f"{name} needs a time zone: give an aware datetime.")
+    return moment.isoformat(timespec="seconds")

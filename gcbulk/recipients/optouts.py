@@ -1,0 +1,98 @@
+"""Lists of who must not be texted, as a set of E.164 numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+import pandas as pd
+
+from gcbulk.codes import ErrorCode
+from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.recipients.columns import find_number_column
+from gcbulk.recipients.numbers import to_e164
+from gcbulk.recipients.reading import read_rows
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from gcbulk.recipients.reading import Source
+
+    OptOuts: TypeAlias = Source | pd.Series | pd.DataFrame | Iterable[object]
+
+_NAMED_ENTRIES = 10  # in a warning
+_DIGITS_OF_A_NUMBER = 7  # a first row with that many digits in a cell is no header
+
+
+def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozenset[str]:
+    """Read the numbers that must not be texted, before recipients are compared with them.
+
+    Args:
+        source: a path or open file (one number a line, or a CSV with a number column, with or without a
+            header), a Series, a DataFrame, or any iterable of numbers. They may be written in any way that
+            `to_e164` can mend.
+        international: also take numbers of other countries.
+
+    Returns:
+        E.164 numbers. Blank entries are passed over.
+
+    Warns:
+        GcbulkWarning: once, when entries are not numbers that could be texted; it counts them and names
+            their lines or places.
+
+    Raises:
+        RecipientsError: the file cannot be read, or its number column cannot be told.
+
+    Example:
+        >>> sorted(opt_out_numbers(["07700 900123", "+44 (0)7700 900124"]))
+        ['+447700900123', '+447700900124']
+    """
+    entries, unit = _entries(source)
+    checked = to_e164(entries, international=international)
+    wordy = checked["ErrorCode"].isin([ErrorCode.NUMBER_AMBIGUOUS, ErrorCode.NUMBER_BAD_CHARACTERS])
+    if wordy.any():  # words ("asked by phone") cast no doubt on a number in this list
+        bare = entries[wordy].astype("str").str.replace(r"[^\d+()/,;.\s-]+", " ", regex=True)
+        checked[wordy] = to_e164(bare, international=international)
+    bad = checked["ErrorCode"].notna() & (checked["ErrorCode"] != ErrorCode.NUMBER_MISSING)
+    if bad.any():
+        places = [str(place) for place in entries.index[bad]]
+        more = ", ..." if len(places) > _NAMED_ENTRIES else ""
+        warnings.warn(
+            f"{len(places)} of {len(entries)} entries in the opt-out list are no mobile numbers, so nobody is "
+            f"opted out by them: {unit} {', '.join(places[:_NAMED_ENTRIES])}{more}. Check them.",
+            GcbulkWarning,
+            stacklevel=2,
+        )
+    return frozenset(checked["SentTo"].dropna())
+
+
+def _file_entries(source: Source) -> pd.Series:
+    rows = read_rows(source)
+    numbers_in_first = [i for i, cell in enumerate(rows.iloc[0]) if sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER]
+    if rows.shape[1] == 1:
+        position = 0
+    elif not numbers_in_first:
+        position = find_number_column(pd.Index(rows.iloc[0]))
+    elif len(numbers_in_first) == 1:
+        position = numbers_in_first[0]
+    else:
+        raise RecipientsError(
+            "The opt-out list has no header and more than one column of numbers. "
+            "Put a row with the columns' names above it."
+        )
+    return rows.iloc[0 if numbers_in_first else 1 :, position].rename(index=lambda row: row + 1)
+
+
+def _entries(source: OptOuts) -> tuple[pd.Series, str]:
+    """The entries with their places, counted from 1, as index; and what to call a place."""
+    if isinstance(source, pd.DataFrame):
+        position = 0 if source.shape[1] == 1 else find_number_column(source.columns)
+        entries = source.iloc[:, position]
+    elif isinstance(source, pd.Series):
+        entries = source
+    elif isinstance(source, Iterable) and not isinstance(source, (str, bytes)) and not hasattr(source, "read"):
+        entries = pd.Series(list(source), dtype=object)
+    else:
+        return _file_entries(cast("Source", source)), "line"
+    return entries.set_axis(pd.RangeIndex(1, len(entries) + 1)), "entry"

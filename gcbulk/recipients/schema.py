@@ -1,0 +1,175 @@
+"""Which rows can be sent: the pandera schemas, and the annotations that say so row by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaErrors
+
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.recipients.columns import ANNOTATIONS, find_number_column, user_columns
+from gcbulk.recipients.numbers import to_e164
+from gcbulk.recipients.optouts import opt_out_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import numpy.typing as npt
+
+    from gcbulk.recipients.optouts import OptOuts
+
+__all__ = ["ANNOTATIONS", "RecipientsSchema", "ResultsSchema", "find_number_column", "user_columns", "validate"]
+
+_E164_OR_ADDRESS = r"^(?:\+[1-9]\d{6,14}|[^@\s]+@[^@\s]+)$"
+
+
+class RecipientsSchema(pa.DataFrameModel):
+    """Recipients that can all be texted: the frame that `validate` returns when it found nothing wrong.
+
+    Call it in a pipeline that must not go on with a bad row. Extend it with rules of your own. With
+    `lazy=True` all failures are reported at once: `failure_cases` has a line for each, with the row's index
+    and its `ErrorCode`.
+
+    Example:
+        >>> import pandas as pd, pandera.pandas as pa
+        >>> class Parents(RecipientsSchema):
+        ...     Forename: str = pa.Field(str_length={"min_value": 1})
+        >>> checked = validate(pd.DataFrame({"Forename": ["Zoë", ""], "Mobile": ["07700 900123", "n/a"]}))
+        >>> try:
+        ...     Parents.validate(checked, lazy=True)
+        ... except pa.errors.SchemaErrors as errors:
+        ...     errors.failure_cases[["column", "failure_case", "index"]]
+              column    failure_case  index
+        0  ErrorCode  NUMBER_MISSING      1
+        1   Forename                      1
+    """
+
+    SentTo: str = pa.Field(nullable=True, str_matches=_E164_OR_ADDRESS)
+    ErrorCode: str = pa.Field(nullable=True)
+
+    @pa.check("ErrorCode", name="can be sent")
+    def can_be_sent(cls, codes: pd.Series) -> pd.Series:  # noqa: N805 - pandera makes it a class method
+        return codes.isna()
+
+    @pa.dataframe_check(name="a number or the reason why not")
+    def has_number_or_reason(cls, frame: pd.DataFrame) -> pd.Series:  # noqa: N805
+        return frame["SentTo"].notna() | frame["ErrorCode"].notna()
+
+
+class ResultsSchema(pa.DataFrameModel):
+    """Results as a send returns them: every row has exactly one of `MessageId` and `ErrorCode`.
+
+    Example:
+        >>> import pandas as pd
+        >>> row = {"SentTo": "+447700900123", "Status": "accepted", "MessageId": "1469.1", "ErrorCode": None}
+        >>> len(ResultsSchema.validate(pd.DataFrame([row]).astype("str")))
+        1
+    """
+
+    SentTo: str = pa.Field(nullable=True, str_matches=_E164_OR_ADDRESS)
+    Status: str = pa.Field(isin=[str(status) for status in Status])
+    MessageId: str = pa.Field(nullable=True)
+    ErrorCode: str = pa.Field(nullable=True, isin=[str(code) for code in ErrorCode])
+
+    @pa.dataframe_check(name="exactly one of MessageId and ErrorCode")
+    def exactly_one(cls, frame: pd.DataFrame) -> pd.Series:  # noqa: N805
+        return frame["MessageId"].notna() ^ frame["ErrorCode"].notna()
+
+
+def validate(
+    recipients: pd.DataFrame,
+    *,
+    number_column: Hashable | None = None,
+    international: bool = False,
+    opt_outs: OptOuts | None = None,
+) -> pd.DataFrame:
+    """Say of every row whether it can be texted, and why not; nothing is sent and nothing left out.
+
+    Args:
+        recipients: any DataFrame: any index, columns and dtypes. It is not modified.
+        number_column: the column of the numbers, where its name does not give it away.
+        international: accept mobiles of other countries too.
+        opt_outs: who must not be texted: a path, Series, DataFrame or any iterable of numbers.
+
+    Returns:
+        The user's columns (see `user_columns`) under the same index and in the same order, and `SentTo`,
+        `Repair`, `Status`, `ErrorCode` and `ErrorDetail` of dtype `str`, NaN where there is nothing to say.
+        `Status` is `ready`, `invalid`, `opted_out`, or `duplicate`: the row equals an earlier ready one in
+        every column, the number compared in E.164, so that every text would be the same. Details name a row as
+        "row 5", counted from 1 below the header, or by its label where the index has labels of its own.
+
+    Raises:
+        RecipientsError: the column of the numbers cannot be told, or the opt-out list cannot be read.
+
+    Example:
+        >>> import pandas as pd
+        >>> checked = validate(pd.DataFrame({"Mobile": ["07700 900123", "07700900123", "020 7946 0123"]}))
+        >>> checked[["SentTo", "Status", "ErrorCode"]]
+                  SentTo     Status          ErrorCode
+        0  +447700900123      ready                NaN
+        1  +447700900123  duplicate          DUPLICATE
+        2            NaN    invalid  NUMBER_NOT_MOBILE
+    """
+    own = user_columns(recipients)
+    position = find_number_column(own.columns, number_column)
+    notes = to_e164(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), international=international)
+    notes.insert(2, "Status", pd.Series(str(Status.READY), index=notes.index, dtype="str"))
+    notes.loc[_failing(notes), "Status"] = str(Status.INVALID)
+    if opt_outs is not None:
+        # numbers of any country: whoever opted out stays out whatever the other options are
+        listed = notes["SentTo"].isin(opt_out_numbers(opt_outs, international=True))
+        _mark(notes, listed, Status.OPTED_OUT, ErrorCode.OPTED_OUT)
+    ready = notes["Status"] == Status.READY
+    repeats, firsts = _repeats(own, position, notes["SentTo"], ready)
+    _mark(notes, repeats, Status.DUPLICATE, ErrorCode.DUPLICATE)
+    notes.loc[repeats, "ErrorDetail"] = [
+        f"The same as {_row_name(own.index, first)}. {SENTENCES[ErrorCode.DUPLICATE]}" for first in firsts
+    ]
+    columns = [*own.columns, *notes.columns]
+    annotated = pd.concat([own, notes.set_axis(own.index)], axis=1)
+    annotated.columns = pd.Index(columns, name=own.columns.name, tupleize_cols=False)
+    return annotated
+
+
+def _failing(notes: pd.DataFrame) -> npt.NDArray[np.intp]:
+    """The positions of the rows that the schema refuses."""
+    try:
+        RecipientsSchema.validate(notes, lazy=True)
+    except SchemaErrors as errors:
+        return np.unique(errors.failure_cases["index"].to_numpy(dtype=np.intp))
+    return np.array([], dtype=np.intp)
+
+
+def _mark(notes: pd.DataFrame, rows: Any, status: Status, code: ErrorCode) -> None:
+    notes.loc[rows, "Status"] = str(status)
+    notes.loc[rows, "ErrorCode"] = str(code)
+    notes.loc[rows, "ErrorDetail"] = SENTENCES[code]
+
+
+def _repeats(
+    own: pd.DataFrame, position: int, sent_to: pd.Series, ready: pd.Series
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The positions of ready rows that equal an earlier one in every column, and those of the earlier ones."""
+    shared = np.flatnonzero(ready & sent_to.where(ready).duplicated(keep=False))
+    keys = pd.DataFrame(
+        {i: _codes(sent_to.iloc[shared] if i == position else own.iloc[shared, i]) for i in range(own.shape[1])}
+    )
+    groups = keys.groupby(list(keys.columns), sort=False).ngroup().to_numpy()
+    first_of_group = pd.Series(shared).groupby(groups).transform("first").to_numpy()
+    later = first_of_group != shared
+    return shared[later], first_of_group[later]
+
+
+def _codes(column: pd.Series) -> npt.NDArray[np.intp]:
+    """A number for each different cell; mixed objects are compared as they print, as not all can be hashed."""
+    return pd.factorize(column.map(repr) if column.dtype == object else column)[0]
+
+
+def _row_name(index: pd.Index, position: int) -> str:
+    """How a user finds a row: by its place below the header, or by its label where rows have labels."""
+    if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
+        return f"row {position + 1}"
+    return f"the row labelled {index[position]}"

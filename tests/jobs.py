@@ -1,0 +1,53 @@
+"""Real processes that send, to be killed: each starts from a server process that has pandas loaded already."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import gcbulk
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from gcbulk.sandbox import Sandbox
+
+MESSAGE = "Dear {{ name }}, school is closed today."
+
+
+def people(count: int, *, first: int = 0) -> pd.DataFrame:
+    """Invented parents with numbers made in memory, each with a text of their own."""
+    return pd.DataFrame(
+        {
+            "name": [f"Parent {number}" for number in range(first, first + count)],
+            "mobile": [f"074{number:08}" for number in range(first, first + count)],
+        }
+    )
+
+
+def expected_texts(count: int, *, first: int = 0) -> dict[str, str]:
+    """Which number is to get which text."""
+    return {f"+4474{n:08}": f"Dear Parent {n}, school is closed today." for n in range(first, first + count)}
+
+
+def send(url: str, key: str, journal: str, rows: int, options: dict[str, Any]) -> None:
+    """Send to `rows` people; runs in a process of its own."""
+    os.environ.update(GCBULK_BASE_URL=url, GCBULK_CUSTOMER_ID="1469", GCBULK_API_KEY=key)
+    with contextlib.redirect_stderr(None):
+        gcbulk.send_sms(people(rows), MESSAGE, journal=journal, progress=False, **options)
+
+
+def started(sandbox: Sandbox, journal: str, rows: int, **options: Any) -> BaseProcess:
+    """A process that sends, started."""
+    method = "spawn" if sys.platform == "win32" else "forkserver"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(["gcbulk.campaign.run", "gcbulk.sandbox", "pandera.pandas", "tests.jobs"])
+    process = context.Process(target=send, args=(sandbox.url, sandbox.api_key, journal, rows, options))
+    process.start()
+    return process
