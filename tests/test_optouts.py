@@ -68,18 +68,18 @@ def test_invalid_entries_are_counted_and_placed_but_not_shown(tmp_path: Path) ->
         assert opt_out_numbers(path) == BOTH
     (warning,) = caught
     assert "2 of 4 entries" in str(warning.message)
-    assert "line 3, 5" in str(warning.message)
+    assert "lines 3, 5" in str(warning.message)
     assert "90012" not in str(warning.message)
     assert warning.filename == __file__
 
 
 def test_two_numbers_in_one_entry_are_reported() -> None:
-    with pytest.warns(GcbulkWarning, match="entry 2"):
+    with pytest.warns(GcbulkWarning, match="row 2"):
         assert opt_out_numbers(["07700 900123", "07700 900124 / 07700 900125"]) == {"+447700900123"}
 
 
 def test_long_warnings_are_cut() -> None:
-    with pytest.warns(GcbulkWarning, match=r"25 of 25 entries .*: entry 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, \.\.\.\."):
+    with pytest.warns(GcbulkWarning, match=r"25 of 25 .* rows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, \.\.\."):
         opt_out_numbers(["12"] * 25)
 
 
@@ -94,7 +94,7 @@ def test_numbers_of_other_countries_where_wanted() -> None:
 def test_sources_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(RecipientsError, match="There is no file"):
         opt_out_numbers(tmp_path / "gone.csv")
-    with pytest.raises(RecipientsError, match="Name, Note|number_column"):
+    with pytest.raises(RecipientsError, match="called mobile or phone"):
         opt_out_numbers(b"Name,Note\nAl,x\n")
     with pytest.raises(RecipientsError, match="no header and more than one"):
         opt_out_numbers(b"07700 900123,07700 900124\n")

@@ -50,17 +50,19 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
     """
     entries, unit = _entries(source)
     checked = to_e164(entries, international=international)
+    given = checked["ErrorCode"] != ErrorCode.NUMBER_MISSING
     wordy = checked["ErrorCode"].isin([ErrorCode.NUMBER_AMBIGUOUS, ErrorCode.NUMBER_BAD_CHARACTERS])
     if wordy.any():  # words ("asked by phone") cast no doubt on a number in this list
         bare = entries[wordy].astype("str").str.replace(r"[^\d+()/,;.\s-]+", " ", regex=True)
         checked[wordy] = to_e164(bare, international=international)
-    bad = checked["ErrorCode"].notna() & (checked["ErrorCode"] != ErrorCode.NUMBER_MISSING)
-    if bad.any():
-        places = [str(place) for place in entries.index[bad]]
-        more = ", ..." if len(places) > _NAMED_ENTRIES else ""
+    bad = entries.index[given & checked["SentTo"].isna()]
+    if len(bad):
+        places = ", ".join(str(place) for place in bad[:_NAMED_ENTRIES]) + (
+            ", ..." if len(bad) > _NAMED_ENTRIES else ""
+        )
         warnings.warn(
-            f"{len(places)} of {len(entries)} entries in the opt-out list are no mobile numbers, so nobody is "
-            f"opted out by them: {unit} {', '.join(places[:_NAMED_ENTRIES])}{more}. Check them.",
+            f"{len(bad)} of {len(entries)} entries in the opt-out list are no mobile numbers, so nobody is opted "
+            f"out by them. Check {unit}{'s' if len(bad) > 1 else ''} {places}.",
             GcbulkWarning,
             stacklevel=2,
         )
@@ -95,4 +97,4 @@ def _entries(source: OptOuts) -> tuple[pd.Series, str]:
         entries = pd.Series(list(source), dtype=object)
     else:
         return _file_entries(cast("Source", source)), "line"
-    return entries.set_axis(pd.RangeIndex(1, len(entries) + 1)), "entry"
+    return entries.set_axis(pd.RangeIndex(1, len(entries) + 1)), "row"
