@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-steady = settings(deadline=None, derandomize=True, max_examples=100)
+steady = settings(deadline=None, derandomize=True, max_examples=60)
 TABLE = "Forename;Mobile;Note\nZoë;07700 900123;a, b, c\nŁukasz;07700900124;\n"
 WESTERN = "Forename;Mobile;Note\nZoë;07700 900123;“café – 5€”\n"
 

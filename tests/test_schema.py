@@ -22,7 +22,7 @@ from gcbulk.recipients.schema import (
     validate,
 )
 
-steady = settings(deadline=None, derandomize=True, max_examples=60)
+steady = settings(deadline=None, derandomize=True, max_examples=40)
 ADDED = ["SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"]
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 

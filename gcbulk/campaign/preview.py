@@ -41,9 +41,14 @@ def check_report(checked: pd.DataFrame) -> str:
     """What a validated frame shows, in words for a terminal."""
     counts = check_summary(checked)
     ready = counts["statuses"].get(Status.READY, 0)
-    lines = [f"{ready} of {counts['rows']} rows can be texted; {counts['repaired']} numbers were mended."]
+    mended = counts["repaired"]
+    lines = [
+        f"{ready} of {counts['rows']} rows can be texted; {mended} number{'s were' if mended != 1 else ' was'} mended."
+    ]
     problems = _problem_lines(checked)
-    return "\n".join([*lines, *(["", "Rows to look at:"] if problems else []), *problems])
+    return "\n".join(
+        [*lines, *(["", "Rows to look at (row 1 is the first below the header):"] if problems else []), *problems]
+    )
 
 
 def _problems(frame: pd.DataFrame) -> list[tuple[str, int, str, list[str]]]:
@@ -95,7 +100,7 @@ class Preview:
             lines += [f"  to {number} ({parts} part{'s' * (parts != 1)}):", *_indented(text)]
         problems = _problem_lines(self.frame)
         if problems:
-            lines += ["", "Rows that would not be sent:", *problems]
+            lines += ["", "Rows that would not be sent (row 1 is the first below the header):", *problems]
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -38,15 +38,19 @@ _NOTE = rf"(?:{_NOTE_WORDS})(?:['’]?s)?"
 LETTER = r"\p{L}"
 SCIENTIFIC = r"^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,9}$"
 ZEROS_FOR_DIGITS = r"^\+?\d{1,6}0{6}\.0+$"  # a float that was read from "4.477E+11": rounded before it came
-_DIGITS_WITH_LETTERS = r"^(?:[+()oOIl .\-/]*\d){6}[+()\doOIl .\-/]*$"
 
 _GAP = r"[ ().\-/]*"  # what may stand between the digits of one number
 WHOLE_NUMBER = rf"(?:(?:\+|00)?44{_GAP}0?|0|7){_GAP}(?:\d{_GAP}){{9,10}}"
+_WITH_LETTERS = (  # a mobile that is complete once O and l are read as digits
+    rf"^{_GAP}(?:(?:\+|[0oO]{{2}})?44{_GAP}[0oO]?|[0oO])?{_GAP}7(?:{_GAP}[\doOIl]){{9}}{_GAP}$"
+)
 BRITISH = r"(?:(?:\+|00)?440?[1-9]\d{8,9}|0[1-9]\d{8,9}|7\d{9})"  # a whole number without gaps
+SEVERAL = rf"^{BRITISH}{BRITISH}+$"
 
 SEPARATOR = r"[/,;|&]"  # what may stand between two numbers
 SEPARATED = rf"(?:\d\D{{0,3}}){{9,}}{SEPARATOR}\D*(?:\d\D{{0,3}}){{9,}}"
-_EDGE = r"[ :,;/.\-]|\( ?\)|\[ ?\]"  # what a note leaves behind
+SPLIT = r"\d\D*\|\D*\d"  # a note, or a bar, that stands between digits
+_EDGE = r"[ :,;/.|\-]|\([ |]*\)|\[[ |]*\]"  # what a note leaves behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ def _written_out(text: str) -> str:
 def _once(digits: str) -> str:
     """The number, where one number stands there several times; the digits as they were otherwise."""
     found: list[str] = re.findall(BRITISH, digits)
-    return found[0] if len({number[-10:] for number in found}) == 1 else digits
+    copies = "".join(found) == digits and len({number[-10:] for number in found}) == 1
+    return found[0] if copies else digits
 
 
 # Applied in this order to the text of a cell.
@@ -90,16 +95,16 @@ CELL_MENDS: tuple[Mend, ...] = (
     Mend("removed quotation marks", r"""^['"`´‘’“”]+|['"`´‘’“”]+$"""),
     Mend("wrote out the scientific notation", r"^.*$", _written_out, where=SCIENTIFIC),
     Mend("removed .0", r"^(\+?\d{3,}[1-9]\d{0,5})\.0+$", r"\1"),
-    Mend("read letter O as zero", r"[oO]", "0", where=_DIGITS_WITH_LETTERS),
-    Mend("read letter l as one", r"[Il]", "1", where=_DIGITS_WITH_LETTERS),
-    Mend("removed a note", rf"(?i)(^|[^{LETTER}]){_NOTE}(?:[^{LETTER}\d+]+{_NOTE})*([^{LETTER}]|$)", r"\1 \2"),
-    Mend("", rf"^(?:{_EDGE})+|(?:{_EDGE})+$|\( ?\)"),
+    Mend("read letter O as zero", r"[oO]", "0", where=_WITH_LETTERS),
+    Mend("read letter l as one", r"[Il]", "1", where=_WITH_LETTERS),
+    Mend("removed a note", rf"(?i)(^|[^{LETTER}]){_NOTE}(?:[^{LETTER}\d+]+{_NOTE})*([^{LETTER}]|$)", r"\1|\2"),
+    Mend("", rf"^(?:{_EDGE})+|(?:{_EDGE})+$"),
     Mend("removed (0)", r"^((?:\+|00)?44) ?\(0\)", r"\1"),
 )
 
 # Applied in this order to what is left of it: digits and plus signs.
 PREFIX_MENDS: tuple[Mend, ...] = (
-    Mend("removed a second copy of the number", r"^.*$", _once, where=rf"^{BRITISH}{BRITISH}+$"),
+    Mend("removed a second copy of the number", r"^.*$", _once, where=SEVERAL),
     Mend("read 00 as +", r"^00", "+"),
     Mend("removed what stood before the +", r"^[0+]\+", "+"),
     Mend("read +0 as +44", r"^\+0(7\d{9})$", r"+44\1"),

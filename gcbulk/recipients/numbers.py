@@ -31,6 +31,8 @@ from gcbulk.recipients.mending import (
     SCIENTIFIC,
     SEPARATED,
     SEPARATOR,
+    SEVERAL,
+    SPLIT,
     WHOLE_NUMBER,
     ZEROS_FOR_DIGITS,
     mended,
@@ -183,7 +185,7 @@ def _judged(texts: Any, international: bool) -> tuple[Any, Any, Any, Any]:
     text, notes = mended(texts, CELL_MENDS)
     squeezed = pc.replace_substring_regex(text, r"[^\d+]", "")
     digits, more_notes = mended(squeezed, PREFIX_MENDS)
-    codes, specifics = _refused(text, digits)
+    codes, specifics = _refused(text, squeezed, digits)
     sent_to = pc.if_else(pc.is_null(codes), digits, None)
     abroad = pc.and_(pc.is_null(codes), pc.invert(pc.starts_with(digits, "+44")))
     foreign = [_foreign(number, international) for number in digits.filter(abroad).to_pylist()]
@@ -201,19 +203,22 @@ def _judged(texts: Any, international: bool) -> tuple[Any, Any, Any, Any]:
     return sent_to, pc.if_else(of_use, repairs, None), codes, details
 
 
-def _refused(text: Any, digits: Any) -> tuple[Any, Any]:
+def _refused(text: Any, squeezed: Any, digits: Any) -> tuple[Any, Any]:
     """The code and the specifics for whatever is neither a UK mobile nor a foreign number; else null."""
     find = pc.match_substring_regex
     two_numbers = pc.or_(
-        find(digits, rf"^{BRITISH}{BRITISH}+$"),
+        find(digits, SEVERAL),
         pc.and_(find(text, SEPARATED), find(digits, r"\d{18}|\d\+")),
     )
+    # where copies of one number stood there, the note between them may stay
+    split = pc.and_(find(text, SPLIT), pc.invert(find(squeezed, SEVERAL)))
     british = pc.starts_with(digits, "+44")
     count = pc.subtract(pc.utf8_length(digits), 2)  # counted as written at home, with the zero for the +44
     counted = _joined("It has ", pc.cast(count, _TEXT), " digits, the leading zero included; a UK mobile has 11. ")
     cases: list[tuple[Any, ErrorCode | None, object]] = [
         *((find(text, pattern), code, why) for pattern, code, why in _REFUSALS),
         (two_numbers, ErrorCode.NUMBER_AMBIGUOUS, _numbers_listed(text, digits, two_numbers)),
+        (split, ErrorCode.NUMBER_AMBIGUOUS, "There are words between the digits. "),
         (find(digits, _patterns().mobile), None, ""),
         *((find(digits, pattern), ErrorCode.NUMBER_NOT_MOBILE, kind) for pattern, kind in _patterns().other_kinds),
         (pc.and_(british, pc.less(count, 11)), ErrorCode.NUMBER_TOO_SHORT, counted),

@@ -10,7 +10,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from gcbulk.codes import SENTENCES, ErrorCode, Status
-from gcbulk.recipients.columns import ANNOTATIONS, find_number_column, user_columns
+from gcbulk.recipients.columns import ANNOTATIONS, find_number_column, row_name, user_columns
 from gcbulk.recipients.numbers import to_e164
 from gcbulk.recipients.optouts import opt_out_numbers
 
@@ -126,7 +126,7 @@ def validate(
     repeats, firsts = _repeats(own, position, notes["SentTo"], ready)
     _mark(notes, repeats, Status.DUPLICATE, ErrorCode.DUPLICATE)
     notes.loc[repeats, "ErrorDetail"] = [
-        f"The same as {_row_name(own.index, first)}. {SENTENCES[ErrorCode.DUPLICATE]}" for first in firsts
+        f"The same as {row_name(own.index, first)}. {SENTENCES[ErrorCode.DUPLICATE]}" for first in firsts
     ]
     columns = [*own.columns, *notes.columns]
     annotated = pd.concat([own, notes.set_axis(own.index)], axis=1)
@@ -166,11 +166,3 @@ def _repeats(
 def _codes(column: pd.Series) -> npt.NDArray[np.intp]:
     """A number for each different cell; mixed objects are compared as they print, as not all can be hashed."""
     return pd.factorize(column.map(repr) if column.dtype == object else column)[0]
-
-
-def _row_name(index: pd.Index, position: int) -> str:
-    """How a user finds a row: by its place below the header, or by its label where rows have labels."""
-    if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
-        return f"row {position + 1}"
-    label = index[position]
-    return f"the row labelled {', '.join(map(str, label)) if isinstance(label, tuple) else label}"

@@ -1,0 +1,91 @@
+"""Results: the journal's rows as the user's own, their summary, and who has not been told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gcbulk.campaign.journal import Campaign, Record
+from gcbulk.campaign.results import not_told, results_frame, summarise
+from gcbulk.errors import CampaignError
+
+
+def campaign(**changes: Any) -> Campaign:
+    values: dict[str, Any] = {
+        "id": 1,
+        "name": "trip",
+        "created_at": 0.0,
+        "base_url": "http://127.0.0.1:1",
+        "customer_id": "1469",
+        "channel": "sms",
+        "send_at": None,
+        "recipients_hash": "",
+        "texts_hash": "",
+        "row_count": 2,
+        "repeat": False,
+        "planned": True,
+        "stop_code": None,
+        "stop_detail": None,
+        "purged_at": None,
+        "counts": None,
+    }
+    return Campaign(**{**values, **changes})
+
+
+def record(position: int, state: str, **changes: Any) -> Record:
+    values: dict[str, Any] = dict.fromkeys(Record._fields)
+    return Record(**{**values, "position": position, "state": state, **changes})
+
+
+STATES = [
+    record(0, "accepted", message_id="m0", parts=2, accepted_at=1_795_435_200.5),
+    record(1, "partly_accepted", message_id="m1", parts=1, error_detail="3 of 5"),
+    record(2, "invalid", error_code="NUMBER_MISSING", error_detail="none"),
+    record(3, "duplicate", error_code="ALREADY_SENT", error_detail="gone"),
+    record(4, "opted_out", error_code="OPTED_OUT", error_detail="out"),
+    record(5, "rejected", error_code="INVALID_RECIPIENTS", error_detail="no"),
+    record(6, "ready"),
+    record(7, "ready", error_code="RATE_LIMITED", error_detail="slow"),
+    record(8, "in_flight"),
+    record(9, "unknown", error_code="OUTCOME_UNKNOWN", error_detail="?"),
+]
+
+
+def test_every_state_keeps_the_invariant_and_its_dtypes() -> None:
+    frame = results_frame(campaign(), STATES, None)
+    assert (frame["MessageId"].notna() ^ frame["ErrorCode"].notna()).all()
+    assert frame["Status"].tolist()[6:] == ["not_sent", "not_sent", "unknown", "unknown"]
+    assert frame["ErrorCode"].tolist()[6:9] == ["STOPPED", "RATE_LIMITED", "OUTCOME_UNKNOWN"]
+    assert str(frame["Parts"].dtype) == "Int64"
+    assert str(frame["AcceptedAt"].dtype) == "datetime64[us, UTC]"
+    assert frame["AcceptedAt"].iloc[0].isoformat() == "2026-11-23T12:00:00.500000+00:00"
+    assert frame.attrs == {"campaign": "trip"}
+
+
+def test_rows_never_tried_say_why_the_run_stopped() -> None:
+    frame = results_frame(campaign(stop_code="AUTH_INVALID", stop_detail="wrong key"), STATES[6:8], None)
+    assert frame["ErrorCode"].tolist() == ["AUTH_INVALID", "RATE_LIMITED"]
+    assert frame["ErrorDetail"].tolist() == ["wrong key", "slow"]
+
+
+def test_no_rows_and_other_lengths() -> None:
+    assert len(results_frame(campaign(), [], None)) == 0
+    with pytest.raises(CampaignError, match="has 10 rows, but these recipients are 1"):
+        results_frame(campaign(), STATES, pd.DataFrame({"mobile": ["07700 900123"]}))
+
+
+def test_summary_adds_up_and_says_who_was_not_told() -> None:
+    summary = summarise(results_frame(campaign(), STATES, None))
+    assert sum(summary.statuses.values()) == summary.total == 10
+    assert (summary.accepted, summary.not_told, summary.parts) == (2, 6, 3)
+    assert "Not told: 6 of 10 rows" in str(summary)
+    assert summary.as_dict()["statuses"]["not_sent"] == 2
+
+
+def test_not_told_are_the_user_s_own_rows() -> None:
+    parents = pd.DataFrame({"Status": list("abcdefghij"), "mobile": "x"}, index=list("aabbccddee"))
+    rows = not_told(results_frame(campaign(), STATES, parents), parents)
+    assert list(rows.columns) == ["Status", "mobile"]
+    assert rows["Status"].tolist() == ["c", "f", "g", "h", "i", "j"]

@@ -1,0 +1,232 @@
+"""The whole line from Python: any DataFrame in, the same rows out, sent once."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gcbulk
+from gcbulk.campaign import run as run_module
+from gcbulk.recipients.schema import ResultsSchema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gcbulk.sandbox import Sandbox
+
+MESSAGE = "Dear {{ name }}, school is closed today."
+
+
+def people(*numbers: object) -> pd.DataFrame:
+    return pd.DataFrame({"name": [f"Parent {n}" for n in range(len(numbers))], "mobile": list(numbers)})
+
+
+def send(recipients: pd.DataFrame, message: str = MESSAGE, **options: Any) -> pd.DataFrame:
+    return gcbulk.send_sms(recipients, message, progress=False, **options)
+
+
+def exactly_one(results: pd.DataFrame) -> bool:
+    return bool((results["MessageId"].notna() ^ results["ErrorCode"].notna()).all())
+
+
+INDEXES = {
+    "default": None,
+    "labels": pd.Index(["a", "b", "c", "d"]),
+    "duplicate labels": pd.Index(["a", "a", "b", "b"]),
+    "reversed": pd.RangeIndex(3, -1, -1),
+    "dates": pd.date_range("2026-11-23", periods=4),
+    "MultiIndex": pd.MultiIndex.from_product([["7A", "7B"], [1, 2]], names=["form", "place"]),
+}
+
+
+@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES.keys())
+def test_same_rows_same_order_same_index(index: pd.Index | None, platform: Sandbox) -> None:
+    parents = people("07700 900123", "020 7946 0123", "07700900124", "")
+    parents["extra"] = pd.Series([1, 2, 3, 4], dtype="Int8")
+    if index is not None:
+        parents.index = index
+    before = parents.copy(deep=True)
+    results = send(parents)
+    pd.testing.assert_frame_equal(parents, before)
+    pd.testing.assert_frame_equal(results[list(parents.columns)], before)
+    assert results["Status"].tolist() == ["accepted", "invalid", "accepted", "invalid"]
+    assert exactly_one(results)
+    ResultsSchema.validate(results)
+    sent = {entry.client_ref: (entry.recipient, entry.text, entry.message_id) for entry in platform.queued}
+    accepted = results[results["Status"] == "accepted"]
+    assert len(sent) == len(platform.queued) == len(accepted)
+    for row in accepted.to_dict("records"):
+        assert sent[row["ClientRef"]] == (
+            row["SentTo"],
+            f"Dear {row['name']}, school is closed today.",
+            row["MessageId"],
+        )
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pd.Series([7700900123.0, np.nan]),
+        pd.Series([7700900123, 1], dtype="int64"),
+        pd.Series([447700900123, None], dtype="Int64"),
+        pd.Series(["07700 900123", pd.NA], dtype="string"),
+        pd.Series(["07700900123", None], dtype="category"),
+        pd.Series([b"07700900123".decode(), 3.5], dtype="object"),
+    ],
+    ids=lambda numbers: str(numbers.dtype),
+)
+def test_numbers_of_any_dtype(numbers: pd.Series, platform: Sandbox) -> None:
+    results = send(pd.DataFrame({"name": ["Ann", "Bob"], "mobile": numbers}))
+    assert results["SentTo"].iloc[0] == "+447700900123"
+    assert results["Status"].tolist() == ["accepted", "invalid"]
+    assert results["mobile"].dtype == numbers.dtype
+    assert [entry.recipient for entry in platform.queued] == ["+447700900123"]
+
+
+def test_a_user_s_own_columns_of_our_names_are_kept(platform: Sandbox) -> None:
+    parents = people("07700 900123").assign(Status="pupil", Parts="left")
+    results = send(parents, "Dear {{ name }}, {{ status }} {{ parts }}")
+    assert results["Status_input"].tolist() == ["pupil"]
+    assert results["Status"].tolist() == ["accepted"]
+    assert [entry.text for entry in platform.queued] == ["Dear Parent 0, pupil left"]
+
+
+@pytest.mark.usefixtures("platform")
+def test_results_fed_back_in_have_their_annotations_replaced() -> None:
+    results = send(people("07700 900123", "bad"))
+    results.loc[1, "mobile"] = "07700 900124"
+    again = send(results)
+    assert list(again.columns) == list(results.columns)
+    assert again["Status"].tolist() == ["duplicate", "accepted"]
+    assert again["ErrorCode"].tolist()[0] == "ALREADY_SENT"
+
+
+def test_the_same_call_twice_sends_once_and_gives_the_same_results(platform: Sandbox) -> None:
+    parents = people("07700 900123", "07700 900124")
+    first = send(parents)
+    with pytest.warns(gcbulk.GcbulkWarning, match=r"was sent on .* use repeat=True"):
+        second = send(parents)
+    pd.testing.assert_frame_equal(first, second)
+    assert len(platform.queued) == 2
+
+
+def test_a_mended_list_can_be_sent_whole(platform: Sandbox) -> None:
+    send(people("07700 900123", "0770090012"))
+    results = send(people("07700 900123", "07700 900124"))
+    assert results["Status"].tolist() == ["duplicate", "accepted"]
+    assert len(platform.queued) == 2
+
+
+def test_siblings_with_their_own_texts_both_get_one(platform: Sandbox) -> None:
+    results = send(people("07700 900123", "07700 900123"))
+    assert results["Status"].tolist() == ["accepted", "accepted"]
+    results = send(people("07700 900124", "07700 900124"), "School is closed.")
+    assert results["ErrorCode"].tolist()[1] == "DUPLICATE"
+    assert "row 1" in results["ErrorDetail"].tolist()[1]
+    assert len(platform.queued) == 3
+
+
+def test_options_reach_the_wire(platform: Sandbox) -> None:
+    send(
+        people("07700 900123"), sender="Example", send_at="2026-11-24T08:30+00:00", callback_url="http://127.0.0.1:9/x"
+    )
+    (entry,) = platform.queued
+    assert (entry.sender, entry.callback_url) == ("Example", "http://127.0.0.1:9/x")
+    assert entry.send_at == "2026-11-24T08:30:00+00:00"
+
+
+def test_sandbox_needs_nothing_and_leaves_nothing(home: Path) -> None:
+    results = send(people("07700 900123"), sandbox=True)
+    assert results["Status"].tolist() == ["accepted"]
+    assert send(people("07700 900123"), sandbox=True)["Status"].tolist() == ["accepted"]
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"chunk_size": 0}, "chunk_size must be a whole number"),
+        ({"chunk_size": 2.5}, "chunk_size must be a whole number"),
+        ({"concurrency": True}, "concurrency must be"),
+        ({"timeout": float("nan")}, "timeout must be a number above 0"),
+        ({"calls_per_second": -1}, "calls_per_second must be"),
+        ({"delivery": "exactly_once"}, "delivery must be 'at_most_once' or 'at_least_once'"),
+        ({"send_at": "tomorrow"}, "send_at must be a time"),
+        ({"send_at": "2026-11-24T08:30"}, "needs its offset"),
+        ({"number_column": "phone"}, "phone"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_sent(
+    options: dict[str, Any], words: str, platform: Sandbox
+) -> None:
+    with pytest.raises(gcbulk.InputError, match=words):
+        send(people("07700 900123"), **options)
+    assert platform.calls == []
+
+
+def test_no_credentials_is_an_error_with_a_way_out() -> None:
+    with pytest.raises(gcbulk.CredentialsError, match="gcbulk login"):
+        send(people("07700 900123"))
+
+
+def test_no_key_and_no_person_in_logs(platform: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    send(people("07700 900123", "bad"))
+    assert platform.api_key not in caplog.text
+    assert "0900123" not in caplog.text
+    assert "Parent" not in caplog.text
+    assert "1 of 2 rows have not been told" in caplog.text
+
+
+def test_drama_numbers_to_production_bring_a_warning(monkeypatch: pytest.MonkeyPatch, platform: Sandbox) -> None:
+    monkeypatch.setattr(run_module, "PRODUCTION", platform.url)
+    with pytest.warns(gcbulk.GcbulkWarning, match="kept for drama"):
+        send(people("07700 900123"))
+
+
+def test_resume_and_results_with_the_user_s_columns(platform: Sandbox, tmp_path: Path) -> None:
+    parents = people(*[f"07700 9001{n:02}" for n in range(30)]).set_index("name", drop=False)
+    down = platform.url
+    platform.stop()
+    with gcbulk.CommunicationsClient(base_url=down, max_attempts=1) as client:
+        stopped = gcbulk.send_sms(
+            parents, MESSAGE, campaign="trip", client=client, progress=False, max_attempts=1, chunk_size=10
+        )
+    assert stopped["ErrorCode"].unique().tolist() == ["NETWORK_ERROR"]
+    platform.start()
+    results = gcbulk.resume("trip", recipients=parents, progress=False)
+    assert results["Status"].unique().tolist() == ["accepted"]
+    pd.testing.assert_index_equal(results.index, parents.index)
+    pd.testing.assert_frame_equal(gcbulk.campaign_results("trip", recipients=parents), results)
+    assert len(gcbulk.campaign_results("trip")) == 30
+    with pytest.raises(gcbulk.CampaignError, match="not the list"):
+        gcbulk.campaign_results("trip", recipients=parents.iloc[::-1])
+    assert len(platform.queued) == 30
+
+
+def test_campaigns_settle_purge(platform: Sandbox) -> None:
+    assert gcbulk.campaigns().empty
+    results = send(people("07700 900944", "07700 900123"), campaign="trip")  # the server fails with a 500
+    assert results["Status"].tolist() == ["unknown", "unknown"]
+    assert gcbulk.settle("trip", sent=False, rows=[1]) == 1
+    assert gcbulk.settle("trip", sent=True) == 1
+    after = gcbulk.resume("trip", progress=False)
+    assert after["Status"].tolist() == ["accepted", "accepted"]
+    assert after["MessageId"].tolist()[0] == f"settled:{after['ClientRef'].tolist()[0]}"
+    assert gcbulk.campaigns().to_dict("records")[0]["accepted"] == 2
+    assert gcbulk.purge("trip") == ["trip"]
+    with pytest.raises(gcbulk.CampaignError, match="was purged"):
+        gcbulk.campaign_results("trip")
+    assert gcbulk.campaigns().to_dict("records")[0]["accepted"] == 2
+
+
+def test_nothing_warns_when_all_is_well(platform: Sandbox) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert send(people("07700 900123"))["Status"].tolist() == ["accepted"]
+    assert len(platform.queued) == 1
