@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import requests
+
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.api.payloads import Message, encode
-
 from gcbulk.campaign.journal import Identity, Journal, begin
 from gcbulk.campaign.plan import Plan, make_plan
 from gcbulk.campaign.sending import Manner, Sender

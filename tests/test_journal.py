@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal import Identity, Journal, Settlement, begin, go_on, purge, settle, told
-from gcbulk.campaign.journal.claims import process_is_gone
+from gcbulk.campaign.journal.liveness import process_is_gone
 from gcbulk.campaign.journal.days import same_day_window
 from gcbulk.campaign.journal.opening import journal_url, masked
 from gcbulk.campaign.journal.tables import runs

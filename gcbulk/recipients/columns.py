@@ -157,4 +157,5 @@ def row_name(index: pd.Index, position: int) -> str:
     """How a user finds a row: by its place below the header, or by its label where rows have labels."""
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
         return f"row {position + 1}"
-    return f"the row labelled {index[position]}"
+    label = index[position]
+    return f"the row labelled {', '.join(map(str, label)) if isinstance(label, tuple) else label}"

@@ -1,8 +1,9 @@
 """The journal: durable state. It is written before a call leaves and after it returns, and knows no pandas.
 
-tables.py     what is written              store.py     transactions, campaigns, rows
-opening.py    where it is, who may read    claims.py    runs, claims, settlements, the memory of what was sent
-days.py       the London day               beginning.py is this campaign new, or one we know?
+tables.py     what is written              store.py      transactions, campaigns, rows
+opening.py    where it is, who may read    beginning.py  is this campaign new, or one we know?
+claims.py     runs, claims, settlements    memory.py     what went already, in other campaigns
+liveness.py   which runs are alive         days.py       the London day
 upkeep.py     settling by hand, purging
 """
 

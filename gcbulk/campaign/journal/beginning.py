@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.campaign.journal.claims import Run, begin_run, bury_dead_runs, live_runs
+from gcbulk.campaign.journal.claims import Run, begin_run
 from gcbulk.campaign.journal.days import london, london_date, told
+from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
 from gcbulk.errors import CampaignError
 
 if TYPE_CHECKING:

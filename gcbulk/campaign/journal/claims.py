@@ -8,26 +8,23 @@ rows that a dead run had in flight become `unknown`, and are never sent again by
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import socket
 import threading
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psutil
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal.days import same_day_window, told
-from gcbulk.campaign.journal.tables import HELD, IN_FLIGHT, batches, campaigns, recipients, runs
+from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machine
+from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_twins, mark_held
+from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -36,15 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("gcbulk")
 
 HEARTBEATS_A_LEASE: Final = 6
-REPEAT_SECONDS: Final = 600.0
-"""Even `repeat` does not send what went less than this many seconds ago."""
 _LOOK_UP_ROWS: Final = 10_000
-_FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
 _GIVEN_BACK: Final[dict[str, Any]] = {"batch_id": None, "claimed_at": None, "counts_at": None}
-
-
-_twin: Final = recipients.alias("twin")
-_Condition = sa.ColumnElement[bool]
 
 
 class ClaimedRow(NamedTuple):
@@ -76,16 +66,6 @@ class Settlement:
     accepted_at: float | None = None
     error_code: str | None = None
     error_detail: str | None = None
-
-
-class _Twin(NamedTuple):
-    """Another campaign's row with the same text for the same recipient; `position` is our own row's."""
-
-    position: int
-    state: str
-    claimed_at: float
-    message_id: str | None
-    name: str
 
 
 class Run:
@@ -153,7 +133,7 @@ class Run:
                 .where(campaigns.c.id == self.campaign.id)
                 .values(stop_code=stop_code, stop_detail=stop_detail)
             )
-            _end_run(connection, self.id, self.campaign.id, self.journal.now(connection))
+            end_run(connection, self.id, self.campaign.id, self.journal.now(connection))
         self._ended = True
 
     def claim(self, number: int, positions: Sequence[int] | None, *, states: Sequence[str]) -> Claim | None:
@@ -163,68 +143,50 @@ class Run:
         """
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
-            wanted = [
-                recipients.c.campaign_id == self.campaign.id,
-                recipients.c.batch_number == number,
-                recipients.c.state.in_(states),
-            ]
-            if positions is not None:
-                wanted.append(recipients.c.position.in_(positions))
-            found = connection.execute(sa.select(*_CLAIMED).where(*wanted)).all()
-            twins = self._twins(connection, wanted, now) if found else {}
-            self._mark_held(connection, twins)
-            rows = tuple(ClaimedRow._make(row) for row in sorted(found) if row.position not in twins)
-            elsewhere = sum(twin.state == IN_FLIGHT for twin in twins.values())
+            chosen = {"the_campaign": self.campaign.id, "the_number": number, **_two_states(states)}
+            found = sorted(map(ClaimedRow._make, connection.execute(_among(_SELECT, positions), chosen)))
+            if not found:
+                return None
+            twins = find_twins(connection, self.campaign, OF_A_CALL, now, the_number=number)
+            mark_held(connection, self.campaign, twins)
+            rows = tuple(row for row in found if row.position not in twins)
+            elsewhere = sum(row.position in twins and twins[row.position].state == IN_FLIGHT for row in found)
             if not rows:
                 return Claim(0, now, (), elsewhere) if elsewhere else None
-            if twins:
-                wanted.append(recipients.c.position.in_([row.position for row in rows]))
-            return Claim(self._take(connection, number, wanted, now), now, rows, elsewhere)
-
-    def _take(self, connection: Connection, number: int, wanted: Sequence[_Condition], now: float) -> int:
-        inserted = connection.execute(
-            batches.insert().values(
-                token=secrets.token_hex(16),
-                campaign_id=self.campaign.id,
-                run_id=self.id,
-                number=number,
-                claimed_at=now,
+            inserted = connection.execute(
+                batches.insert(),
+                {
+                    "token": secrets.token_hex(16),
+                    "campaign_id": self.campaign.id,
+                    "run_id": self.id,
+                    "number": number,
+                    "claimed_at": now,
+                },
             )
-        )
-        (batch_id,) = inserted.inserted_primary_key or (0,)
-        connection.execute(
-            recipients.update()
-            .where(*wanted)
-            .values(
-                state=IN_FLIGHT,
-                batch_id=batch_id,
-                claimed_at=now,
-                counts_at=self.campaign.send_at or now,
-                error_code=None,
-                error_detail=None,
-            )
-        )
-        return int(batch_id)
+            (batch_id,) = inserted.inserted_primary_key or (0,)
+            taken = {"by_batch": batch_id, "now": now, "counts_at": self.campaign.send_at or now}
+            all_of_it = positions is None and len(rows) == len(found)
+            connection.execute(_among(_TAKE, None if all_of_it else [row.position for row in rows]), chosen | taken)
+            return Claim(int(batch_id), now, rows, elsewhere)
 
     def settle(self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None) -> None:
         """Write down what became of each row of a claim. Committed to disk on return."""
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
-            connection.execute(
-                batches.update().where(batches.c.id == claim.id).values(settled_at=now, http_status=http_status)
-            )
-            connection.execute(
+            connection.execute(_CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
+            self.journal.many(
+                connection,
                 _SETTLE,
                 [
                     {
-                        "at_campaign": self.campaign.id,
-                        "at_position": s.position,
+                        "the_campaign": self.campaign.id,
+                        "the_position": s.position,
                         "by_batch": claim.id,
-                        "state": s.state,
-                        "message_id": s.message_id,
-                        "accepted_at": (s.accepted_at or now) if s.message_id else None,
-                        "error_code": s.error_code,
-                        "error_detail": s.error_detail,
+                        "new_state": s.state,
+                        "new_id": s.message_id,
+                        "new_time": (s.accepted_at or now) if s.message_id else None,
+                        "new_code": s.error_code,
+                        "new_detail": s.error_detail,
                     }
                     for s in settlements
                 ],
@@ -272,85 +234,62 @@ class Run:
                 .values(state=Status.READY, error_code=None, error_detail=None)
             )
         for first in range(0, self.campaign.row_count, _LOOK_UP_ROWS):
-            window = [
-                recipients.c.campaign_id == campaign_id,
-                recipients.c.position.between(first, first + _LOOK_UP_ROWS - 1),
-                recipients.c.state == Status.READY,
-            ]
+            last = first + _LOOK_UP_ROWS - 1
             with self.journal.reading() as connection:
-                twins = self._twins(connection, window, now)
+                twins = find_twins(connection, self.campaign, OF_A_STRETCH, now, first=first, last=last)
             if twins:
                 with self.journal.writing() as connection:
-                    self._mark_held(connection, twins)
-
-    def _twins(self, connection: Connection, mine: Sequence[_Condition], now: float) -> dict[int, _Twin]:
-        """By position, for each of `mine` that another campaign holds: its twin there, of the firmest knowledge."""
-        if self.campaign.repeat:
-            recent = _twin.c.claimed_at > now - REPEAT_SECONDS
-        else:
-            lower, upper = same_day_window(self.campaign.send_at or now)
-            recent = _twin.c.counts_at.between(lower, upper)
-        found = connection.execute(
-            sa.select(recipients.c.position, _twin.c.state, _twin.c.claimed_at, _twin.c.message_id, campaigns.c.name)
-            .join(_twin, _twin.c.content_key == recipients.c.content_key)
-            .join(campaigns, campaigns.c.id == _twin.c.campaign_id)
-            .where(
-                *mine,
-                _twin.c.campaign_id != self.campaign.id,
-                _twin.c.batch_id.is_not(None),
-                _twin.c.state.in_(HELD),
-                sa.or_(recent, _twin.c.state == IN_FLIGHT),
-            )
-        ).all()
-        by_firmness = sorted((_Twin._make(row) for row in found), key=lambda twin: _FIRMNESS.get(twin.state, 2))
-        return {twin.position: twin for twin in by_firmness}
-
-    def _mark_held(self, connection: Connection, twins: Mapping[int, _Twin]) -> None:
-        if twins:
-            connection.execute(
-                _MARK,
-                [
-                    {"at_campaign": self.campaign.id, "at_position": position, **_held_values(twin)}
-                    for position, twin in twins.items()
-                ],
-            )
+                    mark_held(connection, self.campaign, twins)
 
 
-_CLAIMED: Final = [recipients.c[name] for name in ClaimedRow._fields]
-_AT_ROW: Final = (
-    recipients.c.campaign_id == sa.bindparam("at_campaign"),
-    recipients.c.position == sa.bindparam("at_position"),
+# Built once: making a statement costs SQLAlchemy more than running it costs the database.
+_OF_THE_CALL: Final = (
+    recipients.c.campaign_id == sa.bindparam("the_campaign"),
+    recipients.c.batch_number == sa.bindparam("the_number"),
+    sa.or_(recipients.c.state == sa.bindparam("one_state"), recipients.c.state == sa.bindparam("other_state")),
+)
+_SELECT: Final = sa.select(*(recipients.c[name] for name in ClaimedRow._fields)).where(*_OF_THE_CALL)
+_TAKE: Final = (
+    recipients.update()
+    .where(*_OF_THE_CALL)
+    .values(
+        state=IN_FLIGHT,
+        batch_id=sa.bindparam("by_batch"),
+        claimed_at=sa.bindparam("now"),
+        counts_at=sa.bindparam("counts_at"),
+        error_code=None,
+        error_detail=None,
+    )
+)
+_CLOSE: Final = (
+    batches.update()
+    .where(batches.c.id == sa.bindparam("by_batch"))
+    .values(settled_at=sa.bindparam("now"), http_status=sa.bindparam("http"))
 )
 _SETTLE: Final = (
     recipients.update()
-    .where(*_AT_ROW, recipients.c.batch_id == sa.bindparam("by_batch"))
-    .values({name: sa.bindparam(name) for name in ("state", "message_id", "accepted_at", "error_code", "error_detail")})
+    .where(
+        recipients.c.campaign_id == sa.bindparam("the_campaign"),
+        recipients.c.position == sa.bindparam("the_position"),
+        recipients.c.batch_id == sa.bindparam("by_batch"),
+    )
+    .values(
+        state=sa.bindparam("new_state"),
+        message_id=sa.bindparam("new_id"),
+        accepted_at=sa.bindparam("new_time"),
+        error_code=sa.bindparam("new_code"),
+        error_detail=sa.bindparam("new_detail"),
+    )
 )
-_MARK: Final = (
-    recipients.update()
-    .where(*_AT_ROW, recipients.c.state == Status.READY)
-    .values({name: sa.bindparam(name) for name in ("state", "error_code", "error_detail")})
-)
 
 
-def _held_values(twin: _Twin) -> dict[str, str]:
-    """What a row becomes when another campaign's row holds its text."""
-    when = f"on {told(twin.claimed_at)} in campaign {twin.name!r}"
-    if twin.state == IN_FLIGHT:
-        code, state, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
-    elif twin.state == Status.UNKNOWN:
-        code, state, first = ErrorCode.OUTCOME_UNKNOWN, Status.UNKNOWN, f"The same text was tried {when}."
-    else:
-        code, state = ErrorCode.ALREADY_SENT, Status.DUPLICATE
-        first = f"Sent {when} (MessageId {twin.message_id or 'not known'})."
-    return {"state": state, "error_code": code, "error_detail": f"{first} {SENTENCES[code]}"}
+def _among(statement: Any, positions: Sequence[int] | None) -> Any:
+    """A statement on the rows of a call, held to some of them."""
+    return statement if positions is None else statement.where(recipients.c.position.in_(positions))
 
 
-def this_machine() -> str:
-    """A name for the machine whose process ids this process can see: containers share host names, not namespaces."""
-    namespace = Path("/proc/self/ns/pid")
-    seen = namespace.readlink().name if namespace.is_symlink() else ""
-    return f"{socket.gethostname()} {uuid.getnode():x} {seen}".strip()
+def _two_states(states: Sequence[str]) -> dict[str, str]:
+    return {"one_state": states[0], "other_state": states[-1]}
 
 
 def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, lease: float, now: float) -> Run:
@@ -369,57 +308,3 @@ def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, l
     )
     (run_id,) = inserted.inserted_primary_key or (0,)
     return Run(journal, campaign, int(run_id), lease=lease)
-
-
-def bury_dead_runs(connection: Connection, now: float, *, gone: Callable[[int, float], bool] | None = None) -> None:
-    """End every run that is no longer alive: its process is provably gone, or its lease has run out."""
-    gone = gone or process_is_gone
-    host = this_machine()
-    for run in connection.execute(sa.select(runs).where(runs.c.ended_at.is_(None))).all():
-        expired = now - run.heartbeat_at > run.lease
-        if expired or (run.host == host and gone(run.pid, run.process_started)):
-            _end_run(connection, run.id, run.campaign_id, now)
-
-
-def live_runs(connection: Connection, campaign_id: int, *, besides: int | None = None) -> list[tuple[str, int]]:
-    """Host and process id of the runs at work on a campaign, once the dead ones are buried."""
-    found = connection.execute(
-        sa.select(runs.c.id, runs.c.host, runs.c.pid).where(
-            runs.c.campaign_id == campaign_id, runs.c.ended_at.is_(None)
-        )
-    ).all()
-    return [(run.host, run.pid) for run in found if run.id != besides]
-
-
-def process_is_gone(pid: int, started: float) -> bool:
-    """Whether the process of this id and start time (seconds since 1970) certainly runs no more on this machine."""
-    if pid == os.getpid():
-        return False
-    try:
-        return abs(psutil.Process(pid).create_time() - started) > 2.0
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.Error:
-        return False
-
-
-def _end_run(connection: Connection, run_id: int, campaign_id: int, now: float) -> None:
-    open_calls = connection.execute(
-        sa.select(batches.c.id, batches.c.number).where(batches.c.run_id == run_id, batches.c.settled_at.is_(None))
-    ).all()
-    if open_calls:
-        connection.execute(
-            recipients.update()
-            .where(
-                recipients.c.campaign_id == campaign_id,
-                recipients.c.batch_number.in_([call.number for call in open_calls]),
-                recipients.c.batch_id.in_([call.id for call in open_calls]),
-                recipients.c.state == IN_FLIGHT,
-            )
-            .values(
-                state=Status.UNKNOWN,
-                error_code=ErrorCode.OUTCOME_UNKNOWN,
-                error_detail=f"The run ended while this was being sent. {SENTENCES[ErrorCode.OUTCOME_UNKNOWN]}",
-            )
-        )
-    connection.execute(runs.update().where(runs.c.id == run_id, runs.c.ended_at.is_(None)).values(ended_at=now))

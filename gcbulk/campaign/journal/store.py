@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 UNFINISHED_DAYS: Final = 7
 """For how many days an unnamed campaign that was not finished is still the same campaign."""
@@ -102,6 +103,7 @@ class Journal:
         self._engine = open_engine(url)
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._lock = threading.RLock()
+        self._compiled: dict[sa.Update, SQLCompiler] = {}
 
     def __repr__(self) -> str:
         return f"Journal({self.shown!r})"
@@ -145,6 +147,20 @@ class Journal:
             yield
         except DATABASE_ERRORS as error:
             raise JournalError(f"The journal {self.shown} cannot be used: {plain_reason(error)}.") from None
+
+    def many(self, connection: Connection, statement: sa.Update, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run one statement for many rows, its parameters handed to the driver as they are.
+
+        SQLAlchemy's own work for each row would cost several times the database's.
+        """
+        compiled = self._compiled.get(statement)
+        if compiled is None:
+            compiled = self._compiled[statement] = statement.compile(dialect=self._engine.dialect)
+        if compiled.positional:
+            order = compiled.positiontup or []
+            connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in order) for row in rows])
+        else:
+            connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
 
     def vacuum(self) -> None:
         """Leave nothing of deleted rows in free pages or the write-ahead log."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal.claims import bury_dead_runs, live_runs
+from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError
