@@ -102,9 +102,9 @@ class CommunicationsClient:
         self._credentials = resolve_credentials(customer_id, api_key, base_url=self.base_url)
         self.customer_id = self._credentials.customer_id
         self._logger = logger or logging.getLogger("gcbulk")
-        self._owns_session = session is None
-        self._session = session or requests.Session()
         self._url = self.base_url + SMS_PATH
+        self._owns_session = session is None
+        self._session = session or _session_for(self._url)
         self._session.mount(self._url, OneShotAdapter())  # the longest prefix wins over any adapter of theirs
         self._rng = random.SystemRandom()
         self._sleep = time.sleep
@@ -268,6 +268,15 @@ def check_credentials(client: CommunicationsClient | None = None) -> CredentialC
         return client.check_credentials()
     with CommunicationsClient() as own:
         return own.check_credentials()
+
+
+def _session_for(url: str) -> requests.Session:
+    """A session with the system's proxies and certificates for this address, looked up once and not at each call."""
+    session = requests.Session()
+    settings = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify = settings["proxies"], settings["verify"]
+    session.trust_env = False
+    return session
 
 
 def _seconds(name: str, value: float) -> float:

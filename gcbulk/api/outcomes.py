@@ -273,7 +273,7 @@ def _moment(found: Any) -> datetime | None:
     if not isinstance(found, str):
         return None
     try:
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", found.strip()))
+        moment = datetime.fromisoformat(found.strip())  # which cuts the seventh decimal off
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -300,26 +300,24 @@ def _deliver(
         callback_url=options.callback_url,
     )
     journal = run.journal
-    report = RunReport()
-    to_send = 0
-    try:
-        run.recall()
-        left = journal.count_states(run.campaign)
-        to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
-        with Progress(to_send, "Texts", enabled=options.progress) as bar:
-            report = Sender(run, client, manner, bar).send()
-        if report.stop_code is None:
-            _wait_for_other_runs(run)
-    except KeyboardInterrupt:
-        report.interrupted = True
-    except JournalError as error:
-        raise JournalLostError(
-            f"{error} No further call was made. Campaign {run.campaign.name!r} knows what went before that: resume it."
-        ) from None
-    finally:
-        run.end(stop_code=report.stop_code, stop_detail=report.stop_detail or None)
-    campaign = journal.campaign(run.campaign.name)
-    results = results_frame(campaign, journal.records(campaign), recipients)
+    run.recall()
+    left = journal.count_states(run.campaign)
+    to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
+    with Progress(to_send, "Texts", enabled=options.progress) as bar:
+        sender = Sender(run, client, manner, bar)
+        try:
+            report = sender.send()
+            if report.stop_code is None:
+                _wait_for_other_runs(run, report)
+            run.end(stop_code=report.stop_code, stop_detail=report.stop_detail or None)
+            campaign = journal.campaign(run.campaign.name)
+            results = results_frame(campaign, journal.records(campaign), recipients)
+        except JournalError as error:
+            if not sender.report.calls:
+                raise
+            raise JournalLostError(
+                f"{error} No further call was made. Campaign {run.campaign.name!r} knows what went before: resume it."
+            ) from None
     summary = summarise(results)
     nothing_left = _nothing_left(campaign, results) if wanted and not to_send and not report.calls else ""
     _tell(campaign, summary, report)
@@ -376,11 +374,14 @@ def _refuse_other_platform(campaign: Campaign, client: CommunicationsClient) -> 
         )
 
 
-def _wait_for_other_runs(run: Run) -> None:
+def _wait_for_other_runs(run: Run, report: RunReport) -> None:
     """Wait until no other run has rows of this campaign in flight, but no longer than its lease."""
     ends = time.monotonic() + run.lease
-    while run.others_in_flight() and time.monotonic() < ends:
-        time.sleep(OTHER_RUNS_POLL)
+    try:
+        while run.others_in_flight() and time.monotonic() < ends:
+            time.sleep(OTHER_RUNS_POLL)
+    except KeyboardInterrupt:
+        report.interrupted = True
 
 
 def _nothing_left(campaign: Campaign, results: pd.DataFrame) -> str:

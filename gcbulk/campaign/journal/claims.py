@@ -98,7 +98,14 @@ class Run:
             stopped.set()
             thread.join()
             if not self._ended:
-                self.end()
+                self._end_if_possible()
+
+    def _end_if_possible(self) -> None:
+        """End a run that was broken off; where the journal refuses, its lease will run out."""
+        try:
+            self.end()
+        except JournalError as error:
+            logger.warning("The run's end could not be written: %s", error)
 
     def opt_out(self, addresses: Collection[str]) -> None:
         """Leave out rows still to be sent whose address is on the opt-out list by now."""
@@ -148,7 +155,7 @@ class Run:
             if not found:
                 return None
             twins = find_twins(connection, self.campaign, OF_A_CALL, now, the_number=number)
-            mark_held(connection, self.campaign, twins)
+            mark_held(self.journal, connection, self.campaign, twins)
             rows = tuple(row for row in found if row.position not in twins)
             elsewhere = sum(row.position in twins and twins[row.position].state == IN_FLIGHT for row in found)
             if not rows:
@@ -239,7 +246,7 @@ class Run:
                 twins = find_twins(connection, self.campaign, OF_A_STRETCH, now, first=first, last=last)
             if twins:
                 with self.journal.writing() as connection:
-                    mark_held(connection, self.campaign, twins)
+                    mark_held(self.journal, connection, self.campaign, twins)
 
 
 # Built once: making a statement costs SQLAlchemy more than running it costs the database.

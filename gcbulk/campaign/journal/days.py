@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ def same_day_window(seconds: float) -> tuple[float, float]:
     return min(midnight, seconds - NEVER_WITHIN), max(next_midnight, seconds + NEVER_WITHIN)
 
 
+@lru_cache(maxsize=4096)  # rows of one call share their moment
 def told(seconds: float) -> str:
     """A moment in words: `23 November 2026 at 08:31`, London time."""
     moment = london(seconds)

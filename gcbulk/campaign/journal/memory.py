@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.store import Campaign
+    from gcbulk.campaign.journal.store import Campaign, Journal
 
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
@@ -48,9 +48,11 @@ _MARK: Final = (
     .where(
         recipients.c.campaign_id == sa.bindparam("the_campaign"),
         recipients.c.position == sa.bindparam("the_position"),
-        recipients.c.state == Status.READY,
+        recipients.c.state == sa.bindparam("ready"),
     )
-    .values({name: sa.bindparam(name) for name in ("state", "error_code", "error_detail")})
+    .values(
+        state=sa.bindparam("new_state"), error_code=sa.bindparam("new_code"), error_detail=sa.bindparam("new_detail")
+    )
 )
 
 
@@ -81,13 +83,14 @@ def find_twins(
     return {twin.position: twin for twin in by_firmness}
 
 
-def mark_held(connection: Connection, campaign: Campaign, twins: Mapping[int, Twin]) -> None:
+def mark_held(journal: Journal, connection: Connection, campaign: Campaign, twins: Mapping[int, Twin]) -> None:
     """Write down for each of these rows why it is not sent now."""
     if twins:
-        connection.execute(
+        journal.many(
+            connection,
             _MARK,
             [
-                {"the_campaign": campaign.id, "the_position": position, **_held_values(twin)}
+                {"the_campaign": campaign.id, "the_position": position, "ready": Status.READY, **_held_values(twin)}
                 for position, twin in twins.items()
             ],
         )
@@ -103,4 +106,4 @@ def _held_values(twin: Twin) -> dict[str, str]:
     else:
         code, state = ErrorCode.ALREADY_SENT, Status.DUPLICATE
         first = f"Sent {when} (MessageId {twin.message_id or 'not known'})."
-    return {"state": state, "error_code": code, "error_detail": f"{first} {SENTENCES[code]}"}
+    return {"new_state": state, "new_code": code, "new_detail": f"{first} {SENTENCES[code]}"}

@@ -83,6 +83,21 @@ class Record(NamedTuple):
     accepted_at: float | None
 
 
+_PLANNED: Final = (
+    "campaign_id",
+    "position",
+    "batch_number",
+    "address",
+    "repair",
+    "text",
+    "parts",
+    "client_ref",
+    "content_key",
+    "state",
+    "error_code",
+    "error_detail",
+)
+_INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _PLANNED})
 _RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]
 
 
@@ -103,7 +118,7 @@ class Journal:
         self._engine = open_engine(url)
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._lock = threading.RLock()
-        self._compiled: dict[sa.Update, SQLCompiler] = {}
+        self._compiled: dict[sa.Insert | sa.Update, SQLCompiler] = {}
 
     def __repr__(self) -> str:
         return f"Journal({self.shown!r})"
@@ -148,7 +163,7 @@ class Journal:
         except DATABASE_ERRORS as error:
             raise JournalError(f"The journal {self.shown} cannot be used: {plain_reason(error)}.") from None
 
-    def many(self, connection: Connection, statement: sa.Update, rows: Sequence[Mapping[str, Any]]) -> None:
+    def many(self, connection: Connection, statement: sa.Insert | sa.Update, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run one statement for many rows, its parameters handed to the driver as they are.
 
         SQLAlchemy's own work for each row would cost several times the database's.
@@ -275,7 +290,7 @@ class Journal:
             connection.execute(recipients.delete().where(recipients.c.campaign_id == campaign.id))
         for chunk in _chunks(rows, WRITE_ROWS):
             with self.writing() as connection:
-                connection.execute(recipients.insert(), [{"campaign_id": campaign.id, **row} for row in chunk])
+                self.many(connection, _INSERT, [{"campaign_id": campaign.id, **row} for row in chunk])
         with self.writing() as connection:
             connection.execute(campaigns.update().where(campaigns.c.id == campaign.id).values(planned=True))
 
