@@ -87,7 +87,14 @@ _output: Final = _stack(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _InOrder(click.Group):
+    """Lists its commands in the order of a day's work, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="gcbulk", prog_name="gcbulk")
 def cli() -> None:
     """Text parents in bulk through Groupcall's Communications API.
@@ -98,7 +105,68 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(short_help="Check the numbers; nothing is sent.")
+@_recipients
+@click.option("--out", type=_PATH, metavar="FILE", help="Write the annotated rows as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
+@click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid.")
+def validate(
+    file: Path,
+    *,
+    number_column: str | None,
+    international: bool,
+    opt_outs: Path | None,
+    out: Path | None,
+    as_json: bool,
+    fail_on_errors: bool,
+) -> None:
+    """Check the numbers in FILE: which can be texted, what was mended, what is wrong. Nothing is sent."""
+    _check_outputs(file, opt_outs, out=out)
+    from gcbulk.campaign.preview import check_report, check_summary
+    from gcbulk.recipients.reading import read_recipients
+    from gcbulk.recipients.schema import validate as validated
+    from gcbulk.recipients.writing import write_table
+
+    recipients = read_recipients(file)
+    checked = validated(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
+    if out is not None:
+        write_table(checked, out, byte_order_mark=_has_byte_order_mark(file))
+    counts = check_summary(checked)
+    click.echo(json.dumps(counts) if as_json else check_report(checked))
+    if fail_on_errors and counts["statuses"].get("invalid"):
+        raise SystemExit(NOTHING_ACCEPTED)
+
+
+@cli.command(short_help="What a send would do; nothing is sent.")
+@_recipients
+@_message
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
+def preview(
+    file: Path,
+    *,
+    number_column: str | None,
+    international: bool,
+    opt_outs: Path | None,
+    message: str | None,
+    message_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what a send of FILE would do: counts, parts, the first texts, every problem. Nothing is sent."""
+    from gcbulk.campaign.run import preview as previewed
+    from gcbulk.recipients.reading import read_recipients
+
+    text = _message_text(message, message_file)
+    view = previewed(
+        read_recipients(file),
+        text,
+        number_column=number_column,
+        international=international,
+        opt_outs=opt_outs,
+    )
+    click.echo(json.dumps(view.summary()) if as_json else str(view))
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Show what would go, ask, send.")
 @_recipients
 @_message
 @_output
@@ -156,7 +224,7 @@ def send(
     _finish(sent, recipients, file, out=out, not_told=not_told, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(epilog=EXIT_CODES, short_help="Go on with what was stopped.")
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
 @click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
@@ -196,68 +264,7 @@ def resume(
     _finish(sent, recipients, file, out=out, not_told=not_told, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
-@cli.command()
-@_recipients
-@click.option("--out", type=_PATH, metavar="FILE", help="Write the annotated rows as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
-@click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid.")
-def validate(
-    file: Path,
-    *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
-    out: Path | None,
-    as_json: bool,
-    fail_on_errors: bool,
-) -> None:
-    """Check the numbers in FILE: which can be texted, what was mended, what is wrong. Nothing is sent."""
-    _check_outputs(file, opt_outs, out=out)
-    from gcbulk.campaign.preview import check_report, check_summary
-    from gcbulk.recipients.reading import read_recipients
-    from gcbulk.recipients.schema import validate as validated
-    from gcbulk.recipients.writing import write_table
-
-    recipients = read_recipients(file)
-    checked = validated(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
-    if out is not None:
-        write_table(checked, out, byte_order_mark=_has_byte_order_mark(file))
-    counts = check_summary(checked)
-    click.echo(json.dumps(counts) if as_json else check_report(checked))
-    if fail_on_errors and counts["statuses"].get("invalid"):
-        raise SystemExit(NOTHING_ACCEPTED)
-
-
-@cli.command()
-@_recipients
-@_message
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
-def preview(
-    file: Path,
-    *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
-    message: str | None,
-    message_file: Path | None,
-    as_json: bool,
-) -> None:
-    """Show what a send of FILE would do: counts, parts, the first texts, every problem. Nothing is sent."""
-    from gcbulk.campaign.run import preview as previewed
-    from gcbulk.recipients.reading import read_recipients
-
-    text = _message_text(message, message_file)
-    view = previewed(
-        read_recipients(file),
-        text,
-        number_column=number_column,
-        international=international,
-        opt_outs=opt_outs,
-    )
-    click.echo(json.dumps(view.summary()) if as_json else str(view))
-
-
-@cli.command()
+@cli.command(epilog=EXIT_CODES, short_help="What is known of a campaign now.")
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
 @click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
@@ -288,7 +295,7 @@ def results(
     raise SystemExit(_exit_code(summary, fail_on_errors=fail_on_errors))
 
 
-@cli.command()
+@cli.command(short_help="The list, the newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 @_journal
 def campaigns(*, as_json: bool, journal: str | None) -> None:
@@ -302,7 +309,7 @@ def campaigns(*, as_json: bool, journal: str | None) -> None:
         click.echo(frame.to_string(index=False) if len(frame) else "There are no campaigns in this journal yet.")
 
 
-@cli.command()
+@cli.command(short_help="Say what became of unknown rows.")
 @click.argument("campaign")
 @click.option("--sent/--not-sent", "was_sent", default=None, required=True, help="What the platform's history shows.")
 @click.option("--rows", "file", type=_PATH, metavar="FILE", help="Only these rows: a CSV with a ClientRef column.")
@@ -321,7 +328,7 @@ def settle(campaign: str, *, was_sent: bool, file: Path | None, journal: str | N
     click.echo(f"{done} rows settled as {'sent' if was_sent else 'not sent'}.{then if done else ''}")
 
 
-@cli.command()
+@cli.command(short_help="Take old numbers and texts away.")
 @click.option("--campaign", metavar="NAME", help="Only this campaign, whatever its age.")
 @click.option("--older-than-days", type=float, default=90, show_default=True)
 @_journal
@@ -333,7 +340,7 @@ def purge(*, campaign: str | None, older_than_days: float, journal: str | None) 
     click.echo(f"Purged: {', '.join(names)}" if names else "There was nothing to purge.")
 
 
-@cli.command()
+@cli.command(short_help="Keep your key in the keyring.")
 @click.option("--customer-id", prompt="Customer id", help="Your customer id, such as 1469.")
 @click.option("--forget", is_flag=True, help="Remove the stored key instead.")
 def login(*, customer_id: str, forget: bool) -> None:
@@ -350,7 +357,7 @@ def login(*, customer_id: str, forget: bool) -> None:
     click.echo(f"Stored for {address}. Try it with: gcbulk check-credentials")
 
 
-@cli.command("check-credentials")
+@cli.command("check-credentials", short_help="Does the key work? Nobody is texted.")
 def check_credentials() -> None:
     """Ask the platform whether the customer id and key work. Nothing is sent to anybody."""
     from gcbulk.api.client import check_credentials as checked
@@ -360,7 +367,7 @@ def check_credentials() -> None:
     raise SystemExit(DONE if check.result == "valid" else HELD)
 
 
-@cli.command()
+@cli.command(short_help="A stand-in for the API, to try with.")
 @click.option("--port", type=int, default=0, help="The port to listen on. Default: a free one.")
 @click.option(
     "--latency-ms",
@@ -371,7 +378,10 @@ def check_credentials() -> None:
 )
 @click.option("--numbers", is_flag=True, help="Show the magic numbers, and stop.")
 def sandbox(*, port: int, latency_ms: float, numbers: bool) -> None:
-    """Run a stand-in for the API on this machine. Magic numbers in 07700 9009xx bring about each answer."""
+    """Run a stand-in for the API on this machine, to try things with: it texts nobody.
+
+    Numbers from 07700 900900 on are magic: each brings about an answer (refused, rate limited, no answer, ...).
+    """
     from gcbulk.sandbox import Sandbox, describe_numbers
 
     if numbers:

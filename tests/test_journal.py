@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -263,6 +264,13 @@ def test_an_unfinished_campaign_is_the_same_for_seven_days(journal: Journal, clo
     assert start(journal, ["a"]).campaign.id != first.campaign.id
 
 
+def test_repeat_does_not_send_beside_an_unfinished_identical_campaign(journal: Journal) -> None:
+    first = start(journal, ["a"], name="one")
+    first.end()
+    with pytest.raises(CampaignError, match="'one'.* is not finished"):
+        start(journal, ["a"], name="two", repeat=True)
+
+
 def test_other_options_are_another_campaign(journal: Journal) -> None:
     plain = start(journal, ["a"])
     named = begin(
@@ -414,6 +422,16 @@ def test_bad_journals_get_a_sentence(tmp_path: Path) -> None:
         Journal(tmp_path)
     with pytest.raises(OptionError, match="SQLite or PostgreSQL, not in mysql"):
         Journal("mysql://somebody:secret@127.0.0.1/x")
+
+
+@pytest.mark.parametrize(("kind", "options"), [("nfs4", "rw"), ("CIFS", "rw"), ("NTFS", "rw,remote")])
+def test_a_network_drive_is_refused(kind: str, options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share = SimpleNamespace(mountpoint=str(tmp_path), fstype=kind, opts=options)
+    root = SimpleNamespace(mountpoint=tmp_path.anchor, fstype="ext4", opts="rw")
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_all: [root, share])
+    with pytest.raises(JournalError, match="on a network drive"):
+        Journal(tmp_path / "journal.sqlite3")
+    assert not (tmp_path / "journal.sqlite3").exists()
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

@@ -308,7 +308,7 @@ def _deliver(
         try:
             report = sender.send()
             if report.stop_code is None:
-                _wait_for_other_runs(run, report)
+                _wait_for_other_runs(run, report, bar)
             run.end(stop_code=report.stop_code, stop_detail=report.stop_detail or None)
             campaign = journal.campaign(run.campaign.name)
             results = results_frame(campaign, journal.records(campaign), recipients)
@@ -374,11 +374,12 @@ def _refuse_other_platform(campaign: Campaign, client: CommunicationsClient) -> 
         )
 
 
-def _wait_for_other_runs(run: Run, report: RunReport) -> None:
+def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:
     """Wait until no other run has rows of this campaign in flight, but no longer than its lease."""
     ends = time.monotonic() + run.lease
     try:
         while run.others_in_flight() and time.monotonic() < ends:
+            bar.say(f"waiting for another run on this campaign, {ends - time.monotonic():.0f} s at most")
             time.sleep(OTHER_RUNS_POLL)
     except KeyboardInterrupt:
         report.interrupted = True

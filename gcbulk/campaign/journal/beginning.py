@@ -88,6 +88,8 @@ def _try_to_begin(
         known = journal.named(connection, name)
         if known is not None:
             _refuse_other_content(known, identity)
+        elif repeat:
+            _refuse_beside_unfinished(journal.same_campaign(connection, identity, now=now, repeat=True))
     else:
         known = journal.same_campaign(connection, identity, now=now, repeat=repeat)
     if known is not None and not known.planned and live_runs(connection, known.id):
@@ -121,6 +123,14 @@ _DIFFERENCES: Final = {
     "channel": "the channel",
     "options": "the sending options",
 }
+
+
+def _refuse_beside_unfinished(identical: Campaign | None) -> None:
+    if identical is not None:
+        raise CampaignError(
+            f"The identical campaign {identical.name!r}, begun on {told(identical.created_at)}, is not finished. "
+            "Resume it first; then the texts can be sent again."
+        )
 
 
 def _refuse_other_content(known: Campaign, identity: Identity) -> None:
