@@ -141,6 +141,8 @@ def validate(
 @_recipients
 @_message
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
+@click.option("--repeat", is_flag=True, help="As if what went already today were to go again.")
+@_journal
 def preview(
     file: Path,
     *,
@@ -150,6 +152,7 @@ def preview(
     message: str | None,
     message_file: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Show what a send of FILE would do: counts, parts, the first texts, every problem. Nothing is sent."""
     from gcbulk.campaign.run import preview as previewed
@@ -162,6 +165,7 @@ def preview(
         number_column=number_column,
         international=international,
         opt_outs=opt_outs,
+        **options,
     )
     click.echo(json.dumps(view.summary()) if as_json else str(view))
 
@@ -203,15 +207,14 @@ def send(
     _check_outputs(file, opt_outs, message_file, out=out, not_told=not_told)
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
-    from gcbulk.campaign.preview import Preview
-    from gcbulk.campaign.run import client_for, send_plan
+    from gcbulk.campaign.run import client_for, preview_plan, send_plan
     from gcbulk.recipients.reading import read_recipients
 
     settings = SendOptions(**options)
     text = _message_text(message, message_file)
     recipients = read_recipients(file)
     plan = make_plan(recipients, text, number_column=number_column, international=international, opt_outs=opt_outs)
-    view = Preview(plan.frame)
+    view = preview_plan(plan, settings)
     click.echo(str(view), err=True)
     if dry_run:
         if as_json:

@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal import Identity, Journal, Settlement, begin, go_on, purge, settle, told
-from gcbulk.campaign.journal.liveness import process_is_gone
 from gcbulk.campaign.journal.days import same_day_window
+from gcbulk.campaign.journal.liveness import process_is_gone
 from gcbulk.campaign.journal.opening import journal_url, masked
 from gcbulk.campaign.journal.tables import runs
 from gcbulk.codes import Status
@@ -267,7 +267,7 @@ def test_an_unfinished_campaign_is_the_same_for_seven_days(journal: Journal, clo
 def test_repeat_does_not_send_beside_an_unfinished_identical_campaign(journal: Journal) -> None:
     first = start(journal, ["a"], name="one")
     first.end()
-    with pytest.raises(CampaignError, match="'one'.* is not finished"):
+    with pytest.raises(CampaignError, match=r"'one'.* is not finished"):
         start(journal, ["a"], name="two", repeat=True)
 
 

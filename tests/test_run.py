@@ -230,3 +230,28 @@ def test_nothing_warns_when_all_is_well(platform: Sandbox) -> None:
         warnings.simplefilter("error")
         assert send(people("07700 900123"))["Status"].tolist() == ["accepted"]
     assert len(platform.queued) == 1
+
+
+def test_a_preview_shows_what_went_already(platform: Sandbox) -> None:
+    send(people("07700 900123"))
+    again = gcbulk.preview(people("07700 900123", "07700 900124"), MESSAGE.replace("{{ name }}", "Parent 0"))
+    assert again.frame["Status"].tolist() == ["duplicate", "ready"]
+    assert again.frame["ErrorCode"].tolist()[0] == "ALREADY_SENT"
+    assert "Sent on" in again.frame["ErrorDetail"].tolist()[0]
+    assert again.summary()["texts"] == 1
+    assert len(platform.calls) == 1
+
+
+def test_a_preview_without_credentials_shows_the_list_alone(
+    platform: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(people("07700 900123"))
+    monkeypatch.delenv("GCBULK_API_KEY")
+    assert gcbulk.preview(people("07700 900123"), MESSAGE).frame["Status"].tolist() == ["ready"]
+    assert len(platform.calls) == 1
+
+
+def test_a_preview_makes_no_journal(platform: Sandbox, home: Path) -> None:
+    gcbulk.preview(people("07700 900123"), MESSAGE)
+    assert not home.exists()
+    assert not platform.calls

@@ -17,8 +17,9 @@ from gcbulk.recipients.columns import row_name, user_columns
 from gcbulk.recipients.schema import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Mapping
 
+    from gcbulk.campaign.journal import Held
     from gcbulk.recipients.optouts import OptOuts
 
 _STR: Final = "str"
@@ -52,7 +53,7 @@ class Plan:
         """Every row as the journal keeps it, in the order of the input."""
         numbers, messages = self._calls(chunk_size, share_identical)
         refs = _client_refs(messages)
-        seed = hashlib.blake2b("\x1f".join((base_url, customer_id, channel, "")).encode(), digest_size=16)
+        seed = _seed(base_url, customer_id, channel)
         frame = self.frame
         for start in range(0, len(frame), 10_000):
             part = slice(start, start + 10_000)
@@ -82,6 +83,27 @@ class Plan:
                     "error_code": code,
                     "error_detail": detail,
                 }
+
+    def content_keys(self, *, base_url: str, customer_id: str, channel: str) -> list[bytes]:
+        """The content keys of the rows that are to be sent, in order."""
+        seed = _seed(base_url, customer_id, channel)
+        ready = self.frame[self.ready]
+        return [
+            _content_key(seed, *pair) for pair in zip(_values(ready["SentTo"]), _values(ready["Text"]), strict=True)
+        ]
+
+    def leaving_out(self, held: Mapping[int, Held]) -> Plan:
+        """This plan with the rows at these positions marked as not to be sent, and why."""
+        frame = self.frame.copy()
+        for name, values in (
+            ("Status", [why.state for why in held.values()]),
+            ("ErrorCode", [why.code.value for why in held.values()]),
+            ("ErrorDetail", [why.detail for why in held.values()]),
+        ):
+            column = frame[name].to_numpy(dtype=object).copy()
+            column[list(held)] = values
+            frame[name] = pd.array(column, dtype=_STR)
+        return Plan(frame)
 
     def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
@@ -175,6 +197,10 @@ def _hash_of(column: pd.Series[Any]) -> str:
         piece = "\x1e".join(value or "" for value in _values(column.iloc[start : start + 10_000]))
         digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
     return digest.hexdigest()
+
+
+def _seed(base_url: str, customer_id: str, channel: str) -> hashlib.blake2b:
+    return hashlib.blake2b("\x1f".join((base_url, customer_id, channel, "")).encode(), digest_size=16)
 
 
 def _content_key(seed: hashlib.blake2b, address: str | None, text: str | None) -> bytes:

@@ -7,7 +7,7 @@ import time
 import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.campaign import journal as journals
@@ -20,6 +20,7 @@ from gcbulk.campaign.sending import Manner, RunReport, Sender
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import (
     CampaignError,
+    CredentialsError,
     GcbulkWarning,
     JournalError,
     JournalLostError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from gcbulk.campaign.journal import Campaign, Run
+    from gcbulk.campaign.journal import Campaign, Held, Run
     from gcbulk.campaign.options import Delivery
     from gcbulk.recipients.optouts import OptOuts
 
@@ -63,26 +64,55 @@ def preview(
     recipients: pd.DataFrame,
     message: str,
     *,
+    campaign: str | None = None,  # noqa: ARG001 - the same options as send_sms
+    client: CommunicationsClient | None = None,
     number_column: Hashable | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    **options: Any,
 ) -> Preview:
-    """What a send would do, without sending: counts, parts, the first texts, every problem.
+    """What a send with the same options would do, without sending: counts, parts, the first texts, every problem.
 
-    `recipients` is any DataFrame with a column of numbers; `message` a text with merge fields. The result
-    shows itself in a notebook or terminal; its `.frame` has the user's columns, the annotations, and `Text`.
-    Raises RecipientsError or TemplateError as `send_sms` would.
+    `recipients` is any DataFrame with a column of numbers; `message` a text with merge fields. Where the
+    journal and the customer are known, rows that went already are told too. The result shows itself in a
+    notebook or terminal; its `.frame` has the user's columns, the annotations, and `Text`.
+    Raises RecipientsError, TemplateError or OptionError as `send_sms` would.
 
     >>> import pandas as pd
     >>> plan = preview(pd.DataFrame({"mobile": ["07700 900123"], "name": ["Ann"]}), "Dear {{ name }}")
     >>> plan.frame["Text"].tolist()
     ['Dear Ann']
     """
-    return Preview(
-        make_plan(
-            recipients, message, number_column=number_column, international=international, opt_outs=opt_outs
-        ).frame
-    )
+    settings = SendOptions(**options)
+    plan = make_plan(recipients, message, number_column=number_column, international=international, opt_outs=opt_outs)
+    return preview_plan(plan, settings, client=client)
+
+
+def preview_plan(plan: Plan, options: SendOptions, *, client: CommunicationsClient | None = None) -> Preview:
+    """The preview of a plan: with what the journal knows of its texts, where it can be asked."""
+    if not options.sandbox and journals.journal_exists(options.journal):
+        try:
+            api = client or CommunicationsClient(timeout=options.timeout)
+        except CredentialsError:
+            logger.debug("No credentials: the journal cannot be asked what went already")
+        else:
+            plan = plan.leaving_out(_gone_already(plan, options, api.base_url, api.customer_id))
+            if client is None:
+                api.close()
+    return Preview(plan.frame)
+
+
+def _gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: str) -> dict[int, Held]:
+    """By position, the rows of a plan that a send would leave out because their text went already."""
+    keys = plan.content_keys(base_url=base_url, customer_id=customer_id, channel=CHANNEL)
+    scheduled = options.scheduled()
+    with Journal(options.journal) as book:
+        held = journals.look_up(book, keys, send_at=scheduled.timestamp() if scheduled else None, repeat=options.repeat)
+    return {
+        int(row): held[key]
+        for row, key in zip(plan.ready.nonzero()[0], keys, strict=True)
+        if key in held and not held[key].in_flight
+    }
 
 
 def send_sms(

@@ -10,7 +10,8 @@ upkeep.py     settling by hand, purging
 from gcbulk.campaign.journal.beginning import Begun, begin, go_on
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
 from gcbulk.campaign.journal.days import london_date, told
-from gcbulk.campaign.journal.opening import home
+from gcbulk.campaign.journal.memory import Held, look_up
+from gcbulk.campaign.journal.opening import home, journal_exists
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
 from gcbulk.campaign.journal.upkeep import KEEP_DAYS, purge, settle
 
@@ -20,6 +21,7 @@ __all__ = [
     "Campaign",
     "Claim",
     "ClaimedRow",
+    "Held",
     "Identity",
     "Journal",
     "Record",
@@ -28,7 +30,9 @@ __all__ = [
     "begin",
     "go_on",
     "home",
+    "journal_exists",
     "london_date",
+    "look_up",
     "purge",
     "settle",
     "told",

@@ -18,7 +18,7 @@ import psutil
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machine
-from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_twins, mark_held
+from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
@@ -154,10 +154,10 @@ class Run:
             found = sorted(map(ClaimedRow._make, connection.execute(_among(_SELECT, positions), chosen)))
             if not found:
                 return None
-            twins = find_twins(connection, self.campaign, OF_A_CALL, now, the_number=number)
-            mark_held(self.journal, connection, self.campaign, twins)
-            rows = tuple(row for row in found if row.position not in twins)
-            elsewhere = sum(row.position in twins and twins[row.position].state == IN_FLIGHT for row in found)
+            held = find_held(connection, self.campaign, OF_A_CALL, now, the_number=number)
+            mark_held(self.journal, connection, self.campaign, held)
+            rows = tuple(row for row in found if row.position not in held)
+            elsewhere = sum(row.position in held and held[row.position].in_flight for row in found)
             if not rows:
                 return Claim(0, now, (), elsewhere) if elsewhere else None
             inserted = connection.execute(
@@ -243,10 +243,10 @@ class Run:
         for first in range(0, self.campaign.row_count, _LOOK_UP_ROWS):
             last = first + _LOOK_UP_ROWS - 1
             with self.journal.reading() as connection:
-                twins = find_twins(connection, self.campaign, OF_A_STRETCH, now, first=first, last=last)
-            if twins:
+                held = find_held(connection, self.campaign, OF_A_STRETCH, now, first=first, last=last)
+            if held:
                 with self.journal.writing() as connection:
-                    mark_held(self.journal, connection, self.campaign, twins)
+                    mark_held(self.journal, connection, self.campaign, held)
 
 
 # Built once: making a statement costs SQLAlchemy more than running it costs the database.

@@ -12,7 +12,7 @@ from gcbulk.campaign.journal.tables import HELD, IN_FLIGHT, campaigns, recipient
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -20,24 +20,34 @@ if TYPE_CHECKING:
 
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
+_KEYS_AT_ONCE: Final = 10_000
 _FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
 
 _twin: Final = recipients.alias("twin")
+_SAYS: Final = (_twin.c.state, _twin.c.claimed_at, _twin.c.message_id, campaigns.c.name)
+_HOLDS: Final = (
+    _twin.c.batch_id.is_not(None),
+    sa.or_(*(_twin.c.state == state for state in HELD)),
+    sa.or_(
+        _twin.c.counts_at.between(sa.bindparam("day_begins"), sa.bindparam("day_ends")),
+        _twin.c.claimed_at > sa.bindparam("lately"),
+        _twin.c.state == IN_FLIGHT,
+    ),
+)
 _HELD_ELSEWHERE: Final = (
-    sa.select(recipients.c.position, _twin.c.state, _twin.c.claimed_at, _twin.c.message_id, campaigns.c.name)
+    sa.select(recipients.c.position, *_SAYS)
     .join(_twin, _twin.c.content_key == recipients.c.content_key)
     .join(campaigns, campaigns.c.id == _twin.c.campaign_id)
     .where(
         recipients.c.campaign_id == sa.bindparam("the_campaign"),
         _twin.c.campaign_id != sa.bindparam("the_campaign"),
-        _twin.c.batch_id.is_not(None),
-        sa.or_(*(_twin.c.state == state for state in HELD)),
-        sa.or_(
-            _twin.c.counts_at.between(sa.bindparam("day_begins"), sa.bindparam("day_ends")),
-            _twin.c.claimed_at > sa.bindparam("lately"),
-            _twin.c.state == IN_FLIGHT,
-        ),
+        *_HOLDS,
     )
+)
+_HELD_BY_KEY: Final = (
+    sa.select(_twin.c.content_key, *_SAYS)
+    .join(campaigns, campaigns.c.id == _twin.c.campaign_id)
+    .where(_twin.c.content_key.in_(sa.bindparam("keys", expanding=True)), *_HOLDS)
 )
 OF_A_CALL: Final = _HELD_ELSEWHERE.where(recipients.c.batch_number == sa.bindparam("the_number"))
 OF_A_STRETCH: Final = _HELD_ELSEWHERE.where(
@@ -56,54 +66,83 @@ _MARK: Final = (
 )
 
 
-class Twin(NamedTuple):
-    """Another campaign's row with the same text for the same recipient; `position` is our own row's."""
+class Held(NamedTuple):
+    """Why a row is not sent now: another row has the same text for the same recipient."""
 
-    position: int
     state: str
-    claimed_at: float
-    message_id: str | None
-    name: str
+    code: ErrorCode
+    detail: str
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the other row is being sent at this moment, so that this one must be looked at again."""
+        return self.code is ErrorCode.IN_FLIGHT_ELSEWHERE
 
 
-def find_twins(
+def find_held(
     connection: Connection, campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int
-) -> dict[int, Twin]:
-    """By position, for each row that another campaign holds: its twin there, of the firmest knowledge.
+) -> dict[int, Held]:
+    """By position, each row of a campaign that another campaign holds.
 
     `which` is OF_A_CALL (with `the_number`) or OF_A_STRETCH (with `first` and `last`).
     """
-    if campaign.repeat:
-        window = {"day_begins": math.inf, "day_ends": -math.inf, "lately": now - REPEAT_SECONDS}
-    else:
-        day_begins, day_ends = same_day_window(campaign.send_at or now)
-        window = {"day_begins": day_begins, "day_ends": day_ends, "lately": math.inf}
-    found = connection.execute(which, {"the_campaign": campaign.id, **window, **bounds}).all()
-    by_firmness = sorted(map(Twin._make, found), key=lambda twin: _FIRMNESS.get(twin.state, 2))
-    return {twin.position: twin for twin in by_firmness}
+    window = _window(now, send_at=campaign.send_at, repeat=campaign.repeat)
+    return _firmest(connection.execute(which, {"the_campaign": campaign.id, **window, **bounds}))
 
 
-def mark_held(journal: Journal, connection: Connection, campaign: Campaign, twins: Mapping[int, Twin]) -> None:
+def look_up(
+    journal: Journal, keys: Sequence[bytes], *, send_at: float | None = None, repeat: bool = False
+) -> dict[bytes, Held]:
+    """By content key, what any campaign holds: for a look before a campaign exists."""
+    held: dict[bytes, Held] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        with journal.reading() as connection:
+            window = _window(journal.now(connection), send_at=send_at, repeat=repeat)
+            some = list(keys[start : start + _KEYS_AT_ONCE])
+            held |= _firmest(connection.execute(_HELD_BY_KEY, {"keys": some, **window}))
+    return held
+
+
+def mark_held(journal: Journal, connection: Connection, campaign: Campaign, held: Mapping[int, Held]) -> None:
     """Write down for each of these rows why it is not sent now."""
-    if twins:
+    if held:
         journal.many(
             connection,
             _MARK,
             [
-                {"the_campaign": campaign.id, "the_position": position, "ready": Status.READY, **_held_values(twin)}
-                for position, twin in twins.items()
+                {
+                    "the_campaign": campaign.id,
+                    "the_position": position,
+                    "ready": Status.READY,
+                    "new_state": why.state,
+                    "new_code": why.code,
+                    "new_detail": why.detail,
+                }
+                for position, why in held.items()
             ],
         )
 
 
-def _held_values(twin: Twin) -> dict[str, str]:
-    """What a row becomes when another campaign's row holds its text."""
-    when = f"on {told(twin.claimed_at)} in campaign {twin.name!r}"
-    if twin.state == IN_FLIGHT:
-        code, state, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
-    elif twin.state == Status.UNKNOWN:
-        code, state, first = ErrorCode.OUTCOME_UNKNOWN, Status.UNKNOWN, f"The same text was tried {when}."
+def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, float]:
+    if repeat:
+        return {"day_begins": math.inf, "day_ends": -math.inf, "lately": now - REPEAT_SECONDS}
+    day_begins, day_ends = same_day_window(send_at or now)
+    return {"day_begins": day_begins, "day_ends": day_ends, "lately": math.inf}
+
+
+def _firmest(found: Iterable[Any]) -> dict[Any, Held]:
+    """For each key the firmest of what is known: that it was sent, over that it may have been, over in flight."""
+    rows = sorted(map(tuple, found), key=lambda row: _FIRMNESS.get(row[1], 2))
+    return {key: _why(*said) for key, *said in rows}
+
+
+def _why(state: str, claimed_at: float, message_id: str | None, name: str) -> Held:
+    when = f"on {told(claimed_at)} in campaign {name!r}"
+    if state == IN_FLIGHT:
+        code, becomes, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
+    elif state == Status.UNKNOWN:
+        code, becomes, first = ErrorCode.OUTCOME_UNKNOWN, Status.UNKNOWN, f"The same text was tried {when}."
     else:
-        code, state = ErrorCode.ALREADY_SENT, Status.DUPLICATE
-        first = f"Sent {when} (MessageId {twin.message_id or 'not known'})."
-    return {"new_state": state, "new_code": code, "new_detail": f"{first} {SENTENCES[code]}"}
+        code, becomes = ErrorCode.ALREADY_SENT, Status.DUPLICATE
+        first = f"Sent {when} (MessageId {message_id or 'not known'})."
+    return Held(becomes, code, f"{first} {SENTENCES[code]}")

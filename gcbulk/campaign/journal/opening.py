@@ -73,6 +73,12 @@ def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:
     return url
 
 
+def journal_exists(journal: str | os.PathLike[str] | None = None) -> bool:
+    """Whether there may be a journal to look into: a file that is there, or a database server."""
+    url = journal_url(journal)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+
 def masked(url: URL) -> str:
     """The journal's address as it may be shown: a path, or a URL without its password."""
     if url.get_backend_name() == "sqlite":
