@@ -464,3 +464,26 @@ def test_an_unknown_campaign_names_the_nearest(journal: Journal) -> None:
 def test_told_is_london_time() -> None:
     assert told(NOON) == "23 November 2026 at 12:00"
     assert told(1_782_860_400.0) == "1 July 2026 at 00:00"
+
+
+def test_a_run_taken_for_dead_is_alive_again_with_its_next_claim(journal: Journal, clock: Clock) -> None:
+    slow = start(journal, ["a", "b"])
+    clock.now += 3_600
+    other = start(journal, ["a", "b"])  # which buries the slow one
+    with journal.reading() as connection:
+        assert connection.execute(sa.select(runs.c.ended_at).where(runs.c.id == slow.id)).scalar_one() is not None
+    take(slow)
+    with journal.reading() as connection:
+        assert connection.execute(sa.select(runs.c.ended_at).where(runs.c.id == slow.id)).scalar_one() is None
+    assert other.others_in_flight()
+    clock.now += 3_600
+    assert not other.others_in_flight()
+    assert journal.count_states(slow.campaign)[Status.UNKNOWN] > 0
+
+
+def test_no_heartbeat_revives_a_run_that_has_ended(journal: Journal) -> None:
+    run = start(journal, ["a"])
+    run.end()
+    run.heartbeat()
+    with journal.reading() as connection:
+        assert connection.execute(sa.select(runs.c.ended_at).where(runs.c.id == run.id)).scalar_one() is not None

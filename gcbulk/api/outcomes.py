@@ -125,16 +125,18 @@ def interpret(answer: Answer, sent: Sequence[Message], *, key_works: bool = Fals
 
     `key_works`: the credentials are known to be good, so that "Data is not valid" speaks of the data.
     """
+    alone = len(sent) == 1 and len(sent[0].recipients) == 1
     if answer.status is None:
         outcome = _unknown(answer.failure) if answer.began else _not_sent(ErrorCode.NETWORK_ERROR, answer.failure)
         outcomes = [outcome] * len(sent)
     elif answer.status != 200:
-        outcomes = [_by_http_status(answer, alone=len(sent) == 1)] * len(sent)
+        outcomes = [_by_http_status(answer, alone=alone)] * len(sent)
     elif answer.failure:
         outcomes = [_unknown(answer.failure)] * len(sent)
     else:
         outcomes = _by_body(answer.body, sent)
-    outcomes = _tell_key_from_data(outcomes, key_works=key_works)
+    if key_works or any(outcome.message_id for outcome in outcomes):
+        outcomes = [_of_the_data(outcome, outcomes, alone=alone) for outcome in outcomes]
     return CallResult(tuple(outcomes), answer, _retry_after(answer.headers or {}))
 
 
@@ -171,42 +173,45 @@ def _by_body(body: bytes, sent: Sequence[Message]) -> list[Outcome]:
     if not isinstance(objects, list):
         return [_unknown("The answer was not an array.")] * len(sent)
     if len(objects) == 1 and len(sent) > 1:
-        return _one_for_all(objects[0], sent)
-    if len(objects) != len(sent):
-        return [_unknown(f"The answer had {len(objects)} objects for {len(sent)} messages.")] * len(sent)
-    ordered = _matched(objects, sent)
-    if ordered is None:
-        return [_unknown("The answer's references are not those that were sent.")] * len(sent)
-    return [_of_one(found, len(message.recipients)) for found, message in zip(ordered, sent, strict=True)]
+        refused = _of_one(objects[0], len(sent[0].recipients))
+        if refused.status is Status.NOT_SENT and refused.code in OF_THE_CALL:
+            return [refused] * len(sent)
+    matched = _by_ref(objects, sent) or _by_position(objects, sent)
+    if matched is None:
+        said = f"The answer had {len(objects)} objects for {len(sent)} messages"
+        why = f"{said}." if len(objects) != len(sent) else f"{said}, but not their references."
+        return [_unknown(why)] * len(sent)
+    return [_of_one(found, len(message.recipients)) for found, message in zip(matched, sent, strict=True)]
 
 
-def _one_for_all(found: object, sent: Sequence[Message]) -> list[Outcome]:
-    outcome = _of_one(found, len(sent[0].recipients))
-    if outcome.status is Status.NOT_SENT and outcome.code in OF_THE_CALL:
-        return [outcome] * len(sent)
-    return [_unknown(f"The answer had one object for {len(sent)} messages.")] * len(sent)
-
-
-def _matched(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
-    """The objects in the order of the messages; None where their references contradict what was sent."""
-    refs = [found.get("ClientRef") if isinstance(found, dict) else None for found in objects]
-    ours = [message.client_ref for message in sent]
-    if all(isinstance(ref, str) and ref for ref in refs) and None not in ours:
-        by_ref = dict(zip(refs, objects, strict=True))
-        if len(by_ref) != len(objects) or set(by_ref) != set(ours):
-            return None
-        return [by_ref[ref] for ref in ours]
-    if any(ref is not None and ref != mine for ref, mine in zip(refs, ours, strict=True)):
+def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
+    """For each message the object that carries its reference, if any; None unless all carry ones that we sent."""
+    found = {_ref(one): one for one in objects}
+    ours = {message.client_ref for message in sent}
+    if None in ours | found.keys() or len(ours) != len(sent) or len(found) != len(objects) or not found.keys() <= ours:
         return None
-    return list(objects)
+    return [found.get(message.client_ref) for message in sent]
+
+
+def _by_position(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
+    """The objects in their order; None where their number or a reference contradicts what was sent."""
+    if len(objects) != len(sent):
+        return None
+    refs = [(_ref(one), message.client_ref) for one, message in zip(objects, sent, strict=True)]
+    return None if any(theirs is not None and theirs != ours for theirs, ours in refs) else list(objects)
+
+
+def _ref(one: object) -> str | None:
+    ref = one.get("ClientRef") if isinstance(one, dict) else None
+    return ref if isinstance(ref, str) and ref else None
 
 
 _QUEUED: Final = re.compile(r"ok\s+(\d{1,9})\s+messages?\b", re.IGNORECASE)
 
 
 def _of_one(found: object, recipients: int) -> Outcome:
-    if not isinstance(found, dict):
-        return _unknown("The answer for this message was empty.")
+    if not isinstance(found, dict) or not found.keys() & {"errorMsg", "WarningMessages"}:
+        return _unknown("The answer said nothing of this message.")
     error_msg = found.get("errorMsg")
     said = error_msg.strip() if isinstance(error_msg, str) else ""
     warnings = _warnings(found.get("WarningMessages"))
@@ -218,9 +223,7 @@ def _of_one(found: object, recipients: int) -> Outcome:
     if ok and queued == 0:
         return replace(_rejected(ErrorCode.INVALID_RECIPIENTS, "Nothing was queued."), queued=0, warnings=warnings)
     if ok != has_id:
-        if ok or has_id:
-            return _unknown("The answer for this message contradicts itself.")
-        return replace(_refusal(said, warnings), warnings=warnings)
+        return _unknown("The answer for this message contradicts itself.")
     if not ok:
         return replace(_refusal(said, warnings), warnings=warnings)
     partly = queued is not None and queued < recipients
@@ -249,14 +252,12 @@ def _refusal(said: str, warnings: tuple[str, ...]) -> Outcome:
     return _rejected(ErrorCode.UNKNOWN_ERROR, f"The platform said: {quoted or 'nothing'}.")
 
 
-def _tell_key_from_data(outcomes: list[Outcome], *, key_works: bool) -> list[Outcome]:
-    """Where the key is known to work, "Data is not valid" means malformed data, and the culprit is among these."""
-    refused = [outcome.code is ErrorCode.AUTH_INVALID for outcome in outcomes]
-    others_taken = any(outcome.message_id for outcome in outcomes)
-    if not any(refused) or not (key_works or others_taken):
-        return outcomes
-    make = _rejected if others_taken or len(outcomes) == 1 else _not_sent
-    return [make(ErrorCode.DATA_INVALID) if bad else outcome for bad, outcome in zip(refused, outcomes, strict=True)]
+def _of_the_data(outcome: Outcome, outcomes: Sequence[Outcome], *, alone: bool) -> Outcome:
+    """The key works: "Data is not valid" means malformed data, and the culprit is among those refused."""
+    if outcome.code is not ErrorCode.AUTH_INVALID:
+        return outcome
+    told_apart = alone or any(other.message_id for other in outcomes)
+    return (_rejected if told_apart else _not_sent)(ErrorCode.DATA_INVALID)
 
 
 def _warnings(found: object) -> tuple[str, ...]:

@@ -71,12 +71,14 @@ class Settlement:
 class Run:
     """One process at work on one campaign. Its methods are safe to call from many threads."""
 
-    def __init__(self, journal: Journal, campaign: Campaign, run_id: int, *, lease: float) -> None:
+    def __init__(self, journal: Journal, campaign: Campaign, run_id: int, *, lease: float, began: float) -> None:
         self.journal = journal
         self.campaign = campaign
         self.id = run_id
         self.lease = lease
+        self._beaten_at = began
         self._ended = False
+        self._ending = threading.Lock()
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -128,20 +130,27 @@ class Run:
 
     def heartbeat(self) -> None:
         """Say that this run is alive."""
-        with self.journal.writing() as connection:
-            now = self.journal.now(connection)
-            connection.execute(runs.update().where(runs.c.id == self.id).values(heartbeat_at=now))
+        with self._ending:
+            if not self._ended:
+                with self.journal.writing() as connection:
+                    self._beat(connection, self.journal.now(connection))
+
+    def _beat(self, connection: Connection, now: float) -> None:
+        """Alive again, even where another run took this one for dead: what it had in flight then stays `unknown`."""
+        connection.execute(runs.update().where(runs.c.id == self.id).values(heartbeat_at=now, ended_at=None))
+        self._beaten_at = now
 
     def end(self, *, stop_code: str | None = None, stop_detail: str | None = None) -> None:
         """End the run; a row that it still had in flight is `unknown`. `stop_code` says why it ended early."""
-        with self.journal.writing() as connection:
-            connection.execute(
-                campaigns.update()
-                .where(campaigns.c.id == self.campaign.id)
-                .values(stop_code=stop_code, stop_detail=stop_detail)
-            )
-            end_run(connection, self.id, self.campaign.id, self.journal.now(connection))
-        self._ended = True
+        with self._ending:
+            with self.journal.writing() as connection:
+                connection.execute(
+                    campaigns.update()
+                    .where(campaigns.c.id == self.campaign.id)
+                    .values(stop_code=stop_code, stop_detail=stop_detail)
+                )
+                end_run(connection, self.id, self.campaign.id, self.journal.now(connection))
+            self._ended = True
 
     def claim(self, number: int, positions: Sequence[int] | None, *, states: Sequence[str]) -> Claim | None:
         """Take the rows of planned call `number` (or only `positions` of it) that are in one of `states`.
@@ -150,6 +159,8 @@ class Run:
         """
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
+            if now - self._beaten_at > self.lease:
+                self._beat(connection, now)
             chosen = {"the_campaign": self.campaign.id, "the_number": number, **_two_states(states)}
             found = sorted(map(ClaimedRow._make, connection.execute(_among(_SELECT, positions), chosen)))
             if not found:
@@ -314,4 +325,4 @@ def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, l
         )
     )
     (run_id,) = inserted.inserted_primary_key or (0,)
-    return Run(journal, campaign, int(run_id), lease=lease)
+    return Run(journal, campaign, int(run_id), lease=lease, began=now)
