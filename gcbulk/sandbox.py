@@ -340,6 +340,10 @@ def _reshape(change: Callable[[list[Answer]], object]) -> CallBehaviour:
     return lambda turn: _json_reply(change(turn.answers()))
 
 
+def _unsigned(found: list[Answer]) -> list[Answer]:
+    return [answer | {"ClientRef": None} for answer in found]
+
+
 def _rewrite(change: Callable[[bytes], bytes], headers: Mapping[str, str] = _JSON) -> CallBehaviour:
     return lambda turn: _Reply(change(_ordinary(turn).body), headers=headers)
 
@@ -395,6 +399,10 @@ _TABLE = (
     Fault(920, "http-429-once", "HTTP 429 once.", call=_http(429, _RETRY_SOON), once=True),
     Fault(921, "rate-limit-call-once", "One object, once.", call=_one_object(error=TOO_MANY), once=True),
     Fault(922, "http-503-once", "HTTP 503 once.", call=_http(503), once=True),
+    Fault(923, "http-400", "HTTP 400.", call=_http(400)),
+    Fault(924, "http-407", "HTTP 407.", call=_http(407)),
+    Fault(925, "redirect-301", "HTTP 301, to the same address.", call=_redirect(301)),
+    Fault(926, "redirect-308", "HTTP 308, to the same address.", call=_redirect(308)),
     Fault(930, "permission-denied", "One object: not allowed.", call=_one_object(warning=NOT_ALLOWED)),
     Fault(931, "data-invalid", "One object: data not valid.", call=_one_object(error=DATA_INVALID)),
     Fault(932, "http-413-together", "HTTP 413 unless the message is alone.", call=_too_large_together),
@@ -402,7 +410,6 @@ _TABLE = (
     Fault(934, "http-401", "HTTP 401.", call=_http(401)),
     Fault(935, "http-403", "HTTP 403.", call=_http(403)),
     Fault(936, "http-404", "HTTP 404.", call=_http(404)),
-    Fault(937, "redirect-302", "HTTP 302, to the same address.", call=_redirect(302)),
     Fault(938, "redirect-307", "HTTP 307, to the same address.", call=_redirect(307)),
     # the call fails and does not say what was queued
     Fault(940, "http-500", "HTTP 500, nothing queued.", call=_http(500)),
@@ -410,6 +417,10 @@ _TABLE = (
     Fault(942, "http-500-half-queued", "HTTP 500, the first half queued.", call=_http(500, queued=0.5)),
     Fault(943, "http-502-all-queued", "HTTP 502, all queued.", call=_http(502, queued=1.0)),
     Fault(944, "http-504-all-queued", "HTTP 504, all queued.", call=_http(504, queued=1.0)),
+    Fault(937, "redirect-302", "HTTP 302, to the same address.", call=_redirect(302)),
+    Fault(945, "redirect-303", "HTTP 303, to the same address.", call=_redirect(303)),
+    Fault(946, "http-201-all-queued", "HTTP 201, all queued.", call=_http(201, queued=1.0)),
+    Fault(947, "http-418", "HTTP 418, nothing queued.", call=_http(418)),
     Fault(950, "reset", "Connection reset, nothing queued.", call=_lost(_reset, queued=0.0)),
     Fault(951, "reset-all-queued", "Connection reset, all queued.", call=_lost(_reset)),
     Fault(952, "close-all-queued", "Closed without an answer, all queued.", call=_lost(_close_after(0))),
@@ -425,6 +436,9 @@ _TABLE = (
     Fault(967, "array-reversed", "All queued, last answer first.", call=_reshape(lambda found: found[::-1])),
     Fault(968, "html", "All queued, a web page.", call=_rewrite(lambda _: _SIGN_IN_PAGE, _HTML)),
     Fault(969, "cut-json", "All queued, JSON that breaks off.", call=_rewrite(lambda body: body[:-20])),
+    Fault(972, "no-refs", "All queued, no answer carries its reference.", call=_reshape(_unsigned)),
+    Fault(973, "no-refs-short", "The same, an answer missing.", call=_reshape(lambda found: _unsigned(found)[:-1])),
+    Fault(974, "no-refs-long", "The same, each answer twice.", call=_reshape(lambda found: _unsigned(found) * 2)),
     Fault(970, "ok-without-id", "Queued, OK but no MessageId.", _queue_but(MessageId=None)),
     Fault(971, "id-without-ok", "Queued, a MessageId but no OK.", _queue_but(errorMsg="")),
     # accepted; what the callbacks say afterwards
@@ -437,7 +451,8 @@ _TABLE = (
 
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _TABLE}
 MAGIC_NUMBERS: dict[str, Fault] = {
-    f"+447700900{fault.digits:03}": fault for fault in _TABLE if fault.digits is not None
+    f"+447700900{digits:03}": fault
+    for digits, fault in sorted((fault.digits, fault) for fault in _TABLE if fault.digits is not None)
 }
 _MAGIC = MAGIC_NUMBERS | {number.replace("+44", "0", 1): fault for number, fault in MAGIC_NUMBERS.items()}
 
