@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 UNKNOWN_CALLS_STOP: Final = 3
-"""Calls in a row without a usable answer after which a run stops: a fault must not eat the list."""
+"""Calls in a row without a usable answer after which nothing fresh is sent: a fault must not eat the list."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,11 @@ class Pacing:
         self._answered = True
         self._unknown_in_a_row = 0
 
-    def unanswered(self) -> bool:
-        """A call got none; True where that makes too many in a row."""
+    def unanswered(self) -> None:
+        """A call got none."""
         self._unknown_in_a_row += 1
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether too many calls in a row got no usable answer."""
         return self._unknown_in_a_row >= UNKNOWN_CALLS_STOP

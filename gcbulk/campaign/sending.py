@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import count, groupby
 from operator import attrgetter
@@ -113,7 +113,8 @@ class Sender:
         self._pacing = Pacing(manner.concurrency, manner.calls_per_second)
         self._changed = threading.Condition()
         self._order = count()
-        self._queue: list[_Work] = []
+        self._fresh: deque[_Work] = deque()
+        self._repeated: list[_Work] = []  # a heap; goes before what is fresh
         self._in_flight = 0
         self._stopped = False
         self._key_works = False
@@ -127,10 +128,10 @@ class Sender:
         """
         states = _MAY_BE_SENT_AGAIN if self._manner.at_least_once else _NEEDS_NO_RETRY
         for number in self._run.journal.batches_with(self._run.campaign, states):
-            self._queue.append(_Work(float("-inf"), next(self._order), number, states=states))
+            self._fresh.append(_Work(float("-inf"), next(self._order), number, states=states))
         threads = [
             threading.Thread(target=self._work, name=f"gcbulk-{number}", daemon=True)
-            for number in range(min(self._manner.concurrency, len(self._queue)))
+            for number in range(min(self._manner.concurrency, len(self._fresh)))
         ]
         try:
             for thread in threads:
@@ -187,19 +188,24 @@ class Sender:
     def _next_work(self) -> _Work | None:
         """The next call that may start, waiting for its time; None when there is nothing more to do."""
         with self._changed:
-            while not self._stopped:
-                if not self._queue and not self._in_flight:
-                    return None
+            while not self._stopped and (self._fresh or self._repeated or self._in_flight):
                 now = self._clock()
-                pause = self._pacing.wait(now, in_flight=self._in_flight) if self._queue else None
-                if pause is not None:
-                    pause = max(pause, self._queue[0].not_before - now)
-                    if pause <= 0:
+                pause = self._pacing.wait(now, in_flight=self._in_flight)
+                if pause is not None and pause <= 0:
+                    if (work := self._due(now)) is not None:
                         self._in_flight += 1
                         self._pacing.started(now)
-                        return heapq.heappop(self._queue)
+                        return work
+                    pause = self._repeated[0].not_before - now if self._repeated else None
                 self._changed.wait(pause)
             return None
+
+    def _due(self, now: float) -> _Work | None:
+        """What is to be tried again, if its time has come; else what is fresh, unless too much is in doubt."""
+        if self._repeated and self._repeated[0].not_before <= now:
+            return heapq.heappop(self._repeated)
+        held = self._pacing.in_doubt and (self._repeated or self._in_flight)
+        return self._fresh.popleft() if self._fresh and not held else None
 
     def _again(
         self,
@@ -212,7 +218,7 @@ class Sender:
     ) -> None:
         with self._changed:
             again = _Work(self._clock() + delay, next(self._order), work.number, tuple(positions), attempt, states)
-            heapq.heappush(self._queue, again)
+            heapq.heappush(self._repeated, again)
             self._changed.notify_all()
 
     def _deliver(self, work: _Work) -> None:
@@ -266,7 +272,7 @@ class Sender:
         if now < self._elsewhere_until and not self._stopped:
             self._run.others_in_flight()  # which buries the dead
             with self._changed:
-                heapq.heappush(self._queue, _Work(now + ELSEWHERE_POLL, next(self._order), work.number))
+                heapq.heappush(self._repeated, _Work(now + ELSEWHERE_POLL, next(self._order), work.number))
                 self._changed.notify_all()
 
     def _judge(self, work: _Work, pairs: Sequence[tuple[tuple[ClaimedRow, ...], Outcome]], result: CallResult) -> None:
@@ -321,14 +327,14 @@ class Sender:
             self.stop(outcome.code or ErrorCode.STOPPED, outcome.detail)
 
     def _unanswered(self, work: _Work, positions: Sequence[int], result: CallResult, *, whole: bool) -> None:
+        if whole:
+            with self._changed:
+                self._pacing.unanswered()
         if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
             delay = backoff(work.attempt, retry_after=result.retry_after, rng=self._rng)
             self._again(work, positions, attempt=work.attempt + 1, delay=delay, states=_MAY_BE_SENT_AGAIN)
-        elif whole:
-            with self._changed:
-                too_many = self._pacing.unanswered()
-            if too_many:
-                self.stop(ErrorCode.STOPPED, "Three calls in a row got no usable answer, so the run was stopped.")
+        elif self._pacing.in_doubt:
+            self.stop(ErrorCode.STOPPED, "Three calls in a row got no usable answer, so the run was stopped.")
 
     def _pause(self, delay: float, outcome: Outcome) -> None:
         with self._changed:

@@ -1,0 +1,460 @@
+"""Sending through trouble: each fault on some calls of a run, in both delivery modes, server against results."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+import gcbulk
+from gcbulk.sandbox import FAULTS, Sandbox
+from tests import jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gcbulk.sandbox import Call
+
+ROWS, CHUNK, CONCURRENCY = 100, 10, 3
+MODES = ("at_most_once", "at_least_once")
+CULPRIT = 34  # a row in the fourth call, whose fault strikes
+ITS_CALL = range(30, 40)
+FOREVER = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcbulk.api.retry.FIRST_WAIT", 0.002)
+    monkeypatch.setattr("gcbulk.api.retry.MOST_WAIT", 0.01)
+    monkeypatch.setitem(FAULTS, "http-429-once", FAULTS["http-503-once"])  # whose Retry-After is not a whole second
+
+
+def numbers_of(call: Call) -> set[str]:
+    return {person["MobileNumber"] for message in call.messages for person in message["Recipients"]}
+
+
+class Strikes:
+    """A fault for each call that holds the culprit's number, so many times."""
+
+    def __init__(self, fault: str, times: int, *, row: int = CULPRIT) -> None:
+        self.fault, self.left, self.number = fault, times, f"+4474{row:08}"
+
+    def __call__(self, call: Call) -> str | None:
+        if self.number not in numbers_of(call) or not self.left:
+            return None
+        self.left -= 1
+        return self.fault
+
+
+class Trial:
+    """One run against a sandbox of its own, and what both sides know of it afterwards."""
+
+    def __init__(self, on_call: Callable[[Call], str | None] | None, **options: Any) -> None:
+        options = {"chunk_size": CHUNK, "concurrency": CONCURRENCY, "max_attempts": 3, **options}
+        rows = options.pop("rows", ROWS)
+        self.timeout = options.pop("timeout", 10.0)
+        self.people, self.expected = jobs.people(rows), jobs.expected_texts(rows)
+        with Sandbox(on_call=on_call, hang_seconds=5.0, slow_seconds=0.3) as self.platform:
+            self.results = self.send(**options)
+        self.texts = Counter((entry.recipient, entry.text) for entry in self.platform.queued)
+
+    def send(self, **options: Any) -> pd.DataFrame:
+        with gcbulk.CommunicationsClient(
+            self.platform.customer_id, self.platform.api_key, base_url=self.platform.url, timeout=self.timeout
+        ) as client:
+            return gcbulk.send_sms(self.people, jobs.MESSAGE, client=client, progress=False, **options)
+
+    def rows(self, status: str) -> list[int]:
+        return self.results.index[self.results["Status"] == status].tolist()
+
+    def codes(self, rows: Iterator[int] | range | list[int]) -> set[object]:
+        return set(self.results["ErrorCode"].iloc[list(rows)].dropna())
+
+    def check(self, *, once: bool = True) -> None:
+        """Nothing twice, the right text to the right number, nobody lost, nothing claimed that is not so."""
+        results, queued = self.results, {number for number, _ in self.texts}
+        assert (results["MessageId"].notna() ^ results["ErrorCode"].notna()).all()
+        assert len(results) == len(self.people)
+        assert self.texts.keys() <= set(self.expected.items())
+        if once:
+            assert max(self.texts.values(), default=1) == 1
+        accepted = set(results.loc[results["Status"] == "accepted", "SentTo"])
+        doubtful = set(results.loc[results["Status"] == "unknown", "SentTo"])
+        assert accepted <= queued <= accepted | doubtful
+        by_ref = {entry.client_ref: entry.recipient for entry in self.platform.queued}
+        for row in results[results["Status"] == "accepted"].to_dict("records"):
+            assert by_ref[row["ClientRef"]] == row["SentTo"]
+            assert row["MessageId"] in {e.message_id for e in self.platform.queued if e.recipient == row["SentTo"]}
+
+
+PASSING = ("http-429-once", "http-503-once", "rate-limit-call-once", "rate-limited")
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_was_certainly_not_taken_is_tried_again(fault: str, delivery: str) -> None:
+    trial = Trial(Strikes(fault, times=2), delivery=delivery)
+    trial.check()
+    assert trial.rows("accepted") == list(range(ROWS))
+    assert len(trial.platform.calls) == ROWS // CHUNK + 2
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_is_refused_for_too_long_is_not_sent(fault: str, delivery: str) -> None:
+    trial = Trial(Strikes(fault, times=FOREVER), delivery=delivery)
+    trial.check()
+    assert set(trial.results["Status"].iloc[ITS_CALL]) == {"not_sent"}
+    assert trial.codes(ITS_CALL) == {"RATE_LIMITED"}
+    assert set(trial.results["Status"]) == {"accepted", "not_sent"}
+    assert Strikes(fault, 0).number not in {number for number, _ in trial.texts}
+
+
+@pytest.mark.parametrize("delivery", MODES)
+def test_only_the_rate_limited_messages_of_a_call_are_tried_again(delivery: str) -> None:
+    limited = "+447700900910"
+    people = pd.DataFrame({"name": ["A", "B", "C"], "mobile": ["07700 900101", limited, "07700 900102"]})
+    with Sandbox() as platform, client_of(platform) as client:
+        results = gcbulk.send_sms(people, jobs.MESSAGE, client=client, progress=False, delivery=delivery)
+        assert results["Status"].tolist() == ["accepted"] * 3
+        assert [numbers_of(call) for call in platform.calls][1:] == [{limited}]
+        assert max(Counter(entry.recipient for entry in platform.queued).values()) == 1
+
+
+def client_of(platform: Sandbox, **options: Any) -> gcbulk.CommunicationsClient:
+    return gcbulk.CommunicationsClient(platform.customer_id, platform.api_key, base_url=platform.url, **options)
+
+
+@pytest.mark.parametrize("delivery", MODES)
+def test_a_call_too_large_is_halved(delivery: str) -> None:
+    trial = Trial(Strikes("http-413-together", times=FOREVER), delivery=delivery)
+    trial.check()
+    assert trial.rows("accepted") == list(range(ROWS))
+    assert len(trial.platform.calls) > ROWS // CHUNK + 4
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize(("fault", "code"), [("http-413", "TOO_LARGE"), ("data-invalid", "DATA_INVALID")])
+def test_the_culprit_alone_is_rejected(fault: str, code: str, delivery: str) -> None:
+    trial = Trial(Strikes(fault, times=FOREVER), delivery=delivery)
+    trial.check()
+    assert trial.rows("rejected") == [CULPRIT]
+    assert trial.codes([CULPRIT]) == {code}
+    assert len(trial.rows("accepted")) == ROWS - 1
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize(("fault", "code"), [("http-413", "TOO_LARGE"), ("data-invalid", "DATA_INVALID")])
+def test_the_culprit_is_found_among_the_recipients_of_one_message(fault: str, code: str, delivery: str) -> None:
+    people = jobs.people(20)
+    with Sandbox(on_call=Strikes(fault, FOREVER, row=7)) as platform, client_of(platform) as client:
+        results = gcbulk.send_sms(
+            people, "School is closed.", client=client, progress=False, delivery=delivery, share_identical=True
+        )
+        assert results.index[results["Status"] == "rejected"].tolist() == [7]
+        assert results["ErrorCode"].tolist()[7] == code
+        assert (results["Status"] == "accepted").sum() == 19
+        assert Counter(Counter(e.recipient for e in platform.queued).values()) == {1: 19}
+
+
+def test_malformed_data_in_the_first_call_is_told_from_a_wrong_key_by_the_credential_test() -> None:
+    trial = Trial(Strikes("data-invalid", times=FOREVER, row=3))
+    trial.check()
+    assert trial.rows("rejected") == [3]
+    assert len(trial.rows("accepted")) == ROWS - 1
+    assert "+447700900000" in {number for call in trial.platform.calls for number in numbers_of(call)}
+
+
+@pytest.mark.parametrize("delivery", MODES)
+def test_a_wrong_key_stops_the_run_at_its_first_call(delivery: str) -> None:
+    with Sandbox() as platform:
+        client = gcbulk.CommunicationsClient(platform.customer_id, "another-key", base_url=platform.url)
+        results = gcbulk.send_sms(
+            jobs.people(60), jobs.MESSAGE, client=client, progress=False, delivery=delivery, concurrency=8
+        )
+        assert set(results["Status"]) == {"not_sent"}
+        assert set(results["ErrorCode"]) == {"AUTH_INVALID"}
+        assert len(platform.calls) == 2  # the first call, and the credential test
+        assert not platform.queued
+
+
+STOPPING = {
+    "permission-denied": "PERMISSION_DENIED",
+    "permission-denied-each": "PERMISSION_DENIED",
+    "partner-refused-each": "PARTNER_NOT_AUTHORISED",
+    "http-400": "HTTP_REFUSED",
+    "http-401": "HTTP_REFUSED",
+    "http-403": "HTTP_REFUSED",
+    "http-404": "HTTP_REFUSED",
+    "http-407": "HTTP_REFUSED",
+    "redirect-301": "HTTP_REFUSED",
+    "redirect-307": "HTTP_REFUSED",
+    "redirect-308": "HTTP_REFUSED",
+}
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize("fault", STOPPING)
+def test_a_refusal_of_the_whole_call_stops_the_run(fault: str, delivery: str) -> None:
+    trial = Trial(Strikes(fault, times=FOREVER), delivery=delivery)
+    trial.check()
+    assert set(trial.results["Status"]) == {"accepted", "not_sent"}
+    assert set(trial.results["Status"].iloc[ITS_CALL]) == {"not_sent"}
+    assert set(trial.results["ErrorCode"].dropna()) == {STOPPING[fault]}
+    assert len(trial.platform.calls) < ROWS // CHUNK
+    assert not any(call.path.endswith("redirected") for call in trial.platform.calls)
+
+
+def test_what_a_refusal_left_is_sent_when_it_is_mended() -> None:
+    trial = Trial(Strikes("permission-denied", times=1))
+    left = len(trial.rows("not_sent"))
+    assert left > 0
+    with Sandbox(port=int(trial.platform.url.rpartition(":")[2])) as platform, client_of(platform) as client:
+        results = gcbulk.resume(trial.results.attrs["campaign"], client=client, progress=False)
+        assert set(results["Status"]) == {"accepted"}
+        again = Counter((entry.recipient, entry.text) for entry in platform.queued)
+    assert not again.keys() & trial.texts.keys()
+    assert again.total() == left
+
+
+UNKNOWN = (
+    "reset",
+    "reset-all-queued",
+    "close-all-queued",
+    "cut-connection",
+    "http-500",
+    "http-500-all-queued",
+    "http-500-half-queued",
+    "http-502-all-queued",
+    "http-504-all-queued",
+    "http-201-all-queued",
+    "http-418",
+    "redirect-302",
+    "redirect-303",
+    "null",
+    "empty-array",
+    "object",
+    "no-refs-short",
+    "no-refs-long",
+    "array-long",
+    "html",
+    "cut-json",
+    "ok-without-id",
+    "id-without-ok",
+)
+
+
+@pytest.mark.parametrize("fault", UNKNOWN)
+def test_an_unknown_outcome_stays_unknown(fault: str) -> None:
+    trial = Trial(Strikes(fault, times=1))
+    trial.check()
+    assert trial.rows("unknown") == list(ITS_CALL)
+    assert trial.codes(ITS_CALL) == {"OUTCOME_UNKNOWN"}
+    assert len(trial.rows("accepted")) == ROWS - CHUNK
+    assert len(trial.platform.calls) == ROWS // CHUNK
+
+
+@pytest.mark.parametrize("fault", UNKNOWN)
+def test_at_least_once_tries_an_unknown_outcome_again(fault: str) -> None:
+    trial = Trial(Strikes(fault, times=2), delivery="at_least_once")
+    trial.check(once=False)
+    assert trial.rows("accepted") == list(range(ROWS))
+    assert len(trial.platform.calls) == ROWS // CHUNK + 2
+    twice = {number for (number, _), count in trial.texts.items() if count > 1}
+    assert twice <= {f"+4474{row:08}" for row in ITS_CALL}
+
+
+@pytest.mark.parametrize("delivery", MODES)
+def test_no_answer_within_the_timeout(delivery: str) -> None:
+    trial = Trial(Strikes("hang", times=1), delivery=delivery, timeout=1.0)
+    trial.check(once=delivery == "at_most_once")
+    assert trial.rows("unknown") == (list(ITS_CALL) if delivery == "at_most_once" else [])
+    assert len(trial.rows("accepted")) == ROWS - len(trial.rows("unknown"))
+
+
+def test_at_least_once_gives_up_and_says_unknown() -> None:
+    trial = Trial(Strikes("http-500-all-queued", times=FOREVER), delivery="at_least_once")
+    trial.check(once=False)
+    assert trial.rows("unknown") == list(ITS_CALL)
+    assert max(trial.texts.values()) == 3
+
+
+@pytest.mark.parametrize("delivery", MODES)
+def test_an_answer_missing_from_the_array_leaves_its_own_row_unknown(delivery: str) -> None:
+    trial = Trial(Strikes("array-short", times=1), delivery=delivery)
+    trial.check(once=delivery == "at_most_once")
+    assert trial.rows("unknown") == ([ITS_CALL[-1]] if delivery == "at_most_once" else [])
+    twice = {number for (number, _), count in trial.texts.items() if count > 1}
+    assert twice == (set() if delivery == "at_most_once" else {f"+4474{ITS_CALL[-1]:08}"})
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize("fault", ["array-reversed", "no-refs", "slow"])
+def test_odd_but_whole_answers_are_matched(fault: str, delivery: str) -> None:
+    trial = Trial(Strikes(fault, times=FOREVER), delivery=delivery)
+    trial.check()
+    assert trial.rows("accepted") == list(range(ROWS))
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("no-recipients", "INVALID_RECIPIENTS"),
+        ("no-recipients-error", "INVALID_RECIPIENTS"),
+        ("nulls", "INVALID_RECIPIENTS"),
+        ("ok-zero", "INVALID_RECIPIENTS"),
+        ("too-long", "MESSAGE_TOO_LONG"),
+        ("invalid-characters", "INVALID_CHARACTERS"),
+        ("unknown-words", "UNKNOWN_ERROR"),
+    ],
+)
+def test_a_no_is_final(fault: str, code: str, delivery: str) -> None:
+    trial = Trial(Strikes(fault, times=1), delivery=delivery)
+    trial.check()
+    assert trial.rows("rejected") == list(ITS_CALL)
+    assert trial.codes(ITS_CALL) == {code}
+
+
+@pytest.mark.parametrize("delivery", MODES)
+def test_fewer_queued_than_sent_is_partly_accepted_and_never_resent(delivery: str) -> None:
+    people = pd.DataFrame({"mobile": ["07700 900101", "07700 900000", "07700 900102"]})
+    with Sandbox() as platform, client_of(platform) as client:
+        results = gcbulk.send_sms(
+            people, "Closed.", client=client, progress=False, share_identical=True, delivery=delivery
+        )
+        assert set(results["Status"]) == {"partly_accepted"}
+        assert results["MessageId"].notna().all()
+        assert results["ErrorDetail"].str.contains("2 of the 3").all()
+        assert len(platform.calls) == 1
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize("fault", ["http-500", "html", "reset"])
+def test_an_outage_does_not_eat_the_list(fault: str, delivery: str) -> None:
+    answered = threading.Event()
+
+    def fails_later(_call: Call) -> str | None:
+        if answered.is_set():
+            return fault
+        answered.set()
+        return None
+
+    trial = Trial(fails_later, delivery=delivery, rows=600, max_attempts=2)
+    trial.check(once=delivery == "at_most_once")
+    assert len(trial.rows("unknown")) <= (3 + CONCURRENCY) * CHUNK
+    assert len(trial.rows("accepted")) == CHUNK
+    not_sent = trial.rows("not_sent")
+    assert len(not_sent) == 600 - CHUNK - len(trial.rows("unknown"))
+    assert trial.codes(not_sent) == {"STOPPED"}
+
+
+def test_the_first_call_goes_alone_until_it_is_answered() -> None:
+    first_may_end, seen = threading.Event(), []
+
+    def on_call(call: Call) -> str | None:
+        seen.append(call)
+        if len(seen) == 1:
+            first_may_end.wait(0.5)
+            assert len(seen) == 1
+        return None
+
+    assert Trial(on_call).rows("accepted") == list(range(ROWS))
+    assert len(seen) == ROWS // CHUNK
+
+
+def test_three_unknown_first_calls_stop_the_run_one_after_the_other() -> None:
+    trial = Trial(lambda _call: "http-500-all-queued")
+    trial.check()
+    assert len(trial.platform.calls) == 3
+    assert len(trial.rows("unknown")) == 3 * CHUNK
+
+
+def test_a_pause_that_one_call_is_asked_for_holds_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcbulk.campaign.sending.backoff", lambda *_args, **_options: 0.5)
+    struck, starts = Strikes("http-503-once", times=1), []
+    pause: list[float] = []
+
+    def on_call(call: Call) -> str | None:
+        starts.append(time.monotonic())
+        fault = struck(call)
+        if fault:
+            pause.append(time.monotonic())
+        return fault
+
+    trial = Trial(on_call, concurrency=2)
+    assert trial.rows("accepted") == list(range(ROWS))
+    asked = pause[0]
+    assert sum(asked < start < asked + 0.4 for start in starts) <= 1  # what was under way already
+
+
+def test_calls_per_second_are_kept() -> None:
+    began = time.monotonic()
+    trial = Trial(None, calls_per_second=25)
+    assert trial.rows("accepted") == list(range(ROWS))
+    assert time.monotonic() - began >= (ROWS // CHUNK - 1) / 25
+
+
+def refused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_platform_that_cannot_be_reached(scheme: str, delivery: str) -> None:
+    with Sandbox() as platform:  # which speaks no TLS
+        port = refused_port() if scheme == "http" else int(platform.url.rpartition(":")[2])
+        client = gcbulk.CommunicationsClient("1469", "key", base_url=f"{scheme}://127.0.0.1:{port}")
+        results = gcbulk.send_sms(
+            jobs.people(60), jobs.MESSAGE, client=client, progress=False, delivery=delivery, max_attempts=3
+        )
+        assert set(results["Status"]) == {"not_sent"}
+        assert set(results["ErrorCode"]) == {"NETWORK_ERROR"}
+        assert not platform.calls
+
+
+@pytest.mark.parametrize("delivery", MODES)
+def test_a_platform_that_comes_back_is_tried_again(delivery: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = refused_port()
+    platform = Sandbox(port=port)
+    waits: list[int] = []
+
+    def wait(attempt: int, **_options: Any) -> float:
+        waits.append(attempt)
+        if len(waits) == 2:
+            platform.start()
+        return 0.0
+
+    monkeypatch.setattr("gcbulk.campaign.sending.backoff", wait)
+    client = gcbulk.CommunicationsClient("1469", "sandbox-key-not-secret", base_url=f"http://127.0.0.1:{port}")
+    try:
+        results = gcbulk.send_sms(
+            jobs.people(60), jobs.MESSAGE, client=client, progress=False, delivery=delivery, concurrency=1
+        )
+    finally:
+        platform.stop()
+    assert set(results["Status"]) == {"accepted"}
+    assert waits == [1, 2]
+    assert Counter(Counter(entry.recipient for entry in platform.queued).values()) == {1: 60}
+
+
+def test_sending_off_the_main_thread() -> None:
+    found: list[Trial] = []
+    worker = threading.Thread(target=lambda: found.append(Trial(None)))
+    worker.start()
+    worker.join(60)
+    assert found[0].rows("accepted") == list(range(ROWS))
+
+
+def test_every_fault_of_the_sandbox_is_tried_here() -> None:
+    tried = {*PASSING, *STOPPING, *UNKNOWN, "http-413-together", "http-413", "data-invalid", "hang", "array-short"}
+    tried |= {"array-reversed", "no-refs", "slow", "no-recipients", "no-recipients-error", "nulls", "ok-zero"}
+    tried |= {"too-long", "invalid-characters", "unknown-words", "rate-limited-once", "skipped"}
+    of_delivery = {name for name in FAULTS if name.startswith("delivery-")} | {"dropped", "none", "data-invalid-each"}
+    assert tried | of_delivery == set(FAULTS)
