@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import heapq
 import logging
+import queue
 import random
 import threading
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, groupby
 from operator import attrgetter
@@ -22,7 +24,7 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gcbulk.api.client import CredentialCheck
     from gcbulk.campaign.journal import ClaimedRow, Run
@@ -116,6 +118,8 @@ class Sender:
         self._fresh: deque[_Work] = deque()
         self._repeated: list[_Work] = []  # a heap; goes before what is fresh
         self._in_flight = 0
+        self._working = 0
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopped = False
         self._key_works = False
         self._elsewhere_until: float | None = None
@@ -129,18 +133,15 @@ class Sender:
         states = _MAY_BE_SENT_AGAIN if self._manner.at_least_once else _NEEDS_NO_RETRY
         for number in self._run.journal.batches_with(self._run.campaign, states):
             self._fresh.append(_Work(float("-inf"), next(self._order), number, states=states))
-        threads = [
-            threading.Thread(target=self._work, name=f"gcbulk-{number}", daemon=True)
-            for number in range(min(self._manner.concurrency, len(self._fresh)))
-        ]
         try:
-            for thread in threads:
-                thread.start()
-            self._wait_for(threads)
+            for number in range(min(self._manner.concurrency, len(self._fresh))):
+                threading.Thread(target=self._work, name=f"gcbulk-{number}", daemon=True).start()
+                self._working += 1
+            self._wait_for_workers()
         except KeyboardInterrupt:
             self.report.interrupted = True
             self.stop(ErrorCode.STOPPED, "The run was interrupted.")
-            self._wait_for_the_rest(threads)
+            self._wait_for_the_rest()
         if self._failure is not None:
             raise self._failure
         return self.report
@@ -153,15 +154,16 @@ class Sender:
             self._stopped = True
             self._changed.notify_all()
 
-    @staticmethod
-    def _wait_for(threads: Iterable[threading.Thread]) -> None:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)  # in slices, so that Windows can interrupt it
+    def _wait_for_workers(self) -> None:
+        """Wait until every worker has ended. Not Thread.join: interrupted, it takes a live thread for ended."""
+        while self._working:
+            with suppress(queue.Empty):
+                self._ended.get(timeout=0.2)  # in slices, so that Windows can interrupt it
+                self._working -= 1
 
-    def _wait_for_the_rest(self, threads: Iterable[threading.Thread]) -> None:
+    def _wait_for_the_rest(self) -> None:
         try:
-            self._wait_for(threads)
+            self._wait_for_workers()
         except KeyboardInterrupt:
             logger.warning("Interrupted twice: calls in flight were not waited for; their rows are unknown")
 
@@ -179,6 +181,8 @@ class Sender:
         except BaseException as error:
             self._fail(error)
             raise
+        finally:
+            self._ended.put(None)
 
     def _fail(self, error: BaseException) -> None:
         with self._changed:
