@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import urlsplit
@@ -11,10 +13,13 @@ from urllib.parse import urlsplit
 from gcbulk.errors import CredentialsError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from keyring.backend import KeyringBackend
 
 PRODUCTION: Final = "https://m5api.groupcall.com"
-_ACCOUNT: Final = "customer-id"
+_PORTS: Final = {"http": 80, "https": 443}
+_ACCOUNT: Final = "customers"
 
 
 class Secret:
@@ -73,16 +78,19 @@ def resolve_base_url(base_url: str | None = None) -> str:
     url = (base_url or os.environ.get("GCBULK_BASE_URL") or PRODUCTION).strip()
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment or "@" in parts.netloc:
+    if not host or parts.scheme not in _PORTS or "@" in parts.netloc or "?" in url or "#" in url:
         raise OptionError("The API's address must look like https://HOST, without a user name or a query.")
     if parts.scheme == "http" and not is_loopback(host):
         raise OptionError(
             f"The API's address http://{host} is refused: your key and the numbers would travel in the open. Use https://."
         )
-    return url.rstrip("/")
+    shown = f"[{host}]" if ":" in host else host
+    if port not in (None, _PORTS[parts.scheme]):
+        shown += f":{port}"
+    return f"{parts.scheme}://{shown}{parts.path.rstrip('/')}"
 
 
 def resolve_credentials(
@@ -109,26 +117,27 @@ def resolve_credentials(
 def store_credentials(customer_id: str, api_key: str, *, base_url: str) -> None:
     """Keep the customer id and key in the system's keyring, for this address and no other.
 
-    Raises CredentialsError where there is no keyring, or it is locked.
+    Raises CredentialsError where there is no keyring, it is locked, or it keeps nothing.
     """
-    service = _service(base_url)
-    ring = _keyring()
-    with_key = {_ACCOUNT: customer_id.strip(), f"key:{customer_id.strip()}": api_key.strip()}
-    _guarded(lambda: [ring.set_password(service, name, value) for name, value in with_key.items()])
+    customer = customer_id.strip()
+    with _in_a_sentence():
+        ring = _keyring()
+        known = _customers(ring, base_url)
+        keys = {name: key for name, key in known.items() if name != customer} | {customer: api_key.strip()}
+        ring.set_password(_service(base_url), _ACCOUNT, json.dumps(keys))
+        kept = _customers(ring, base_url) == keys
+    if not kept:
+        raise CredentialsError(
+            "The keyring is switched off: it kept nothing. Set GCBULK_CUSTOMER_ID and GCBULK_API_KEY instead."
+        )
 
 
 def forget_credentials(*, base_url: str) -> None:
     """Remove what `store_credentials` kept for this address; nothing where there is nothing."""
-    service = _service(base_url)
-    ring = _keyring()
-
-    def remove() -> None:
-        customer = ring.get_password(service, _ACCOUNT)
-        if customer is not None:
-            ring.delete_password(service, f"key:{customer}")
-            ring.delete_password(service, _ACCOUNT)
-
-    _guarded(remove)
+    with _in_a_sentence():
+        ring = _keyring()
+        if ring.get_password(_service(base_url), _ACCOUNT) is not None:
+            ring.delete_password(_service(base_url), _ACCOUNT)
 
 
 def _given(value: str | int | None) -> str | None:
@@ -141,15 +150,22 @@ def _service(base_url: str) -> str:
 
 def _stored(base_url: str, customer: str | None) -> tuple[str | None, str | None]:
     """What the keyring holds for this address; a machine without a keyring holds nothing."""
-    service = _service(base_url)
     try:
-        ring = _keyring()
-        customer = customer or ring.get_password(service, _ACCOUNT)
-        return customer, ring.get_password(service, f"key:{customer}") if customer else None
+        with _in_a_sentence():
+            keys = _customers(_keyring(), base_url)
     except CredentialsError:
         return customer, None
-    except _keyring_errors():
-        return customer, None
+    customer = customer or next(reversed(keys), None)
+    return customer, keys.get(customer) if customer else None
+
+
+def _customers(ring: KeyringBackend, base_url: str) -> dict[str, str]:
+    """Each customer's key for this address, the one stored last at the end. One entry, so that nothing is half done."""
+    try:
+        found = json.loads(ring.get_password(_service(base_url), _ACCOUNT) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _keyring() -> KeyringBackend:
@@ -164,15 +180,12 @@ def _keyring() -> KeyringBackend:
     return backend
 
 
-def _keyring_errors() -> tuple[type[Exception], ...]:
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """What a keyring raises, as one sentence."""
     from keyring.errors import KeyringError
 
-    return (KeyringError, RuntimeError)
-
-
-def _guarded(action: object) -> None:
-    assert callable(action)
     try:
-        action()
-    except _keyring_errors():
+        yield
+    except (KeyringError, RuntimeError):
         raise CredentialsError("The keyring refused: it may be locked. Unlock it and try again.") from None

@@ -174,7 +174,8 @@ def _by_body(body: bytes, sent: Sequence[Message]) -> list[Outcome]:
         return [_unknown("The answer was not an array.")] * len(sent)
     if len(objects) == 1 and len(sent) > 1:
         refused = _of_one(objects[0], len(sent[0].recipients))
-        if refused.status is Status.NOT_SENT and refused.code in OF_THE_CALL:
+        whose = _ref(objects[0])
+        if refused.code in OF_THE_CALL and (whose is None or whose in {message.client_ref for message in sent}):
             return [refused] * len(sent)
     matched = _by_ref(objects, sent) or _by_position(objects, sent)
     if matched is None:
@@ -210,19 +211,18 @@ _QUEUED: Final = re.compile(r"ok\s+(\d{1,9})\s+messages?\b", re.IGNORECASE)
 
 
 def _of_one(found: object, recipients: int) -> Outcome:
-    if not isinstance(found, dict) or not found.keys() & {"errorMsg", "WarningMessages"}:
+    if not isinstance(found, dict):
         return _unknown("The answer said nothing of this message.")
-    error_msg = found.get("errorMsg")
-    said = error_msg.strip() if isinstance(error_msg, str) else ""
+    said = _words(found.get("errorMsg"))
     warnings = _warnings(found.get("WarningMessages"))
-    message_id = found.get("MessageId")
-    has_id = isinstance(message_id, str) and bool(message_id.strip())
+    message_id = _words(found.get("MessageId"))
+    has_id = bool(found.get("MessageId"))
     ok = said.casefold().startswith("ok")
     number = _QUEUED.match(said)
     queued = int(number[1]) if number else None
     if ok and queued == 0:
         return replace(_rejected(ErrorCode.INVALID_RECIPIENTS, "Nothing was queued."), queued=0, warnings=warnings)
-    if ok != has_id:
+    if ok != has_id or has_id != bool(message_id):
         return _unknown("The answer for this message contradicts itself.")
     if not ok:
         return replace(_refusal(said, warnings), warnings=warnings)
@@ -233,11 +233,11 @@ def _of_one(found: object, recipients: int) -> Outcome:
         f"{queued} of the {recipients} recipients of this message were queued; the platform does not say which."
         if partly
         else "",
-        message_id=str(message_id).strip(),
+        message_id=message_id,
         message_sent_id=_whole(found.get("MessageSentId")),
         queued=queued,
         accepted_at=_moment(found.get("transmitDateTime")),
-        status_msg=str(found.get("statusMsg") or ""),
+        status_msg=_words(found.get("statusMsg")),
         warnings=warnings,
     )
 
@@ -249,7 +249,9 @@ def _refusal(said: str, warnings: tuple[str, ...]) -> Outcome:
             if folded.startswith(beginning):
                 return _not_sent(code) if code in OF_THE_CALL else _rejected(code)
     quoted = "; ".join(words for words in (said, *warnings) if words)[:QUOTED]
-    return _rejected(ErrorCode.UNKNOWN_ERROR, f"The platform said: {quoted or 'nothing'}.")
+    if not quoted:
+        return _unknown("The answer said nothing of this message.")
+    return _rejected(ErrorCode.UNKNOWN_ERROR, f"The platform said: {quoted}.")
 
 
 def _of_the_data(outcome: Outcome, outcomes: Sequence[Outcome], *, alone: bool) -> Outcome:
@@ -262,7 +264,12 @@ def _of_the_data(outcome: Outcome, outcomes: Sequence[Outcome], *, alone: bool) 
 
 def _warnings(found: object) -> tuple[str, ...]:
     listed = found if isinstance(found, list) else [found]
-    return tuple(words.strip() for words in listed if isinstance(words, str) and words.strip())
+    return tuple(words for words in map(_words, listed) if words)
+
+
+def _words(found: object) -> str:
+    """A text of the answer as it can be shown and written: without half of a surrogate pair."""
+    return found.strip().encode("utf-8", "replace").decode() if isinstance(found, str) else ""
 
 
 def _whole(found: object) -> int | None:
@@ -285,8 +292,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     folded = {str(name).casefold(): value for name, value in headers.items()}
     given = str(folded.get("retry-after", "")).strip()
     try:
-        if re.fullmatch(r"\d{1,9}(\.\d+)?", given):
-            seconds = float(given)
+        if re.fullmatch(r"\d+(\.\d+)?", given, re.ASCII):
+            seconds = min(float(given), MOST_RETRY_AFTER)
         else:
             seconds = (
                 parsedate_to_datetime(given) - parsedate_to_datetime(str(folded.get("date", "")))

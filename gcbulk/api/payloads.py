@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,9 @@ WIRE_NAMES: Final[dict[str, str]] = {
 }
 """Every spelling of an option that we know -> its field; other names are passed through as they are."""
 
+MADE_OF: Final = frozenset({"CustomerId", "Password", "Recipients", "SMSMessage"})
+"""What a message is made of: no option replaces it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -47,21 +50,30 @@ def make_message(
 ) -> Message:
     """A message from what a caller gives: one recipient or several, and options in any known spelling.
 
-    Raises OptionError for a naive datetime, or where there is nobody to send to.
+    Raises OptionError for a naive datetime, an option that is none, or where there is nobody to send to.
     """
-    several = (recipients,) if isinstance(recipients, str | Mapping) else tuple(recipients)
+    several = (
+        (recipients,)
+        if isinstance(recipients, str | Mapping) or not isinstance(recipients, Iterable)
+        else tuple(recipients)
+    )
     if not several or not all(isinstance(one, str | Mapping) and one for one in several):
         raise OptionError("recipients must be a number, a recipient object, or a list of them that is not empty.")
     if not isinstance(text, str):
         raise OptionError(f"message must be a text, not a {type(text).__name__}.")
     fields: dict[str, Any] = {}
     for name, value in options.items():
+        if name in MADE_OF:
+            raise OptionError(f"{name} is no option: give the recipients and the message as such.")
         if value is not None:
             fields[WIRE_NAMES.get(name, name)] = _wire_time(name, value) if isinstance(value, datetime) else value
+    ref = fields.pop("ClientRef", None)
+    if ref is not None and (isinstance(ref, bool) or not isinstance(ref, str | int)):
+        raise OptionError(f"client_ref must be a text, not a {type(ref).__name__}.")
     return Message(
         recipients=several,
         text=text,
-        client_ref=fields.pop("ClientRef", None),
+        client_ref=None if ref is None else str(ref),
         sender=fields.pop("SMSSender", None),
         send_at=fields.pop("sendDateTime", None),
         callback_url=fields.pop("CallbackUrl", None),
