@@ -31,6 +31,7 @@ SMS_PATH: Final = "/api/SendMessage_V3/SMS"
 TEST_NUMBER: Final = "+447700900000"
 """The number of the vendor's own credential test: never a real phone (Ofcom's drama range)."""
 READ_BYTES: Final = 65_536
+_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"}
 _TAKEN: Final = (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
 
 
@@ -70,8 +71,8 @@ class CommunicationsClient:
     `customer_id` and `api_key` default to GCBULK_CUSTOMER_ID and GCBULK_API_KEY, then the keyring; `base_url`
     to GCBULK_BASE_URL, then production. `timeout` is for a whole answer, `connect_timeout` for a connection,
     `read_timeout` for the longest silence, all in seconds. `max_attempts` counts tries of what was certainly
-    not taken; nothing else is ever tried again. A `session` of your own keeps its proxies, certificates and
-    headers; our adapters are mounted on it. As a context manager it logs start, end and failure, and closes.
+    not taken; nothing else is ever tried again. A `session` of your own gives its proxies, certificates, headers
+    and hooks; calls travel by our adapter alone. As a context manager it logs start, end and failure, and closes.
 
     Raises OptionError for an address or number that cannot be used, CredentialsError where a credential is missing.
 
@@ -105,7 +106,8 @@ class CommunicationsClient:
         self._url = self.base_url + SMS_PATH
         self._owns_session = session is None
         self._session = session or _session_for(self._url)
-        self._session.mount(self._url, OneShotAdapter())  # the longest prefix wins over any adapter of theirs
+        self._adapter = OneShotAdapter()
+        self._session.mount(self._url, self._adapter)
         self._rng = random.SystemRandom()
         self._sleep = time.sleep
 
@@ -126,7 +128,8 @@ class CommunicationsClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections, unless the session was handed in."""
+        """Close our connections; a session that was handed in stays open."""
+        self._adapter.close()
         if self._owns_session:
             self._session.close()
 
@@ -193,18 +196,8 @@ class CommunicationsClient:
     def _attempt(self, body: bytes, record: CallRecord) -> Answer:
         """Post once; foreign exceptions end here, and with them the request that carries the key."""
         try:
-            response = self._session.post(
-                self._url,
-                data=body,
-                headers={"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"},
-                timeout=(self._connect_timeout, self._read_timeout),
-                allow_redirects=False,
-                stream=True,
-                auth=_no_auth,
-            )
-        except requests.RequestException as error:
-            return Answer(record.began, failure=_in_plain_words(error, began=record.began))
-        except (OSError, SentOnceError) as error:
+            response = self._sent(body)
+        except (requests.RequestException, OSError, SentOnceError) as error:
             return Answer(record.began, failure=_in_plain_words(error, began=record.began))
         with response:
             try:
@@ -212,6 +205,17 @@ class CommunicationsClient:
             except (requests.RequestException, OSError) as error:
                 return Answer(record.began, response.status_code, dict(response.headers), failure=_CUT[type(error)])
         return Answer(record.began, response.status_code, dict(response.headers), content)
+
+    def _sent(self, body: bytes) -> requests.Response:
+        """Send with the session's settings but by our adapter alone: no redirect, no adapter of theirs, no password."""
+        request = self._session.prepare_request(
+            requests.Request("POST", self._url, data=body, headers=_HEADERS, auth=_no_auth)
+        )
+        settings: Any = self._session.merge_environment_settings(self._url, {}, True, None, None)
+        response = self._adapter.send(request, timeout=(self._connect_timeout, self._read_timeout), **settings)
+        for hook in request.hooks.get("response", ()):
+            response = hook(response, **settings) or response
+        return response
 
     def _send(self, messages: Sequence[Message]) -> tuple[SendResult | CommunicationsError, ...]:
         results: dict[int, SendResult | CommunicationsError] = {}

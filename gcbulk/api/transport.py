@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 import ssl
+import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import truststore
 from requests.adapters import HTTPAdapter
@@ -110,10 +111,6 @@ class _DeadlineSocket:
         return io.BufferedReader(_DeadlineReader(self._sock, self._record))
 
 
-def _deadline_response(sock: socket.socket, *rest: Any, record: CallRecord, **named: Any) -> HTTPResponse:
-    return HTTPResponse(_DeadlineSocket(sock, record), *rest, **named)  # type: ignore[arg-type]
-
-
 class _Recording:
     """Mixed into urllib3's connections: notes the first byte of a request, and reads by the deadline."""
 
@@ -137,25 +134,31 @@ class _Recording:
             record.began = True
         super().send(data)  # type: ignore[misc]
 
-    def getresponse(self) -> Any:
+    def response_class(self, sock: socket.socket, *rest: Any, **named: Any) -> HTTPResponse:
+        """What http.client reads every answer with, a proxy's too."""
         record = _CALL.get()
-        if record is not None:
-            vars(self)["response_class"] = partial(_deadline_response, record=record)
+        source = sock if record is None else _DeadlineSocket(sock, record)
+        return HTTPResponse(source, *rest, **named)  # type: ignore[arg-type]
+
+    def getresponse(self) -> Any:
         try:
-            return super().getresponse()  # type: ignore[misc]
+            response = super().getresponse()  # type: ignore[misc]
         finally:
             self._used_at = time.monotonic()
+        if response.status < 200:  # an interim answer: the real one may still come, and is nobody's then
+            self.close()  # type: ignore[attr-defined]
+        return response
 
     def is_stale(self, now: float) -> bool:
         """Whether it was idle for too long to be trusted with another request."""
         return now - self._used_at > IDLE_SECONDS
 
 
-class _HTTPConnection(_Recording, HTTPConnection):
+class _HTTPConnection(_Recording, HTTPConnection):  # type: ignore[misc]  # response_class is a method here
     """A plain connection (loopback only) that records."""
 
 
-class _HTTPSConnection(_Recording, HTTPSConnection):
+class _HTTPSConnection(_Recording, HTTPSConnection):  # type: ignore[misc]
     """A TLS connection that records."""
 
 
@@ -181,6 +184,7 @@ class OneShotAdapter(HTTPAdapter):
     """Sends each call at most once: no retries, no proxy for this machine, the system's certificates."""
 
     def __init__(self) -> None:
+        self._making = threading.Lock()
         super().__init__(pool_maxsize=POOL_SIZE, max_retries=Retry(0, read=False, redirect=False))
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -189,12 +193,13 @@ class OneShotAdapter(HTTPAdapter):
         _use_our_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> ProxyManager:
-        known = proxy in self.proxy_manager
-        options["ssl_context"] = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        manager: ProxyManager = super().proxy_manager_for(proxy, **options)
-        if not known:
-            _use_our_pools(manager)
-        return manager
+        with self._making:
+            known = proxy in self.proxy_manager
+            options["ssl_context"] = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            manager: ProxyManager = super().proxy_manager_for(proxy, **options)
+            if not known:
+                _use_our_pools(manager)
+            return manager
 
     def send(
         self,
@@ -210,15 +215,8 @@ class OneShotAdapter(HTTPAdapter):
             record.sends += 1
             if record.sends > 1 and record.began:
                 raise SentOnceError("this call was sent already")
-        host = requests_host(request.url or "")
+        host = urlsplit(request.url or "").hostname or ""
         return super().send(request, stream, timeout, verify, cert, {} if is_loopback(host) else proxies)
-
-
-def requests_host(url: str) -> str:
-    """The host of a URL, without brackets or port."""
-    from urllib.parse import urlsplit
-
-    return urlsplit(url).hostname or ""
 
 
 def _use_our_pools(manager: PoolManager) -> None:
