@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from gcbulk.errors import GcbulkError, JournalLostError, OptionError
+from gcbulk.errors import GcbulkError, InputError, JournalLostError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +35,8 @@ Exit codes:
   3  stopped or held (credentials, permission, rate limit, network): rows were not sent
   4  rows with an unknown outcome
   5  nothing was left to send
-  6  nothing was accepted though there were rows; with --fail-on-errors, a row was invalid or rejected
+  6  nothing was accepted though there were rows;
+     with --fail-on-errors, a row was invalid or rejected
   130  interrupted
 """
 
@@ -122,6 +125,7 @@ def validate(
 ) -> None:
     """Check the numbers in FILE: which can be texted, what was mended, what is wrong. Nothing is sent."""
     _check_outputs(file, opt_outs, out=out)
+    mark = _has_byte_order_mark(file)
     from gcbulk.campaign.preview import check_report, check_summary
     from gcbulk.recipients.reading import read_recipients
     from gcbulk.recipients.schema import validate as validated
@@ -130,7 +134,7 @@ def validate(
     recipients = read_recipients(file)
     checked = validated(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
     if out is not None:
-        write_table(checked, out, byte_order_mark=_has_byte_order_mark(file))
+        write_table(checked, out, byte_order_mark=mark)
     counts = check_summary(checked)
     click.echo(json.dumps(counts) if as_json else check_report(checked))
     if fail_on_errors and counts["statuses"].get("invalid"):
@@ -204,7 +208,7 @@ def send(
     **options: Any,
 ) -> None:
     """Text everybody in FILE: show what would go, ask, send, and say what came of every row."""
-    _check_outputs(file, opt_outs, message_file, out=out, not_told=not_told)
+    outputs = _check_outputs(file, opt_outs, message_file, out=out, not_told=not_told, journal=options["journal"])
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
     from gcbulk.campaign.run import client_for, preview_plan, send_plan
@@ -224,7 +228,7 @@ def send(
         if not yes:
             _ask(f"\nSend these {view.summary()['texts']} texts?")
         sent = send_plan(plan, recipients, settings, campaign=campaign, client=client)
-    _finish(sent, recipients, file, out=out, not_told=not_told, as_json=as_json, fail_on_errors=fail_on_errors)
+    _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Go on with what was stopped.")
@@ -250,7 +254,7 @@ def resume(
     **options: Any,
 ) -> None:
     """Go on with CAMPAIGN: send what certainly has not been sent."""
-    _check_outputs(file, opt_outs, out=out, not_told=not_told)
+    outputs = _check_outputs(file, opt_outs, out=out, not_told=not_told, journal=options["journal"])
     from gcbulk.campaign.history import begun_earlier
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.run import resume_campaign
@@ -264,7 +268,7 @@ def resume(
     sent = resume_campaign(
         campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
     )
-    _finish(sent, recipients, file, out=out, not_told=not_told, as_json=as_json, fail_on_errors=fail_on_errors)
+    _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="What is known of a campaign now.")
@@ -285,16 +289,16 @@ def results(
     journal: str | None,
 ) -> None:
     """What is known of CAMPAIGN now. Nothing is sent."""
-    _check_outputs(file, out=out, not_told=not_told)
+    outputs = _check_outputs(file, out=out, not_told=not_told, journal=journal)
     from gcbulk.campaign.history import campaign_results
     from gcbulk.campaign.results import summarise
     from gcbulk.recipients.reading import read_recipients
 
     recipients = None if file is None else read_recipients(file)
     frame = campaign_results(campaign, recipients=recipients, number_column=number_column, journal=journal)
-    _write_outputs(frame, recipients, file, out=out, not_told=not_told)
     summary = summarise(frame)
-    _show(campaign, summary, out=out, not_told=not_told, as_json=as_json)
+    _show(campaign, summary, as_json=as_json)
+    outputs.write(frame, recipients)
     raise SystemExit(_exit_code(summary, fail_on_errors=fail_on_errors))
 
 
@@ -314,11 +318,13 @@ def campaigns(*, as_json: bool, journal: str | None) -> None:
 
 @cli.command(short_help="Say what became of unknown rows.")
 @click.argument("campaign")
-@click.option("--sent/--not-sent", "was_sent", default=None, required=True, help="What the platform's history shows.")
+@click.option("--sent/--not-sent", "was_sent", default=None, help="What the platform's history shows.")
 @click.option("--rows", "file", type=_PATH, metavar="FILE", help="Only these rows: a CSV with a ClientRef column.")
 @_journal
-def settle(campaign: str, *, was_sent: bool, file: Path | None, journal: str | None) -> None:
+def settle(campaign: str, *, was_sent: bool | None, file: Path | None, journal: str | None) -> None:
     """Settle the rows of CAMPAIGN whose outcome is unknown, after a look at the platform's history."""
+    if was_sent is None:
+        raise OptionError("Say what the platform's history shows: --sent or --not-sent.")
     from gcbulk.campaign.history import settle as settled
     from gcbulk.campaign.history import settle_listed
     from gcbulk.recipients.reading import read_recipients
@@ -333,10 +339,19 @@ def settle(campaign: str, *, was_sent: bool, file: Path | None, journal: str | N
 
 @cli.command(short_help="Take old numbers and texts away.")
 @click.option("--campaign", metavar="NAME", help="Only this campaign, whatever its age.")
-@click.option("--older-than-days", type=float, default=90, show_default=True)
+@click.option(
+    "--older-than-days",
+    type=click.FloatRange(min=1),
+    default=90,
+    show_default=True,
+    help="Those begun longer ago than this.",
+)
 @_journal
 def purge(*, campaign: str | None, older_than_days: float, journal: str | None) -> None:
-    """Take numbers and texts of old campaigns out of the journal; the counts are kept."""
+    """Take numbers and texts of old campaigns out of the journal; the counts are kept.
+
+    What is purged is forgotten: a text that went today could go to the same number again.
+    """
     from gcbulk.campaign.history import purge as purged
 
     names = purged(campaign, older_than_days=older_than_days, journal=journal)
@@ -344,17 +359,19 @@ def purge(*, campaign: str | None, older_than_days: float, journal: str | None) 
 
 
 @cli.command(short_help="Keep your key in the keyring.")
-@click.option("--customer-id", prompt="Customer id", help="Your customer id, such as 1469.")
-@click.option("--forget", is_flag=True, help="Remove the stored key instead.")
-def login(*, customer_id: str, forget: bool) -> None:
+@click.option("--customer-id", metavar="ID", help="Your customer id, such as 1469.")
+@click.option("--forget", is_flag=True, help="Remove the stored keys instead.")
+def login(*, customer_id: str | None, forget: bool) -> None:
     """Store your API key in the system's keyring, for the API address in use. The key is asked for."""
-    from gcbulk.api.credentials import forget_credentials, resolve_base_url, store_credentials
+    from gcbulk.api.credentials import check_keyring, forget_credentials, resolve_base_url, store_credentials
 
     address = resolve_base_url()
     if forget:
         forget_credentials(base_url=address)
-        click.echo(f"The key for {address} was removed.")
+        click.echo(f"No key for {address} is stored now.")
         return
+    check_keyring()
+    customer_id = customer_id or click.prompt("Customer id", err=True)
     key = click.prompt("API key (it is not shown)", hide_input=True, err=True)
     store_credentials(customer_id, key, base_url=address)
     click.echo(f"Stored for {address}. Try it with: gcbulk check-credentials")
@@ -371,7 +388,7 @@ def check_credentials() -> None:
 
 
 @cli.command(short_help="A stand-in for the API, to try with.")
-@click.option("--port", type=int, default=0, help="The port to listen on. Default: a free one.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port to listen on. Default: a free one.")
 @click.option(
     "--latency-ms",
     type=click.FloatRange(min=0),
@@ -424,60 +441,72 @@ def _ask(question: str) -> None:
         raise OptionError("Nothing was sent.")
 
 
-def _check_outputs(*inputs: Path | None, out: Path | None = None, not_told: Path | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """The files that a command writes at its end."""
+
+    out: Path | None
+    not_told: Path | None
+    byte_order_mark: bool
+
+    def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
+        """Write the results, and the rows of those who have not been told in the user's own columns."""
+        from gcbulk.campaign.results import not_told as rows_not_told
+        from gcbulk.recipients.writing import write_table
+
+        if self.out is not None:
+            write_table(frame, self.out, byte_order_mark=self.byte_order_mark)
+            click.echo(f"Results: {self.out}", err=True)
+        if self.not_told is not None:
+            missed = rows_not_told(frame, recipients)
+            write_table(missed, self.not_told, byte_order_mark=self.byte_order_mark)
+            click.echo(f"Not told: {self.not_told}", err=True)
+
+
+def _check_outputs(
+    file: Path | None,
+    *inputs: Path | None,
+    out: Path | None = None,
+    not_told: Path | None = None,
+    journal: str | None = None,
+) -> _Outputs:
+    """Find out before anything is sent whether the results can be written, and would replace nothing that counts."""
+    from gcbulk.campaign.journal.opening import journal_file
     from gcbulk.recipients.writing import check_writable
 
-    given = tuple(path for path in inputs if path is not None)
+    kept = {path: "the input itself" for path in (file, *inputs) if path is not None}
+    if (book := journal_file(journal)) is not None:
+        kept[book] = "the journal"
     if out is not None:
-        check_writable(out, option="--out", inputs=given)
+        check_writable(out, option="--out", others=kept)
+        kept[out] = "what --out writes"
     if not_told is not None:
-        check_writable(not_told, option="--not-told", inputs=(*given, *([out] if out else [])))
-
-
-def _write_outputs(
-    frame: pd.DataFrame,
-    recipients: pd.DataFrame | None,
-    file: Path | None,
-    *,
-    out: Path | None,
-    not_told: Path | None,
-) -> None:
-    from gcbulk.campaign.results import not_told as rows_not_told
-    from gcbulk.recipients.writing import write_table
-
-    mark = file is None or _has_byte_order_mark(file)
-    if out is not None:
-        write_table(frame, out, byte_order_mark=mark)
-    if not_told is not None:
-        write_table(rows_not_told(frame, frame if recipients is None else recipients), not_told, byte_order_mark=mark)
+        check_writable(not_told, option="--not-told", others=kept)
+    return _Outputs(out, not_told, byte_order_mark=file is None or _has_byte_order_mark(file))
 
 
 def _has_byte_order_mark(file: Path) -> bool:
     """Whether a result beside this file gets one: as the file has it, and for what is not UTF-8, yes."""
-    start = file.read_bytes()
     try:
+        start = file.read_bytes()
         start.decode("utf-8")
-    except UnicodeDecodeError:
+    except (OSError, UnicodeDecodeError):
         return True
     return start.startswith(b"\xef\xbb\xbf")
 
 
 def _finish(
-    sent: Sent,
-    recipients: pd.DataFrame | None,
-    file: Path | None,
-    *,
-    out: Path | None,
-    not_told: Path | None,
-    as_json: bool,
-    fail_on_errors: bool,
+    sent: Sent, recipients: pd.DataFrame | None, outputs: _Outputs, *, as_json: bool, fail_on_errors: bool
 ) -> NoReturn:
-    _write_outputs(sent.results, recipients, file, out=out, not_told=not_told)
-    _show(sent.campaign, sent.summary, out=out, not_told=not_told, as_json=as_json)
+    _show(sent.campaign, sent.summary, as_json=as_json)
     if sent.report.stop_code is not None:
         click.echo(f"The run stopped early: {sent.report.stop_detail}", err=True)
     if sent.nothing_left:
         click.echo(sent.nothing_left, err=True)
+    try:
+        outputs.write(sent.results, recipients)
+    except InputError as error:
+        _stop(f"{error} What was sent is in the journal: gcbulk results {sent.campaign!r} --out FILE", FAILED)
     code = _exit_code(sent.summary, fail_on_errors=fail_on_errors)
     if sent.report.interrupted:
         code = INTERRUPTED
@@ -486,14 +515,10 @@ def _finish(
     raise SystemExit(code)
 
 
-def _show(campaign: str, summary: Summary, *, out: Path | None, not_told: Path | None, as_json: bool) -> None:
+def _show(campaign: str, summary: Summary, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"campaign": campaign, **summary.as_dict()}))
     click.echo(f"\nCampaign {campaign!r}\n{summary}", err=True)
-    if out is not None:
-        click.echo(f"Results: {out}", err=True)
-    if not_told is not None:
-        click.echo(f"Not told: {not_told}", err=True)
 
 
 def _exit_code(summary: Summary, *, fail_on_errors: bool) -> int:
@@ -526,15 +551,7 @@ def _sentences_for_errors() -> Iterator[None]:
     except click.ClickException as error:
         error.show()
         raise SystemExit(BAD_INPUT) from None
-    except (
-        OSError,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RuntimeError,
-    ) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, its own words could hold a number or a key
         _stop(
             f"Unexpected failure ({_where(error)}). What went before is in the journal: gcbulk campaigns",
             FAILED,
@@ -565,13 +582,13 @@ def main() -> NoReturn:
     import warnings
 
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if sys.platform == "win32" and "PYTHONIOENCODING" not in os.environ:
+                stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(errors="replace")
     logging.getLogger("gcbulk").addHandler(logging.NullHandler())
     warnings.showwarning = lambda message, *_rest, **_options: click.echo(f"Warning: {message}", err=True)
     with _sentences_for_errors():
         cli.main(prog_name="gcbulk", standalone_mode=False)
     raise SystemExit(DONE)
-
-
-if os.environ.get("PYTHONIOENCODING") is None and sys.platform == "win32":
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]

@@ -39,7 +39,7 @@ TESTING = "https://apitesting.groupcall.com"
 class MemoryKeyring(KeyringBackend):
     """A keyring that lasts as long as the test."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class MemoryKeyring(KeyringBackend):
 class BrokenKeyring(KeyringBackend):
     """A keyring that answers everything with an error, and tells the key in it."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -248,6 +248,18 @@ def test_a_damaged_entry_holds_nothing_and_can_be_stored_over(ring: MemoryKeyrin
     assert refusal(resolved).startswith("No customer id and no API key for")
     store_credentials("1469", KEY, base_url=PRODUCTION)
     assert resolved() == ("1469", KEY)
+
+
+@pytest.mark.parametrize("found", ["", "not JSON", "[]", "5", "null", "[" * 100_000], ids=lambda found: found[:8])
+def test_an_entry_that_is_not_ours_holds_nothing_and_can_be_forgotten(ring: MemoryKeyring, found: str) -> None:
+    store_credentials("2000", "key", base_url=PRODUCTION)
+    (place,) = ring.held
+    ring.held[place] = found
+    assert refusal(resolved).startswith("No customer id and no API key")
+    forget_credentials(base_url=PRODUCTION)
+    assert ring.held == {}
+    store_credentials("1469", "key", base_url=PRODUCTION)
+    assert resolved() == ("1469", "key")
 
 
 # -- keyrings that are absent, locked or broken
@@ -460,11 +472,22 @@ def test_scheme_and_host_in_any_case_are_taken(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
-    ["HTTPS://m5api.groupcall.com", "https://M5API.Groupcall.com/", "https://m5api.groupcall.com:443"],
+    ("given", "expected"),
+    [
+        ("HTTPS://m5api.groupcall.com", PRODUCTION),
+        ("https://M5API.Groupcall.com/", PRODUCTION),
+        ("https://m5api.groupcall.com:443", PRODUCTION),
+        ("https://m5api.groupcall.com:", PRODUCTION),
+        ("https://m5api.groupcall.com:80", f"{PRODUCTION}:80"),
+        ("http://localhost:80/", "http://localhost"),
+        ("http://localhost:443", "http://localhost:443"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("https://[2001:DB8::7]:8443/Path/", "https://[2001:db8::7]:8443/Path"),
+    ],
 )
-def test_one_place_has_one_address(given: str) -> None:
-    assert resolve_base_url(given) == PRODUCTION
+def test_one_place_has_one_address(given: str, expected: str) -> None:
+    assert resolve_base_url(given) == expected
+    assert resolve_base_url(expected) == expected
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def messages(n: int, *, refs: bool = True) -> list[Message]:
     return [message(f"ref-{i}" if refs else None) for i in range(n)]
 
 
-def accepted(i: int = 0, *, ref: object = None, **changes: object) -> dict[str, object]:
+def accepted(i: int = 0, *, ref: object = None, **changes: Any) -> dict[str, object]:
     """The object of a message that was queued, as the contract shows it."""
     return {
         "WarningMessages": [],
@@ -162,6 +162,11 @@ def test_an_accepted_message() -> None:
 def test_ok_with_a_message_id_is_accepted(said: str) -> None:
     (outcome,) = told([accepted(errorMsg=said)], [message()])
     assert (outcome.status, outcome.code, outcome.message_id, outcome.detail) == (Status.ACCEPTED, None, "id-0", "")
+
+
+def test_space_around_a_message_id_is_no_part_of_it() -> None:
+    (outcome,) = told([accepted(MessageId=" id-0\n")], [message()])
+    assert (outcome.status, outcome.message_id) == (Status.ACCEPTED, "id-0")
 
 
 def test_a_warning_does_not_undo_an_acceptance() -> None:
@@ -487,7 +492,7 @@ WRONG_TYPES: list[object] = [
 @pytest.mark.parametrize("wrong", WRONG_TYPES, ids=repr)
 @pytest.mark.parametrize("field", ["MessageSentId", "statusMsg", "transmitDateTime", "WarningMessages"])
 def test_a_wrong_type_beside_the_proof_leaves_an_acceptance(field: str, wrong: object) -> None:
-    (outcome,) = told([accepted(**{field: wrong})], messages(1))
+    (outcome,) = told([accepted() | {field: wrong}], messages(1))
     assert (outcome.status, outcome.message_id) == (Status.ACCEPTED, "id-0")
     assert outcome.message_sent_id is None or type(outcome.message_sent_id) is int
     assert outcome.accepted_at is None or field != "transmitDateTime"
@@ -742,6 +747,12 @@ def test_retry_after_as_a_date_without_one_to_count_from_is_left_out(date: str |
     assert asked_to_wait(headers) is None
 
 
+def test_a_date_without_a_zone_beside_one_with_a_zone_does_no_harm() -> None:
+    for until, date in (("07:28:30 -0000", "07:28:00 GMT"), ("07:28:30 GMT", "07:28:00 -0000")):
+        headers = {"Retry-After": f"Wed, 21 Oct 2015 {until}", "Date": f"Wed, 21 Oct 2015 {date}"}
+        assert asked_to_wait(headers) in (None, 30.0)
+
+
 @pytest.mark.parametrize("name", ["Retry-After", "retry-after", "RETRY-AFTER", "rEtRy-aFtEr"])
 @pytest.mark.parametrize("date", ["Date", "date", "DATE"])
 def test_header_names_in_any_case(name: str, date: str) -> None:
@@ -836,7 +847,6 @@ REFUSALS_OF_THE_CALL = ["data is not valid", "customer does not allow sending", 
 @steady
 @given(BODY, HEADERS, STATUS, st.one_of(SENT, OUR_SENT), st.booleans(), st.booleans(), st.sampled_from(["", "Cut."]))
 @example(FAITHFUL, None, 200, messages(2), True, False, "")
-@example(b"[{}]", {"Retry-After": "Wed, 21 Oct 2015 07:28:30 GMT", "Date": "-0000"}, 200, messages(1), True, False, "")
 def test_any_answer_gives_one_sound_outcome_a_message(
     body: bytes,
     headers: dict[str, str] | None,

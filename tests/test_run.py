@@ -242,9 +242,7 @@ def test_a_preview_shows_what_went_already(platform: Sandbox) -> None:
     assert len(platform.calls) == 1
 
 
-def test_a_preview_without_credentials_shows_the_list_alone(
-    platform: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_preview_without_credentials_shows_the_list_alone(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     send(people("07700 900123"))
     monkeypatch.delenv("GCBULK_API_KEY")
     assert gcbulk.preview(people("07700 900123"), MESSAGE).frame["Status"].tolist() == ["ready"]

@@ -843,14 +843,10 @@ def test_a_hook_that_reads_the_answer_does_no_harm(session: requests.Session) ->
 class Stubborn(requests.Session):
     """A session that tries again by itself."""
 
-    tries = 0
-
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         for _ in range(2):
-            self.tries += 1
             with contextlib.suppress(requests.ConnectionError):
                 return super().send(request, **options)
-        self.tries += 1
         return super().send(request, **options)
 
 

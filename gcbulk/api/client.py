@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import random
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import requests
@@ -72,7 +75,8 @@ class CommunicationsClient:
     to GCBULK_BASE_URL, then production. `timeout` is for a whole answer, `connect_timeout` for a connection,
     `read_timeout` for the longest silence, all in seconds. `max_attempts` counts tries of what was certainly
     not taken; nothing else is ever tried again. A `session` of your own gives its proxies, certificates, headers
-    and hooks; calls travel by our adapter alone. As a context manager it logs start, end and failure, and closes.
+    and hooks; calls travel by our adapter alone, and certificates are always checked. As a context manager it
+    logs start, end and failure, and closes.
 
     Raises OptionError for an address or number that cannot be used, CredentialsError where a credential is missing.
 
@@ -182,7 +186,7 @@ class CommunicationsClient:
         with recorded(self.timeout) as record:
             answer = self._attempt(body, record)
         self._logger.debug("Call with %d messages: HTTP %s %s", len(messages), answer.status, answer.failure)
-        return interpret(answer, messages, key_works=key_works)
+        return interpret(answer, messages, key_works=key_works, secret=self._credentials.api_key.reveal())
 
     def check_credentials(self) -> CredentialCheck:
         """The vendor's test call: a text to a number that can never be reached shows whether the key works."""
@@ -262,8 +266,10 @@ class CommunicationsClient:
         if answer.status is None:
             return None
         key = self._credentials.api_key.reveal()
-        hidden = {name: value.replace(key, "***") for name, value in (answer.headers or {}).items()}
-        return ApiResponse(answer.status, hidden, answer.body.decode("utf-8", "replace").replace(key, "***"))
+        forms = {key, json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
+        hide = partial(re.sub, "|".join(map(re.escape, sorted(forms, key=len, reverse=True))), "***")
+        headers = {name: hide(value) for name, value in (answer.headers or {}).items()}
+        return ApiResponse(answer.status, headers, hide(answer.body.decode("utf-8", "replace")))
 
 
 def check_credentials(client: CommunicationsClient | None = None) -> CredentialCheck:

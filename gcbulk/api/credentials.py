@@ -114,6 +114,12 @@ def resolve_credentials(
     return Credentials(customer, Secret(key))
 
 
+def check_keyring() -> None:
+    """Raise CredentialsError where this machine has no keyring to keep a key in."""
+    with _in_a_sentence():
+        _keyring()
+
+
 def store_credentials(customer_id: str, api_key: str, *, base_url: str) -> None:
     """Keep the customer id and key in the system's keyring, for this address and no other.
 
@@ -182,10 +188,10 @@ def _keyring() -> KeyringBackend:
 
 @contextmanager
 def _in_a_sentence() -> Iterator[None]:
-    """What a keyring raises, as one sentence."""
-    from keyring.errors import KeyringError
-
+    """What a keyring raises, as one sentence: a backend may raise anything, and tell the key in it."""
     try:
         yield
-    except (KeyringError, RuntimeError):
+    except CredentialsError:
+        raise
+    except Exception:  # noqa: BLE001 - see above
         raise CredentialsError("The keyring refused: it may be locked. Unlock it and try again.") from None

@@ -120,12 +120,15 @@ class CallResult:
     retry_after: float | None = None
 
 
-def interpret(answer: Answer, sent: Sequence[Message], *, key_works: bool = False) -> CallResult:
+def interpret(
+    answer: Answer, sent: Sequence[Message], *, key_works: bool = False, secret: str | None = None
+) -> CallResult:
     """What one answer means for each message sent; pure, and never raises.
 
     `key_works`: the credentials are known to be good, so that "Data is not valid" speaks of the data.
+    `secret` is a key that no outcome repeats, should the platform have done so.
     """
-    alone = len(sent) == 1 and len(sent[0].recipients) == 1
+    alone = _is_alone(sent)
     if answer.status is None:
         outcome = _unknown(answer.failure) if answer.began else _not_sent(ErrorCode.NETWORK_ERROR, answer.failure)
         outcomes = [outcome] * len(sent)
@@ -134,10 +137,26 @@ def interpret(answer: Answer, sent: Sequence[Message], *, key_works: bool = Fals
     elif answer.failure:
         outcomes = [_unknown(answer.failure)] * len(sent)
     else:
-        outcomes = _by_body(answer.body, sent)
+        outcomes = _by_body(answer.body, sent, secret)
+    result = CallResult(tuple(outcomes), answer, _retry_after(answer.headers or {}))
     if key_works or any(outcome.message_id for outcome in outcomes):
-        outcomes = [_of_the_data(outcome, outcomes, alone=alone) for outcome in outcomes]
-    return CallResult(tuple(outcomes), answer, _retry_after(answer.headers or {}))
+        return with_working_key(result, sent)
+    return result
+
+
+def with_working_key(result: CallResult, sent: Sequence[Message]) -> CallResult:
+    """The same result, now that the key is known to work: "Data is not valid" means malformed data.
+
+    The culprit is among those refused: rejected where it is alone or told apart, else to be looked for.
+    """
+    told_apart = _is_alone(sent) or any(outcome.message_id for outcome in result.outcomes)
+    culprit = (_rejected if told_apart else _not_sent)(ErrorCode.DATA_INVALID)
+    refused = ErrorCode.AUTH_INVALID
+    return replace(result, outcomes=tuple(culprit if one.code is refused else one for one in result.outcomes))
+
+
+def _is_alone(sent: Sequence[Message]) -> bool:
+    return len(sent) == 1 and len(sent[0].recipients) == 1
 
 
 def _unknown(why: str) -> Outcome:
@@ -165,17 +184,18 @@ def _by_http_status(answer: Answer, *, alone: bool) -> Outcome:
     return _not_sent(code, said)
 
 
-def _by_body(body: bytes, sent: Sequence[Message]) -> list[Outcome]:
+def _by_body(body: bytes, sent: Sequence[Message], secret: str | None) -> list[Outcome]:
     try:
         objects = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return [_unknown("The answer was not JSON.")] * len(sent)
     if not isinstance(objects, list):
         return [_unknown("The answer was not an array.")] * len(sent)
+    if secret:
+        objects = [_without(secret, one) for one in objects]
     if len(objects) == 1 and len(sent) > 1:
         refused = _of_one(objects[0], len(sent[0].recipients))
-        whose = _ref(objects[0])
-        if refused.code in OF_THE_CALL and (whose is None or whose in {message.client_ref for message in sent}):
+        if refused.code in OF_THE_CALL and _ref(objects[0]) in (None, sent[0].client_ref):
             return [refused] * len(sent)
     matched = _by_ref(objects, sent) or _by_position(objects, sent)
     if matched is None:
@@ -183,6 +203,18 @@ def _by_body(body: bytes, sent: Sequence[Message]) -> list[Outcome]:
         why = f"{said}." if len(objects) != len(sent) else f"{said}, but not their references."
         return [_unknown(why)] * len(sent)
     return [_of_one(found, len(message.recipients)) for found, message in zip(matched, sent, strict=True)]
+
+
+def _without(secret: str, one: object) -> object:
+    """An answer object whose words do not hold the secret."""
+    if not isinstance(one, dict):
+        return one
+    warnings = one.get("WarningMessages")
+    hidden: dict[str, object] = {
+        name: _words(one[name]).replace(secret, "***") for name in ("errorMsg", "statusMsg") if name in one
+    }
+    hidden["WarningMessages"] = [words.replace(secret, "***") for words in _warnings(warnings)]
+    return one | hidden
 
 
 def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
@@ -252,14 +284,6 @@ def _refusal(said: str, warnings: tuple[str, ...]) -> Outcome:
     if not quoted:
         return _unknown("The answer said nothing of this message.")
     return _rejected(ErrorCode.UNKNOWN_ERROR, f"The platform said: {quoted}.")
-
-
-def _of_the_data(outcome: Outcome, outcomes: Sequence[Outcome], *, alone: bool) -> Outcome:
-    """The key works: "Data is not valid" means malformed data, and the culprit is among those refused."""
-    if outcome.code is not ErrorCode.AUTH_INVALID:
-        return outcome
-    told_apart = alone or any(other.message_id for other in outcomes)
-    return (_rejected if told_apart else _not_sent)(ErrorCode.DATA_INVALID)
 
 
 def _warnings(found: object) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def encode(messages: Sequence[Message], *, customer_id: str, api_key: str) -> by
         return _json({"messageData": objects}, ensure_ascii=False)
     except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
         return _json({"messageData": objects}, ensure_ascii=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"A message holds something that JSON cannot carry: {error}.") from None
 
 

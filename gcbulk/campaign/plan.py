@@ -13,7 +13,7 @@ import pandas as pd
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.parts import count_parts
 from gcbulk.messages.template import Template
-from gcbulk.recipients.columns import row_name, user_columns
+from gcbulk.recipients.columns import own_columns, row_name
 from gcbulk.recipients.schema import validate
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def make_plan(
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
     template = Template(message)
-    fields = _fields(recipients)
+    fields = own_columns(recipients)
     template.check(fields.columns)
     frame = validate(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
@@ -165,14 +165,6 @@ def make_plan(
     sent = pd.Series(text, dtype=_STR).where(status == Status.READY.value)
     frame["Parts"] = count_parts(sent)["Parts"].to_numpy()
     return Plan(frame)
-
-
-def _fields(recipients: pd.DataFrame) -> pd.DataFrame:
-    """The user's columns under the user's own names, for the message's fields."""
-    fields = user_columns(recipients)
-    if len(fields.columns) == len(recipients.columns):
-        fields.columns = recipients.columns
-    return fields
 
 
 def _repeated(

@@ -11,7 +11,8 @@ import pandas as pd
 from gcbulk.campaign.journal import Record
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import CampaignError
-from gcbulk.recipients.schema import user_columns, validate
+from gcbulk.recipients.columns import own_columns, user_columns
+from gcbulk.recipients.schema import validate
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -140,6 +141,10 @@ def summarise(results: pd.DataFrame) -> Summary:
     )
 
 
-def not_told(results: pd.DataFrame, recipients: pd.DataFrame) -> pd.DataFrame:
-    """The rows of people who have not been told, in the user's own columns, to mend or to phone."""
-    return recipients.loc[results["Status"].isin([s.value for s in NOT_TOLD]).to_numpy(dtype=bool)].copy()
+def not_told(results: pd.DataFrame, recipients: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows of people who have not been told, in the user's own columns, to mend or to phone.
+
+    Annotations of an earlier run are no columns of the user's; without `recipients` the results' own are given.
+    """
+    own = results if recipients is None else own_columns(recipients)
+    return own.loc[results["Status"].isin([s.value for s in NOT_TOLD]).to_numpy(dtype=bool)].copy()

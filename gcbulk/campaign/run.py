@@ -191,6 +191,7 @@ def send_plan(
     client: CommunicationsClient | None = None,
 ) -> Sent:
     """Send a plan made of `recipients`; what `send_sms` and the faces share."""
+    _check_name(campaign)
     with _at_the_platform(options, client) as (api, journal):
         _warn_of_drama_numbers(plan, api)
         scheduled = options.scheduled()
@@ -286,7 +287,7 @@ def resume_campaign(
     late: bool = False,
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share."""
-    out = opt_out_numbers(opt_outs) if opt_outs is not None else frozenset[str]()
+    out = opt_out_numbers(opt_outs, international=True) if opt_outs is not None else frozenset[str]()
     with _at_the_platform(options, client) as (api, journal):
         known = journal.campaign(name)
         _refuse_other_platform(known, api)
@@ -372,6 +373,11 @@ def _at_the_platform(
             client = stack.enter_context(CommunicationsClient(timeout=options.timeout))
         book = Journal(options.journal or ("sqlite://" if options.sandbox else None))
         yield client, stack.enter_context(book)
+
+
+def _check_name(campaign: str | None) -> None:
+    if campaign is not None and not (isinstance(campaign, str) and campaign.strip() and campaign.isprintable()):
+        raise OptionError(f"campaign must be a name of letters, digits and signs, not {campaign!r}.")
 
 
 def _lease(client: CommunicationsClient) -> float:

@@ -15,13 +15,12 @@ from itertools import count, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
-from gcbulk.api.outcomes import CONSEQUENCES, CallResult, Consequence, Outcome, interpret
+from gcbulk.api.outcomes import CONSEQUENCES, CallResult, Consequence, Outcome, with_working_key
 from gcbulk.api.payloads import Message
 from gcbulk.api.retry import backoff
 from gcbulk.campaign.journal import Settlement
 from gcbulk.campaign.pacing import Pacing
 from gcbulk.codes import SENTENCES, ErrorCode, Status
-from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -176,11 +175,8 @@ class Sender:
                     with self._changed:
                         self._in_flight -= 1
                         self._changed.notify_all()
-        except JournalError as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by send(), in the thread that asked
             self._fail(error)
-        except BaseException as error:
-            self._fail(error)
-            raise
         finally:
             self._ended.put(None)
 
@@ -263,7 +259,7 @@ class Sender:
         refused = any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes)
         if refused and not self._key_works and self._client.check_credentials().result == "valid":
             self._key_works = True  # so the data was at fault, not the key
-            return interpret(result.answer, messages, key_works=True)
+            return with_working_key(result, messages)
         if any(_proves_the_key(outcome) for outcome in result.outcomes):
             self._key_works = True
         return result

@@ -121,6 +121,14 @@ def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
     return own
 
 
+def own_columns(recipients: pd.DataFrame) -> pd.DataFrame:
+    """Return a new frame with the user's own columns under their own names, an earlier run's annotations left out."""
+    own = user_columns(recipients)
+    if len(own.columns) == len(recipients.columns):
+        own.columns = recipients.columns
+    return own
+
+
 def _named(columns: pd.Index, number_column: Hashable) -> int:
     """The position of the column that the user named; forgiving about case, spaces and signs."""
     wanted = [number_column, f"{number_column}_input"] if number_column in ANNOTATIONS else [number_column]

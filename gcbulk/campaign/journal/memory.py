@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
+_TOO_SOON: Final = (
+    "Even repeat=True (--repeat) does not send what went less than ten minutes ago. Wait, then try again."
+)
 _KEYS_AT_ONCE: Final = 10_000
 _FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
 
@@ -87,7 +90,8 @@ def find_held(
     `which` is OF_A_CALL (with `the_number`) or OF_A_STRETCH (with `first` and `last`).
     """
     window = _window(now, send_at=campaign.send_at, repeat=campaign.repeat)
-    return _firmest(connection.execute(which, {"the_campaign": campaign.id, **window, **bounds}))
+    found = connection.execute(which, {"the_campaign": campaign.id, **window, **bounds})
+    return _firmest(found, repeat=campaign.repeat)
 
 
 def look_up(
@@ -99,7 +103,7 @@ def look_up(
         with journal.reading() as connection:
             window = _window(journal.now(connection), send_at=send_at, repeat=repeat)
             some = list(keys[start : start + _KEYS_AT_ONCE])
-            held |= _firmest(connection.execute(_HELD_BY_KEY, {"keys": some, **window}))
+            held |= _firmest(connection.execute(_HELD_BY_KEY, {"keys": some, **window}), repeat=repeat)
     return held
 
 
@@ -130,13 +134,13 @@ def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, flo
     return {"day_begins": day_begins, "day_ends": day_ends, "lately": math.inf}
 
 
-def _firmest(found: Iterable[Any]) -> dict[Any, Held]:
+def _firmest(found: Iterable[Any], *, repeat: bool) -> dict[Any, Held]:
     """For each key the firmest of what is known: that it was sent, over that it may have been, over in flight."""
     rows = sorted(map(tuple, found), key=lambda row: _FIRMNESS.get(row[1], 2))
-    return {key: _why(*said) for key, *said in rows}
+    return {key: _why(*said, repeat=repeat) for key, *said in rows}
 
 
-def _why(state: str, claimed_at: float, message_id: str | None, name: str) -> Held:
+def _why(state: str, claimed_at: float, message_id: str | None, name: str, *, repeat: bool) -> Held:
     when = f"on {told(claimed_at)} in campaign {name!r}"
     if state == IN_FLIGHT:
         code, becomes, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
@@ -145,4 +149,5 @@ def _why(state: str, claimed_at: float, message_id: str | None, name: str) -> He
     else:
         code, becomes = ErrorCode.ALREADY_SENT, Status.DUPLICATE
         first = f"Sent {when} (MessageId {message_id or 'not known'})."
-    return Held(becomes, code, f"{first} {SENTENCES[code]}")
+    then = _TOO_SOON if repeat and code is ErrorCode.ALREADY_SENT else SENTENCES[code]
+    return Held(becomes, code, f"{first} {then}")

@@ -74,10 +74,17 @@ def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:
     return url
 
 
+def journal_file(journal: str | os.PathLike[str] | None = None) -> Path | None:
+    """The file that the journal is in; None where it is in memory or on a database server."""
+    url = journal_url(journal)
+    in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if in_a_file else None
+
+
 def journal_exists(journal: str | os.PathLike[str] | None = None) -> bool:
     """Whether there may be a journal to look into: a file that is there, or a database server."""
-    url = journal_url(journal)
-    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+    file = journal_file(journal)
+    return journal_url(journal).get_backend_name() != "sqlite" or (file is not None and file.is_file())
 
 
 def masked(url: URL) -> str:
@@ -192,6 +199,8 @@ def _prepare_file(path: Path) -> None:
     if path.is_dir():
         raise JournalError(f"The journal {path} is a folder. Give the path of a file.")
     _refuse_network_drive(path)
+    if path.is_file() and not _may_be_sqlite(path):
+        raise JournalError(f"The journal {path} cannot be used: {_PLAIN_REASONS['file is not a database']}.")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -202,6 +211,15 @@ def _prepare_file(path: Path) -> None:
             f"The journal {path} cannot be written: {error.strerror}. "
             "Choose another place with journal= or GCBULK_JOURNAL."
         ) from None
+
+
+def _may_be_sqlite(path: Path) -> bool:
+    """Whether a file is empty or begins as SQLite's do: nobody's list is to be taken for a journal, and locked up."""
+    try:
+        with path.open("rb") as file:
+            return file.read(16) in (b"", b"SQLite format 3\0")
+    except OSError:
+        return True  # which the database will put into words
 
 
 def _refuse_network_drive(path: Path) -> None:
