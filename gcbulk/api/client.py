@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import requests
+from requests.structures import CaseInsensitiveDict
 
 from gcbulk.api.credentials import resolve_base_url, resolve_credentials
 from gcbulk.api.outcomes import CONSEQUENCES, Answer, CallResult, Consequence, Outcome, interpret
@@ -107,7 +108,7 @@ class CommunicationsClient:
         self._credentials = resolve_credentials(customer_id, api_key, base_url=self.base_url)
         self.customer_id = self._credentials.customer_id
         self._logger = logger or logging.getLogger("gcbulk")
-        self._url = self.base_url + SMS_PATH
+        self._url = str(requests.Request("POST", self.base_url + SMS_PATH).prepare().url)
         self._owns_session = session is None
         self._session = session or _session_for(self._url)
         self._adapter = OneShotAdapter()
@@ -212,9 +213,11 @@ class CommunicationsClient:
 
     def _sent(self, body: bytes) -> requests.Response:
         """Send with the session's settings but by our adapter alone: no redirect, no adapter of theirs, no password."""
-        request = self._session.prepare_request(
-            requests.Request("POST", self._url, data=body, headers=_HEADERS, auth=_no_auth)
-        )
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = "POST", self._url, body
+        headers: dict[str, Any] = {**self._session.headers, **_HEADERS, "Content-Length": str(len(body))}
+        request.headers = CaseInsensitiveDict(headers)
+        request.hooks = self._session.hooks
         settings: Any = self._session.merge_environment_settings(self._url, {}, True, None, None)
         response = self._adapter.send(request, timeout=(self._connect_timeout, self._read_timeout), **settings)
         for hook in request.hooks.get("response", ()):
@@ -293,11 +296,6 @@ def _seconds(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise OptionError(f"{name} must be a number of seconds above 0, not {value!r}.")
     return float(value)
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """In the place of `.netrc` and the session's own: the API takes its credentials in the body alone."""
-    return request
 
 
 def _may_be_tried_again(outcome: Outcome) -> bool:

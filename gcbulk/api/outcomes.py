@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
@@ -96,8 +97,7 @@ class Answer:
     failure: str = ""  # in plain words, where no whole answer came
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one message. `detail` is a sentence for people, empty where all is well."""
 
     status: Status
@@ -191,10 +191,8 @@ def _by_body(body: bytes, sent: Sequence[Message], secret: str | None) -> list[O
         return [_unknown("The answer was not JSON.")] * len(sent)
     if not isinstance(objects, list):
         return [_unknown("The answer was not an array.")] * len(sent)
-    if secret:
-        objects = [_without(secret, one) for one in objects]
     if len(objects) == 1 and len(sent) > 1:
-        refused = _of_one(objects[0], len(sent[0].recipients))
+        refused = _of_one(objects[0], len(sent[0].recipients), secret)
         if refused.code in OF_THE_CALL and _ref(objects[0]) in (None, sent[0].client_ref):
             return [refused] * len(sent)
     matched = _by_ref(objects, sent) or _by_position(objects, sent)
@@ -202,19 +200,7 @@ def _by_body(body: bytes, sent: Sequence[Message], secret: str | None) -> list[O
         said = f"The answer had {len(objects)} objects for {len(sent)} messages"
         why = f"{said}." if len(objects) != len(sent) else f"{said}, but not their references."
         return [_unknown(why)] * len(sent)
-    return [_of_one(found, len(message.recipients)) for found, message in zip(matched, sent, strict=True)]
-
-
-def _without(secret: str, one: object) -> object:
-    """An answer object whose words do not hold the secret."""
-    if not isinstance(one, dict):
-        return one
-    warnings = one.get("WarningMessages")
-    hidden: dict[str, object] = {
-        name: _words(one[name]).replace(secret, "***") for name in ("errorMsg", "statusMsg") if name in one
-    }
-    hidden["WarningMessages"] = [words.replace(secret, "***") for words in _warnings(warnings)]
-    return one | hidden
+    return [_of_one(found, len(message.recipients), secret) for found, message in zip(matched, sent, strict=True)]
 
 
 def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
@@ -242,35 +228,40 @@ def _ref(one: object) -> str | None:
 _QUEUED: Final = re.compile(r"ok\s+(\d{1,9})\s+messages?\b", re.IGNORECASE)
 
 
-def _of_one(found: object, recipients: int) -> Outcome:
+@lru_cache(maxsize=256)
+def _queued(said: str) -> int | None:
+    number = _QUEUED.match(said)
+    return int(number[1]) if number else None
+
+
+def _of_one(found: object, recipients: int, secret: str | None) -> Outcome:
     if not isinstance(found, dict):
         return _unknown("The answer said nothing of this message.")
-    said = _words(found.get("errorMsg"))
-    warnings = _warnings(found.get("WarningMessages"))
-    message_id = _words(found.get("MessageId"))
-    has_id = bool(found.get("MessageId"))
-    ok = said.casefold().startswith("ok")
-    number = _QUEUED.match(said)
-    queued = int(number[1]) if number else None
+    said = _words(found.get("errorMsg"), secret)
+    warnings = _warnings(found.get("WarningMessages"), secret)
+    message_id = _words(found.get("MessageId"), None)
+    ok = said[:2].casefold() == "ok"
+    queued = _queued(said)
     if ok and queued == 0:
-        return replace(_rejected(ErrorCode.INVALID_RECIPIENTS, "Nothing was queued."), queued=0, warnings=warnings)
-    if ok != has_id or has_id != bool(message_id):
+        return _rejected(ErrorCode.INVALID_RECIPIENTS, "Nothing was queued.")._replace(queued=0, warnings=warnings)
+    if ok != bool(message_id) or bool(message_id) != bool(found.get("MessageId")):
         return _unknown("The answer for this message contradicts itself.")
     if not ok:
-        return replace(_refusal(said, warnings), warnings=warnings)
+        return _refusal(said, warnings)._replace(warnings=warnings)
     partly = queued is not None and queued < recipients
+    sent_id = found.get("MessageSentId")
     return Outcome(
         Status.PARTLY_ACCEPTED if partly else Status.ACCEPTED,
         None,
         f"{queued} of the {recipients} recipients of this message were queued; the platform does not say which."
         if partly
         else "",
-        message_id=message_id,
-        message_sent_id=_whole(found.get("MessageSentId")),
-        queued=queued,
-        accepted_at=_moment(found.get("transmitDateTime")),
-        status_msg=_words(found.get("statusMsg")),
-        warnings=warnings,
+        message_id,
+        sent_id if type(sent_id) is int else None,
+        queued,
+        _moment(found.get("transmitDateTime")),
+        _words(found.get("statusMsg"), secret),
+        warnings,
     )
 
 
@@ -286,18 +277,19 @@ def _refusal(said: str, warnings: tuple[str, ...]) -> Outcome:
     return _rejected(ErrorCode.UNKNOWN_ERROR, f"The platform said: {quoted}.")
 
 
-def _warnings(found: object) -> tuple[str, ...]:
+def _warnings(found: object, secret: str | None) -> tuple[str, ...]:
     listed = found if isinstance(found, list) else [found]
-    return tuple(words for words in map(_words, listed) if words)
+    return tuple(words for one in listed if (words := _words(one, secret)))
 
 
-def _words(found: object) -> str:
-    """A text of the answer as it can be shown and written: without half of a surrogate pair."""
-    return found.strip().encode("utf-8", "replace").decode() if isinstance(found, str) else ""
-
-
-def _whole(found: object) -> int | None:
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+def _words(found: object, secret: str | None) -> str:
+    """A text of the answer as it can be shown and written: without half of a surrogate pair, or a key."""
+    if not isinstance(found, str):
+        return ""
+    words = found.strip()
+    if not words.isascii():
+        words = words.encode("utf-8", "replace").decode()
+    return words.replace(secret, "***") if secret else words
 
 
 def _moment(found: Any) -> datetime | None:

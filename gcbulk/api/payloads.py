@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gcbulk.errors import OptionError
 
@@ -32,8 +32,7 @@ MADE_OF: Final = frozenset({"CustomerId", "Password", "Recipients", "SMSMessage"
 """What a message is made of: no option replaces it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message object: one text to one recipient, or to several."""
 
     recipients: tuple[Recipient, ...]
@@ -42,7 +41,7 @@ class Message:
     sender: str | None = None
     send_at: str | None = None
     callback_url: str | None = None
-    extra: Mapping[str, object] = field(default_factory=dict)
+    extra: Mapping[str, object] = MappingProxyType({})
 
 
 def make_message(

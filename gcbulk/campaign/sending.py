@@ -9,10 +9,9 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import count, groupby
-from operator import attrgetter
+from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gcbulk.api.outcomes import CONSEQUENCES, CallResult, Consequence, Outcome, with_working_key
@@ -23,11 +22,13 @@ from gcbulk.campaign.pacing import Pacing
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gcbulk.api.client import CredentialCheck
     from gcbulk.campaign.journal import ClaimedRow, Run
     from gcbulk.progress import Progress
+
+    _Pairs = Sequence[tuple[Sequence[ClaimedRow], Outcome]]
 
 logger = logging.getLogger("gcbulk")
 
@@ -112,7 +113,9 @@ class Sender:
         self._wall = wall
         self._rng = rng or random.SystemRandom()
         self._pacing = Pacing(manner.concurrency, manner.calls_per_second)
-        self._changed = threading.Condition()
+        # A worker holds it but for the time that its call is in the air. So everything here is changed by one at a
+        # time, and calls leave one by one: workers that woke together would all be held up by each other again.
+        self._turn = threading.Condition()
         self._order = count()
         self._fresh: deque[_Work] = deque()
         self._repeated: list[_Work] = []  # a heap; goes before what is fresh
@@ -138,20 +141,18 @@ class Sender:
                 self._working += 1
             self._wait_for_workers()
         except KeyboardInterrupt:
-            self.report.interrupted = True
-            self.stop(ErrorCode.STOPPED, "The run was interrupted.")
-            self._wait_for_the_rest()
+            self._interrupted()
         if self._failure is not None:
             raise self._failure
         return self.report
 
     def stop(self, code: ErrorCode, detail: str) -> None:
         """Let no further call start. The first reason given is the one that is reported."""
-        with self._changed:
+        with self._turn:
             if self.report.stop_code is None:
                 self.report.stop_code, self.report.stop_detail = code, detail
             self._stopped = True
-            self._changed.notify_all()
+            self._turn.notify_all()
 
     def _wait_for_workers(self) -> None:
         """Wait until every worker has ended. Not Thread.join: interrupted, it takes a live thread for ended."""
@@ -160,45 +161,46 @@ class Sender:
                 self._ended.get(timeout=0.2)  # in slices, so that Windows can interrupt it
                 self._working -= 1
 
-    def _wait_for_the_rest(self) -> None:
+    def _interrupted(self) -> None:
+        self.report.interrupted = True
         try:
+            self.stop(ErrorCode.STOPPED, "The run was interrupted.")
             self._wait_for_workers()
         except KeyboardInterrupt:
             logger.warning("Interrupted twice: calls in flight were not waited for; their rows are unknown")
 
     def _work(self) -> None:
         try:
-            while (work := self._next_work()) is not None:
-                try:
-                    self._deliver(work)
-                finally:
-                    with self._changed:
+            with self._turn:
+                while (work := self._next_work()) is not None:
+                    try:
+                        self._deliver(work)
+                    finally:
                         self._in_flight -= 1
-                        self._changed.notify_all()
+                        self._turn.notify_all()
         except BaseException as error:  # noqa: BLE001 - raised again by send(), in the thread that asked
             self._fail(error)
         finally:
             self._ended.put(None)
 
     def _fail(self, error: BaseException) -> None:
-        with self._changed:
+        with self._turn:
             self._failure = self._failure or error
         self.stop(ErrorCode.STOPPED, "The run failed.")
 
     def _next_work(self) -> _Work | None:
         """The next call that may start, waiting for its time; None when there is nothing more to do."""
-        with self._changed:
-            while not self._stopped and (self._fresh or self._repeated or self._in_flight):
-                now = self._clock()
-                pause = self._pacing.wait(now, in_flight=self._in_flight)
-                if pause is not None and pause <= 0:
-                    if (work := self._due(now)) is not None:
-                        self._in_flight += 1
-                        self._pacing.started(now)
-                        return work
-                    pause = self._repeated[0].not_before - now if self._repeated else None
-                self._changed.wait(pause)
-            return None
+        while not self._stopped and (self._fresh or self._repeated or self._in_flight):
+            now = self._clock()
+            pause = self._pacing.wait(now, in_flight=self._in_flight)
+            if pause is not None and pause <= 0:
+                if (work := self._due(now)) is not None:
+                    self._in_flight += 1
+                    self._pacing.started(now)
+                    return work
+                pause = self._repeated[0].not_before - now if self._repeated else None
+            self._turn.wait(pause)
+        return None
 
     def _due(self, now: float) -> _Work | None:
         """What is to be tried again, if its time has come; else what is fresh, unless too much is in doubt."""
@@ -216,10 +218,9 @@ class Sender:
         delay: float = 0.0,
         states: tuple[str, ...] = _NEEDS_NO_RETRY,
     ) -> None:
-        with self._changed:
-            again = _Work(self._clock() + delay, next(self._order), work.number, tuple(positions), attempt, states)
-            heapq.heappush(self._repeated, again)
-            self._changed.notify_all()
+        again = _Work(self._clock() + delay, next(self._order), work.number, tuple(positions), attempt, states)
+        heapq.heappush(self._repeated, again)
+        self._turn.notify_all()
 
     def _deliver(self, work: _Work) -> None:
         """Claim, call, settle: the one place where a message leaves."""
@@ -235,34 +236,42 @@ class Sender:
             self._run.settle(claim, [_given_back(row.position) for row in claim.rows], http_status=None)
             self._again(work, [row.position for row in claim.rows], attempt=work.attempt)
             return
-        groups = [tuple(group) for _, group in groupby(_by_ref(claim.rows), attrgetter("client_ref"))]
-        messages = [self._message(group) for group in groups]
-        result = self._call(messages)
-        pairs = list(zip(groups, result.outcomes, strict=True))
+        groups: dict[str, list[ClaimedRow]] = {}
+        for row in claim.rows:
+            groups.setdefault(row.client_ref, []).append(row)
+        result = self._call([self._message(group) for group in groups.values()])
+        pairs = list(zip(groups.values(), result.outcomes, strict=True))
         settlements = [_settlement(row, outcome) for group, outcome in pairs for row in group]
         self._run.settle(claim, settlements, http_status=result.answer.status)
         self._judge(work, pairs, result)
 
     def _message(self, group: Sequence[ClaimedRow]) -> Message:
-        return Message(
-            recipients=tuple(row.address for row in group),
-            text=group[0].text,
-            client_ref=group[0].client_ref,
-            sender=self._manner.sender,
-            send_at=self._manner.send_at,
-            callback_url=self._manner.callback_url,
-        )
+        first, manner = group[0], self._manner
+        recipients = tuple([row.address for row in group])
+        return Message(recipients, first.text, first.client_ref, manner.sender, manner.send_at, manner.callback_url)
 
     def _call(self, messages: Sequence[Message]) -> CallResult:
-        result = self._client.post(messages, key_works=self._key_works)
+        with self._others_turn():
+            result = self._client.post(messages, key_works=self._key_works)
         self.report.calls += 1
-        refused = any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes)
-        if refused and not self._key_works and self._client.check_credentials().result == "valid":
-            self._key_works = True  # so the data was at fault, not the key
-            return with_working_key(result, messages)
-        if any(_proves_the_key(outcome) for outcome in result.outcomes):
-            self._key_works = True
+        if not self._key_works and any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes):
+            with self._others_turn():
+                check = self._client.check_credentials()
+            if check.result == "valid":  # so the data was at fault, not the key
+                self._key_works = True
+                return with_working_key(result, messages)
+        if not self._key_works:
+            self._key_works = any(map(_proves_the_key, result.outcomes))
         return result
+
+    @contextmanager
+    def _others_turn(self) -> Iterator[None]:
+        """While one's call is in the air, the others may work."""
+        self._turn.release()
+        try:
+            yield
+        finally:
+            self._turn.acquire()
 
     def _look_again_later(self, work: _Work) -> None:
         """Another campaign has some of these texts in flight: look again until its lease must have run out."""
@@ -271,30 +280,30 @@ class Sender:
         self._elsewhere_until = self._elsewhere_until or now + self._run.lease
         if now < self._elsewhere_until and not self._stopped:
             self._run.others_in_flight()  # which buries the dead
-            with self._changed:
-                heapq.heappush(self._repeated, _Work(now + ELSEWHERE_POLL, next(self._order), work.number))
-                self._changed.notify_all()
+            heapq.heappush(self._repeated, _Work(now + ELSEWHERE_POLL, next(self._order), work.number))
+            self._turn.notify_all()
 
-    def _judge(self, work: _Work, pairs: Sequence[tuple[tuple[ClaimedRow, ...], Outcome]], result: CallResult) -> None:
+    def _judge(self, work: _Work, pairs: _Pairs, result: CallResult) -> None:
         """What the answer means for these rows and for the run: go on, wait, halve, or stop."""
-        for consequence in (Consequence.STOP, Consequence.HALVE, Consequence.RETRY):
-            concerned = [
-                (row.position, outcome)
-                for group, outcome in pairs
-                for row in group
-                if outcome.status is Status.NOT_SENT and outcome.code and CONSEQUENCES[outcome.code] is consequence
-            ]
-            if concerned:
-                whole = len(concerned) == sum(len(group) for group, _ in pairs)
-                self._consequences()[consequence](work, dict(concerned), result, whole)
+        statuses = {outcome.status for _, outcome in pairs}
+        if Status.NOT_SENT in statuses:
+            for consequence in (Consequence.STOP, Consequence.HALVE, Consequence.RETRY):
+                concerned = {
+                    row.position: outcome
+                    for group, outcome in pairs
+                    for row in group
+                    if outcome.status is Status.NOT_SENT and outcome.code and CONSEQUENCES[outcome.code] is consequence
+                }
+                if concerned:
+                    whole = len(concerned) == sum(len(group) for group, _ in pairs)
+                    self._consequences()[consequence](work, concerned, result, whole)
         self._count(pairs, work)
-        unknown = [row.position for group, outcome in pairs for row in group if outcome.status is Status.UNKNOWN]
-        if any(outcome.status not in (Status.NOT_SENT, Status.UNKNOWN) for _, outcome in pairs):
-            with self._changed:
-                self._pacing.answered()
-                self._changed.notify_all()
-        if unknown:
-            self._unanswered(work, unknown, result, whole=len(unknown) == sum(len(group) for group, _ in pairs))
+        if statuses - {Status.NOT_SENT, Status.UNKNOWN}:
+            self._pacing.answered()
+            self._turn.notify_all()
+        if Status.UNKNOWN in statuses:
+            unknown = [row.position for group, outcome in pairs for row in group if outcome.status is Status.UNKNOWN]
+            self._unanswered(work, unknown, result, whole=statuses == {Status.UNKNOWN})
 
     def _consequences(
         self,
@@ -328,8 +337,7 @@ class Sender:
 
     def _unanswered(self, work: _Work, positions: Sequence[int], result: CallResult, *, whole: bool) -> None:
         if whole:
-            with self._changed:
-                self._pacing.unanswered()
+            self._pacing.unanswered()
         if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
             delay = backoff(work.attempt, retry_after=result.retry_after, rng=self._rng)
             self._again(work, positions, attempt=work.attempt + 1, delay=delay, states=_MAY_BE_SENT_AGAIN)
@@ -337,16 +345,17 @@ class Sender:
             self.stop(ErrorCode.STOPPED, "Three calls in a row got no usable answer, so the run was stopped.")
 
     def _pause(self, delay: float, outcome: Outcome) -> None:
-        with self._changed:
-            self._pacing.pause(self._clock() + delay)
+        self._pacing.pause(self._clock() + delay)
         if delay >= 1:
             self._progress.say(f"{outcome.code}: waiting {delay:.0f} s")
 
-    def _count(self, pairs: Sequence[tuple[tuple[ClaimedRow, ...], Outcome]], work: _Work) -> None:
-        counts = Counter[str]()
+    def _count(self, pairs: _Pairs, work: _Work) -> None:
+        by_status = Counter[Status]()
         for group, outcome in pairs:
-            counts[_COUNTED_AS.get(outcome.status, "")] += len(group)
-        del counts[""]
+            by_status[outcome.status] += len(group)
+        counts = Counter[str]()
+        for status, name in _COUNTED_AS.items():
+            counts[name] += by_status[status]
         if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
             del counts["unknown"]  # it will be tried again
         self._progress.add(counts.total(), **counts)
@@ -358,12 +367,6 @@ _COUNTED_AS: Final = {
     Status.REJECTED: "failed",
     Status.UNKNOWN: "unknown",
 }
-
-
-def _by_ref(rows: Sequence[ClaimedRow]) -> list[ClaimedRow]:
-    """Rows of one message side by side, the messages in the order of their first rows."""
-    first = {row.client_ref: row.position for row in reversed(rows)}
-    return sorted(rows, key=lambda row: (first[row.client_ref], row.position))
 
 
 def _proves_the_key(outcome: Outcome) -> bool:
@@ -382,10 +385,10 @@ def _given_back(position: int) -> Settlement:
 def _settlement(row: ClaimedRow, outcome: Outcome) -> Settlement:
     taken = outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
     return Settlement(
-        position=row.position,
-        state=Status.READY if outcome.status is Status.NOT_SENT else outcome.status,
-        message_id=outcome.message_id if taken else None,
-        accepted_at=outcome.accepted_at.timestamp() if outcome.accepted_at else None,
-        error_code=outcome.code,
-        error_detail=outcome.detail or None,
+        row.position,
+        Status.READY if outcome.status is Status.NOT_SENT else outcome.status,
+        outcome.message_id if taken else None,
+        outcome.accepted_at.timestamp() if outcome.accepted_at else None,
+        outcome.code,
+        outcome.detail or None,
     )

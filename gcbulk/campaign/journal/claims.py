@@ -8,7 +8,6 @@ rows that a dead run had in flight become `unknown`, and are never sent again by
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -56,8 +55,7 @@ class Claim:
     elsewhere: int  # rows left out because another campaign has their text in flight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What became of one row: `state` is a Status value; `ready` gives the row back, to be sent later."""
 
     position: int
@@ -161,45 +159,50 @@ class Run:
             now = self.journal.now(connection)
             if now - self._beaten_at > self.lease:
                 self._beat(connection, now)
-            chosen = {"the_campaign": self.campaign.id, "the_number": number, **_two_states(states)}
-            found = sorted(map(ClaimedRow._make, connection.execute(_among(_SELECT, positions), chosen)))
+            chosen = {
+                "the_campaign": self.campaign.id,
+                "the_number": number,
+                "one_state": states[0],
+                "other_state": states[-1],
+            }
+            found = sorted(map(ClaimedRow._make, self._on_rows(connection, _SELECT, chosen, positions)))
             if not found:
                 return None
-            held = find_held(connection, self.campaign, OF_A_CALL, now, the_number=number)
+            held = find_held(self.journal, connection, self.campaign, OF_A_CALL, now, the_number=number)
             mark_held(self.journal, connection, self.campaign, held)
-            rows = tuple(row for row in found if row.position not in held)
-            elsewhere = sum(row.position in held and held[row.position].in_flight for row in found)
+            rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
+            elsewhere = sum(row.position in held and held[row.position].in_flight for row in found) if held else 0
             if not rows:
                 return Claim(0, now, (), elsewhere) if elsewhere else None
-            inserted = connection.execute(
-                batches.insert(),
-                {
-                    "token": secrets.token_hex(16),
-                    "campaign_id": self.campaign.id,
-                    "run_id": self.id,
-                    "number": number,
-                    "claimed_at": now,
-                },
-            )
-            (batch_id,) = inserted.inserted_primary_key or (0,)
-            taken = {"by_batch": batch_id, "now": now, "counts_at": self.campaign.send_at or now}
+            opened = {"campaign_id": self.campaign.id, "run_id": self.id, "number": number, "claimed_at": now}
+            ((claim_id,),) = self.journal.run(connection, _OPEN, opened)
+            taken = {**chosen, **_TAKEN, "by_batch": claim_id, "now": now, "counts_at": self.campaign.send_at or now}
             all_of_it = positions is None and len(rows) == len(found)
-            connection.execute(_among(_TAKE, None if all_of_it else [row.position for row in rows]), chosen | taken)
-            return Claim(int(batch_id), now, rows, elsewhere)
+            self._on_rows(connection, _TAKE, taken, None if all_of_it else [row.position for row in rows])
+            return Claim(int(claim_id), now, rows, elsewhere)
+
+    def _on_rows(
+        self, connection: Connection, statement: Any, values: Mapping[str, Any], positions: Sequence[int] | None
+    ) -> Sequence[Any]:
+        """Run a statement on the rows of a call, or on some of them only; the rows that it returns, if any."""
+        if positions is None:
+            return self.journal.run(connection, statement, values)
+        result = connection.execute(statement.where(recipients.c.position.in_(positions)), values)
+        return result.all() if result.returns_rows else []
 
     def settle(self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None) -> None:
         """Write down what became of each row of a claim. Committed to disk on return."""
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
-            connection.execute(_CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
+            self.journal.run(connection, _CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
+            settled = {"the_campaign": self.campaign.id, "by_batch": claim.id}
             self.journal.many(
                 connection,
                 _SETTLE,
-                [
+                (
                     {
-                        "the_campaign": self.campaign.id,
+                        **settled,
                         "the_position": s.position,
-                        "by_batch": claim.id,
                         "new_state": s.state,
                         "new_id": s.message_id,
                         "new_time": (s.accepted_at or now) if s.message_id else None,
@@ -207,7 +210,7 @@ class Run:
                         "new_detail": s.error_detail,
                     }
                     for s in settlements
-                ],
+                ),
             )
             given_back = [s.position for s in settlements if s.state in (Status.READY, Status.REJECTED)]
             if given_back:
@@ -254,7 +257,7 @@ class Run:
         for first in range(0, self.campaign.row_count, _LOOK_UP_ROWS):
             last = first + _LOOK_UP_ROWS - 1
             with self.journal.reading() as connection:
-                held = find_held(connection, self.campaign, OF_A_STRETCH, now, first=first, last=last)
+                held = find_held(self.journal, connection, self.campaign, OF_A_STRETCH, now, first=first, last=last)
             if held:
                 with self.journal.writing() as connection:
                     mark_held(self.journal, connection, self.campaign, held)
@@ -271,13 +274,19 @@ _TAKE: Final = (
     recipients.update()
     .where(*_OF_THE_CALL)
     .values(
-        state=IN_FLIGHT,
+        state=sa.bindparam("in_flight"),
         batch_id=sa.bindparam("by_batch"),
         claimed_at=sa.bindparam("now"),
         counts_at=sa.bindparam("counts_at"),
-        error_code=None,
-        error_detail=None,
+        error_code=sa.bindparam("no_code"),
+        error_detail=sa.bindparam("no_detail"),
     )
+)
+_TAKEN: Final = {"in_flight": IN_FLIGHT, "no_code": None, "no_detail": None}
+_OPEN: Final = (
+    batches.insert()
+    .values({name: sa.bindparam(name) for name in ("campaign_id", "run_id", "number", "claimed_at")})
+    .returning(batches.c.id)
 )
 _CLOSE: Final = (
     batches.update()
@@ -299,15 +308,6 @@ _SETTLE: Final = (
         error_detail=sa.bindparam("new_detail"),
     )
 )
-
-
-def _among(statement: Any, positions: Sequence[int] | None) -> Any:
-    """A statement on the rows of a call, held to some of them."""
-    return statement if positions is None else statement.where(recipients.c.position.in_(positions))
-
-
-def _two_states(states: Sequence[str]) -> dict[str, str]:
-    return {"one_state": states[0], "other_state": states[-1]}
 
 
 def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, lease: float, now: float) -> Run:

@@ -83,14 +83,14 @@ class Held(NamedTuple):
 
 
 def find_held(
-    connection: Connection, campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int
+    journal: Journal, connection: Connection, campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int
 ) -> dict[int, Held]:
     """By position, each row of a campaign that another campaign holds.
 
     `which` is OF_A_CALL (with `the_number`) or OF_A_STRETCH (with `first` and `last`).
     """
     window = _window(now, send_at=campaign.send_at, repeat=campaign.repeat)
-    found = connection.execute(which, {"the_campaign": campaign.id, **window, **bounds})
+    found = journal.run(connection, which, {"the_campaign": campaign.id, **window, **bounds})
     return _firmest(found, repeat=campaign.repeat)
 
 

@@ -114,7 +114,7 @@ def open_engine(url: URL) -> Engine:
 
 def plain_reason(error: Exception) -> str:
     """The database's own words, without the statement and its parameters: those hold numbers and texts."""
-    original = error if isinstance(error, sqlite3.Error) else getattr(error, "orig", None)
+    original = getattr(error, "orig", None) if isinstance(error, sa.exc.SQLAlchemyError) else error
     words = str(original if original is not None else type(error).__name__).strip().rstrip(".")
     first_line = words.splitlines()[0] if words else "no reason was given"
     return _PLAIN_REASONS.get(first_line, first_line)
@@ -152,6 +152,7 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA wal_autocheckpoint=10000")
 
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+
+    _Statement = sa.Insert | sa.Update | sa.Delete | sa.Select[Any] | ReturningUpdate[Any] | ReturningInsert[Any]
 
 UNFINISHED_DAYS: Final = 7
 """For how many days an unnamed campaign that was not finished is still the same campaign."""
@@ -116,9 +119,10 @@ class Journal:
         self.shown = masked(url)
         self._clock = clock
         self._engine = open_engine(url)
+        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._lock = threading.RLock()
-        self._compiled: dict[sa.Insert | sa.Update, SQLCompiler] = {}
+        self._statements: dict[_Statement, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
     def __repr__(self) -> str:
         return f"Journal({self.shown!r})"
@@ -160,22 +164,37 @@ class Journal:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except DATABASE_ERRORS as error:
+        except (*DATABASE_ERRORS, self._driver_error) as error:
             raise JournalError(f"The journal {self.shown} cannot be used: {plain_reason(error)}.") from None
 
-    def many(self, connection: Connection, statement: sa.Insert | sa.Update, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run one statement for many rows, its parameters handed to the driver as they are.
+    def run(self, connection: Connection, statement: _Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run one of the few statements of every call, straight on the driver; the rows that it returns, if any.
 
-        SQLAlchemy's own work for each row would cost several times the database's.
+        SQLAlchemy's own work for each would cost more than the database's.
         """
-        compiled = self._compiled.get(statement)
-        if compiled is None:
-            compiled = self._compiled[statement] = statement.compile(dialect=self._engine.dialect)
-        if compiled.positional:
-            order = compiled.positiontup or []
-            connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in order) for row in rows])
-        else:
-            connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
+        text, in_order = self._prepared(statement)
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(text, in_order(values))
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def many(self, connection: Connection, statement: _Statement, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run such a statement for many rows."""
+        text, in_order = self._prepared(statement)
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.executemany(text, list(map(in_order, rows)))
+
+    def _prepared(self, statement: _Statement) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+        """A statement in the driver's words, and what makes its parameters of named values."""
+        if statement not in self._statements:
+            compiled = statement.compile(dialect=self._engine.dialect)
+            literals = {name: value for name, value in compiled.params.items() if value is not None}
+            order = compiled.positiontup
+            pick: Callable[[Mapping[str, Any]], Any] = dict if order is None else itemgetter(*order)
+            self._statements[statement] = (
+                str(compiled),
+                (lambda values: pick({**literals, **values})) if literals else pick,
+            )
+        return self._statements[statement]
 
     def vacuum(self) -> None:
         """Leave nothing of deleted rows in free pages or the write-ahead log."""

@@ -68,13 +68,13 @@ batches = sa.Table(
     "batches",  # one API call each: written by the claim, closed by the settlement
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("token", sa.String, nullable=False, unique=True),
     sa.Column("campaign_id", sa.ForeignKey("campaigns.id"), nullable=False, index=True),
     sa.Column("run_id", sa.ForeignKey("runs.id"), nullable=False, index=True),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("claimed_at", sa.Float, nullable=False),
     sa.Column("settled_at", sa.Float),
     sa.Column("http_status", sa.Integer),
+    sqlite_autoincrement=True,  # a claim's number is never given twice
 )
 
 recipients = sa.Table(
