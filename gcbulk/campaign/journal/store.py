@@ -196,6 +196,11 @@ class Journal:
             )
         return self._statements[statement]
 
+    def overwrite_deleted(self, connection: Connection) -> None:
+        """From now on overwrite what is deleted, before `vacuum` gives its place back."""
+        if self._is_sqlite:
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
     def vacuum(self) -> None:
         """Leave nothing of deleted rows in free pages or the write-ahead log."""
         with self._translated(), self._turn():

@@ -73,6 +73,8 @@ def purge(journal: Journal, *, older_than_days: float = KEEP_DAYS, campaign: str
             )
         ).all()
         old = [row for row in found if not live_runs(connection, row.id)]
+        if old:
+            journal.overwrite_deleted(connection)
         for row in old:
             counts = connection.execute(
                 sa.select(recipients.c.state, sa.func.count())
