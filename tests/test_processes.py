@@ -291,3 +291,22 @@ def test_resume_leaves_out_who_opted_out_and_refuses_another_customer_or_address
     assert results["Status"].value_counts().to_dict() == {"accepted": 39, "opted_out": 1}
     assert results["Status"].iloc[25] == "opted_out"
     assert "+447400000025" not in {number for number, _ in sends(sandbox.queued)}
+
+
+@posix
+def test_rows_of_a_broken_call_are_called_not_sent_only_when_it_must_have_ended(journal: str) -> None:
+    running: list[BaseProcess] = []
+
+    def kill(_call: Call) -> str | None:
+        assert running[0].pid is not None
+        os.kill(running[0].pid, signal.SIGKILL)
+        return "hang"
+
+    with Sandbox(on_call=kill) as sandbox:
+        running.append(jobs.started(sandbox, journal, 20, campaign="trip", lease=2.5))
+        ended(running[0], code=-signal.SIGKILL)
+    began = time.monotonic()
+    with pytest.warns(gcbulk.GcbulkWarning, match="may still be under way"):
+        assert gcbulk.settle("trip", sent=False, journal=journal) == 20
+    assert time.monotonic() - began > 0.5
+    assert set(gcbulk.campaign_results("trip", journal=journal)["Status"]) == {"not_sent"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,11 +11,13 @@ import pandas as pd
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.journal import Journal, london_date, told
 from gcbulk.campaign.results import check_same_list, results_frame
-from gcbulk.errors import CampaignError, RecipientsError
+from gcbulk.errors import CampaignError, GcbulkWarning, RecipientsError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Sequence
+
+    from gcbulk.campaign.journal import Campaign
 
 
 def campaign_results(
@@ -71,11 +74,15 @@ def settle(
     """Settle rows whose outcome is `unknown`, after a look at the platform's history; returns how many.
 
     `sent=True` marks them accepted, with the MessageId `settled:<ClientRef>`; `sent=False` lets `resume` send
-    them. `rows` are positions in the list, from 0; None means every unknown row. Raises CampaignError for a
-    name that is not known, or while a run still has rows in flight.
+    them; that waits until a call that was broken off can be under way no longer. `rows` are positions in the
+    list, from 0; None means every unknown row. Raises CampaignError for a name that is not known, or while a
+    run still has rows in flight.
     """
     with Journal(journal) as book:
-        return journals.settle(book, book.campaign(campaign), sent=sent, positions=rows)
+        known = book.campaign(campaign)
+        if not sent:
+            _wait_for_broken_calls(book, known)
+        return journals.settle(book, known, sent=sent, positions=rows)
 
 
 def settle_listed(
@@ -91,7 +98,21 @@ def settle_listed(
         known = book.campaign(campaign)
         listed = set(rows["ClientRef"])
         positions = [record.position for record in book.records(known) if record.client_ref in listed]
+        if not sent:
+            _wait_for_broken_calls(book, known)
         return journals.settle(book, known, sent=sent, positions=positions)
+
+
+def _wait_for_broken_calls(book: Journal, campaign: Campaign) -> None:
+    """A call that nobody heard the end of may still be queued: what is called not sent now would then go twice."""
+    seconds = journals.calls_over_in(book, campaign)
+    if seconds > 0:
+        warnings.warn(
+            f"A call of campaign {campaign.name!r} was broken off and may still be under way. Waiting {seconds:.0f} s.",
+            GcbulkWarning,
+            stacklevel=3,
+        )
+        time.sleep(seconds)
 
 
 def begun_earlier(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> str:

@@ -13,7 +13,7 @@ from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import home, journal_exists, journal_file
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
-from gcbulk.campaign.journal.upkeep import KEEP_DAYS, purge, settle
+from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, purge, settle
 
 __all__ = [
     "KEEP_DAYS",
@@ -28,6 +28,7 @@ __all__ = [
     "Run",
     "Settlement",
     "begin",
+    "calls_over_in",
     "go_on",
     "home",
     "journal_exists",

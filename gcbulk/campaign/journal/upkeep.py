@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
-from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients
+from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError
 
@@ -54,6 +54,18 @@ def settle(journal: Journal, campaign: Campaign, *, sent: bool, positions: Seque
             recipients.update().where(*which).values(**values, error_code=None, error_detail=None)
         )
         return int(done.rowcount)
+
+
+def calls_over_in(journal: Journal, campaign: Campaign) -> float:
+    """Seconds until every call of the campaign that was never answered must have ended: its run's lease bounds it."""
+    with journal.reading() as connection:
+        now = journal.now(connection)
+        last = connection.execute(
+            sa.select(sa.func.max(batches.c.claimed_at + runs.c.lease))
+            .join(runs, runs.c.id == batches.c.run_id)
+            .where(batches.c.campaign_id == campaign.id, batches.c.settled_at.is_(None))
+        ).scalar_one()
+    return max(0.0, (last or now) - now)
 
 
 def purge(journal: Journal, *, older_than_days: float = KEEP_DAYS, campaign: str | None = None) -> list[str]:
