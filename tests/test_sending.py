@@ -458,3 +458,19 @@ def test_every_fault_of_the_sandbox_is_tried_here() -> None:
     tried |= {"too-long", "invalid-characters", "unknown-words", "rate-limited-once", "skipped"}
     of_delivery = {name for name in FAULTS if name.startswith("delivery-")} | {"dropped", "none", "data-invalid-each"}
     assert tried | of_delivery == set(FAULTS)
+
+
+def test_an_interrupt_while_the_workers_start_leaves_none_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = threading.Event()
+
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            super().start()
+            if self.name == "gcbulk-1":
+                called.wait(0.3)  # which is long enough for a worker that does not wait for the others
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("gcbulk.campaign.sending.threading.Thread", Interrupted)
+    trial = Trial(lambda _call: called.set())
+    assert set(trial.results["Status"]) == {"not_sent"}
+    assert not trial.platform.calls

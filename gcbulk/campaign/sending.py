@@ -136,9 +136,7 @@ class Sender:
         for number in self._run.journal.batches_with(self._run.campaign, states):
             self._fresh.append(_Work(float("-inf"), next(self._order), number, states=states))
         try:
-            for number in range(min(self._manner.concurrency, len(self._fresh))):
-                threading.Thread(target=self._work, name=f"gcbulk-{number}", daemon=True).start()
-                self._working += 1
+            self._start_workers()
             self._wait_for_workers()
         except KeyboardInterrupt:
             self._interrupted()
@@ -153,6 +151,17 @@ class Sender:
                 self.report.stop_code, self.report.stop_detail = code, detail
             self._stopped = True
             self._turn.notify_all()
+
+    def _start_workers(self) -> None:
+        """Start every worker, counted, before one of them may make a call: none is at work that is not waited for."""
+        with self._turn:
+            try:
+                for number in range(min(self._manner.concurrency, len(self._fresh))):
+                    threading.Thread(target=self._work, name=f"gcbulk-{number}", daemon=True).start()
+                    self._working += 1
+            except BaseException:
+                self._stopped = True
+                raise
 
     def _wait_for_workers(self) -> None:
         """Wait until every worker has ended. Not Thread.join: interrupted, it takes a live thread for ended."""
