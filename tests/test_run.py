@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 import gcbulk
 from gcbulk.campaign import run as run_module
+from gcbulk.campaign.journal import Journal
+from gcbulk.campaign.journal.tables import campaigns as campaigns_table
 from gcbulk.recipients.schema import ResultsSchema
 
 if TYPE_CHECKING:
@@ -253,3 +256,24 @@ def test_a_preview_makes_no_journal(platform: Sandbox, home: Path) -> None:
     gcbulk.preview(people("07700 900123"), MESSAGE)
     assert not home.exists()
     assert not platform.calls
+
+
+def test_old_campaigns_are_purged_by_themselves_after_a_setting(
+    platform: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(people("07700 900123"), campaign="old", journal=None)
+    monkeypatch.setenv("GCBULK_KEEP_DAYS", "0")
+    with pytest.raises(gcbulk.OptionError, match="GCBULK_KEEP_DAYS"):
+        send(people("07700 900124"))
+    monkeypatch.setenv("GCBULK_KEEP_DAYS", "2")
+    with Journal() as book, book.writing() as connection:
+        connection.execute(sa.update(campaigns_table).values(created_at=campaigns_table.c.created_at - 3 * 86_400))
+    send(people("07700 900124"))
+    with pytest.raises(gcbulk.CampaignError, match="purged"):
+        gcbulk.campaign_results("old")
+    assert len(platform.queued) == 2
+
+
+def test_what_is_no_dataframe_is_told() -> None:
+    with pytest.raises(gcbulk.RecipientsError, match="must be a DataFrame, not a list"):
+        gcbulk.send_sms(["07700 900123"], "Hello", sandbox=True)  # type: ignore[arg-type]

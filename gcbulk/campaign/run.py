@@ -209,7 +209,7 @@ def send_plan(
             texts_hash=plan.texts_hash(),
             row_count=len(plan.frame),
         )
-        journals.purge(journal)
+        journals.purge(journal, older_than_days=journals.keep_days())
         begun = begin(
             journal,
             identity,

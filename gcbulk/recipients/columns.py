@@ -104,6 +104,11 @@ def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
         >>> list(user_columns(pd.DataFrame({"Mobile": ["07700 900123"], "Status": ["on roll"]})).columns)
         ['Mobile', 'Status_input']
     """
+    if not isinstance(recipients, pd.DataFrame):
+        raise RecipientsError(
+            f"recipients must be a DataFrame, not a {type(recipients).__name__}. Make one with read_recipients(file), "
+            "or with pandas.DataFrame({'mobile': [...]})."
+        )
     labels = list(recipients.columns.to_flat_index())
     fed_back = _OURS.issubset(labels)
     kept = [i for i, label in enumerate(labels) if not (fed_back and label in ANNOTATIONS)]

@@ -13,7 +13,7 @@ from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import home, journal_exists, journal_file
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
-from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, purge, settle
+from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, settle
 
 __all__ = [
     "KEEP_DAYS",
@@ -33,6 +33,7 @@ __all__ = [
     "home",
     "journal_exists",
     "journal_file",
+    "keep_days",
     "london_date",
     "look_up",
     "purge",

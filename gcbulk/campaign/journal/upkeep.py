@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -9,7 +11,7 @@ import sqlalchemy as sa
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.codes import Status
-from gcbulk.errors import CampaignError
+from gcbulk.errors import CampaignError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
 
 KEEP_DAYS: Final = 90
 """For how many days numbers and texts are kept."""
+
+
+def keep_days() -> float:
+    """For how many days numbers and texts are kept: GCBULK_KEEP_DAYS, or 90. Raises OptionError for what is no age."""
+    given = os.environ.get("GCBULK_KEEP_DAYS", "").strip()
+    try:
+        days = float(given or KEEP_DAYS)
+    except ValueError:
+        days = math.nan
+    if not days >= 1:
+        raise OptionError(f"GCBULK_KEEP_DAYS must be a number of days from 1, not {given!r}.")
+    return days
 
 
 def settle(journal: Journal, campaign: Campaign, *, sent: bool, positions: Sequence[int] | None = None) -> int:
