@@ -878,7 +878,7 @@ def test_settle(
     refs = column(tmp_path / "results.csv", "ClientRef")
     assert [found.partition(".")[0].partition(":")[0] for found in ids] == later
     assert all(found == f"settled:{ref}" for found, ref in zip(ids, refs, strict=True) if "settled" in found)
-    assert run("settle", "trip", *command).out.startswith("0 rows settled")
+    assert "nothing to settle" in run("settle", "trip", *command).out
     calls = len(platform.calls)
     if code == 3:
         assert run("resume", "trip", "--max-attempts", 1).code == 4
@@ -905,6 +905,17 @@ def test_settle_does_not_guess(run: Any, platform: Sandbox, tmp_path: Path) -> N
     assert len(platform.calls) == 1
     assert ended.code == 2
     assert "--sent" in ended.complaint
+
+
+def test_settle_takes_one_of_the_two(run: Any, platform: Sandbox, tmp_path: Path) -> None:
+    file = write(tmp_path / "people.csv", UNKNOWN)
+    run("send", file, "--message", MESSAGE, "--yes", "--campaign", "trip")
+    for flags in (["--sent", "--not-sent"], ["--not-sent", "--sent"]):
+        ended = run("settle", "trip", *flags)
+        assert ended.code == 2
+        assert "one of the two" in ended.complaint
+    run("resume", "trip")
+    assert len(platform.calls) == 1
 
 
 def test_purge(run: Any, platform: Sandbox, people: Path, home: Path) -> None:
