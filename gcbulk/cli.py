@@ -313,7 +313,8 @@ def campaigns(*, as_json: bool, journal: str | None) -> None:
     if as_json:
         click.echo(frame.to_json(orient="records", date_format="iso"))
     else:
-        click.echo(frame.to_string(index=False) if len(frame) else "There are no campaigns in this journal yet.")
+        shown = frame.assign(StartedAt=frame["StartedAt"].dt.tz_convert("Europe/London").dt.strftime("%d %b %Y %H:%M"))
+        click.echo(shown.to_string(index=False) if len(frame) else "There are no campaigns in this journal yet.")
 
 
 @cli.command(short_help="Say what became of unknown rows.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -221,7 +223,8 @@ def test_campaigns_settle_purge(platform: Sandbox) -> None:
     after = gcbulk.resume("trip", progress=False)
     assert after["Status"].tolist() == ["accepted", "accepted"]
     assert after["MessageId"].tolist()[0] == f"settled:{after['ClientRef'].tolist()[0]}"
-    assert gcbulk.campaigns().to_dict("records")[0]["accepted"] == 2
+    (listed,) = gcbulk.campaigns().to_dict("records")
+    assert (listed["accepted"], listed["StartedBy"]) == (2, f"{psutil.Process().username()} on {socket.gethostname()}")
     assert gcbulk.purge("trip") == ["trip"]
     with pytest.raises(gcbulk.CampaignError, match="was purged"):
         gcbulk.campaign_results("trip")

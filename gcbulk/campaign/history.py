@@ -45,16 +45,18 @@ def campaign_results(
 def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     """Every campaign in the journal, the newest first: one row each.
 
-    Columns Campaign, CustomerId (`str`), StartedAt (`datetime64[us, UTC]`), Rows, and one of each status
-    that occurs (`int64`), `ready` being what is left to send.
+    Columns Campaign, CustomerId, StartedBy (`str`: who, on which machine), StartedAt (`datetime64[us, UTC]`), Rows,
+    and one of each status that occurs (`int64`), `ready` being what is left to send.
     """
     with Journal(journal) as book:
         known = book.campaigns()
         counts = [book.count_states(campaign) for campaign in known]
+        begun_by = book.begun_by()
     frame = pd.DataFrame(
         {
             "Campaign": pd.array([c.name for c in known], dtype="str"),
             "CustomerId": pd.array([c.customer_id for c in known], dtype="str"),
+            "StartedBy": pd.array([begun_by.get(c.id) for c in known], dtype="str"),
             "StartedAt": pd.to_datetime([c.created_at for c in known], unit="s", utc=True).as_unit("us"),
             "Rows": pd.array([c.row_count for c in known], dtype="int64"),
         }

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("gcbulk")
 
 HEARTBEATS_A_LEASE: Final = 6
-_LOOK_UP_ROWS: Final = 10_000
+_LOOK_UP_ROWS: Final = 50_000
 _GIVEN_BACK: Final[dict[str, Any]] = {"batch_id": None, "claimed_at": None, "counts_at": None}
 
 
@@ -317,6 +317,7 @@ def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, l
         runs.insert().values(
             campaign_id=campaign.id,
             host=this_machine(),
+            user=process.username(),
             pid=process.pid,
             process_started=process.create_time(),
             started_at=now,

@@ -136,7 +136,7 @@ def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, flo
 
 def _firmest(found: Iterable[Any], *, repeat: bool) -> dict[Any, Held]:
     """For each key the firmest of what is known: that it was sent, over that it may have been, over in flight."""
-    rows = sorted(map(tuple, found), key=lambda row: _FIRMNESS.get(row[1], 2))
+    rows = sorted(found, key=lambda row: _FIRMNESS.get(row[1], 2))
     return {key: _why(*said, repeat=repeat) for key, *said in rows}
 
 

@@ -251,6 +251,14 @@ class Journal:
             found = connection.execute(sa.select(campaigns).order_by(campaigns.c.id.desc())).all()
         return [Campaign(**row._mapping) for row in found]
 
+    def begun_by(self) -> dict[int, str]:
+        """For each campaign, by id, who began it on which machine: "anna on office-pc"."""
+        with self.reading() as connection:
+            found = connection.execute(
+                sa.select(runs.c.campaign_id, runs.c.user, runs.c.host).order_by(runs.c.id.desc())
+            ).all()
+        return {run.campaign_id: f"{run.user} on {run.host.partition(' ')[0]}" for run in found}
+
     def named(self, connection: Connection, name: str) -> Campaign | None:
         """The campaign of this name, inside a transaction."""
         found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()

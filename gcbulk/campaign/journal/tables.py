@@ -56,6 +56,7 @@ runs = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("campaign_id", sa.ForeignKey("campaigns.id"), nullable=False, index=True),
     sa.Column("host", sa.String, nullable=False),
+    sa.Column("user", sa.String, nullable=False),  # who sent, by the name of the account on that machine
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("process_started", sa.Float, nullable=False),
     sa.Column("started_at", sa.Float, nullable=False),
