@@ -14,6 +14,7 @@ GcbulkError
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -70,3 +71,6 @@ class CommunicationsError(GcbulkError):
         super().__init__(message)
         self.code = code
         self.response = response
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), code=self.code, response=self.response), self.args

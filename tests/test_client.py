@@ -598,6 +598,26 @@ def everything_shown(error: BaseException) -> str:
     return "\n".join(shown)
 
 
+def test_an_error_survives_the_way_between_processes() -> None:
+    error = CommunicationsError("The platform said no.", code=ErrorCode.UNKNOWN_ERROR, response=None)
+    came = pickle.loads(pickle.dumps(error))
+    assert (type(came), str(came), came.code, came.response) == (type(error), str(error), error.code, None)
+
+
+def test_an_interrupted_call_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("http.client.HTTPConnection.getresponse", interrupted)
+    with (
+        Sandbox() as platform,
+        CommunicationsClient("1469", KEY, base_url=platform.url) as client,
+        pytest.raises(KeyboardInterrupt) as caught,
+    ):
+        client.send_sms("+447700900123", "Hello")
+    assert KEY not in everything_shown(caught.value)
+
+
 def echo(status: str = "200 OK") -> faults.Behaviour:
     """A server, or something on the way, that shows the whole request in its answer."""
 

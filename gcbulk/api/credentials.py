@@ -22,6 +22,15 @@ _PORTS: Final = {"http": 80, "https": 443}
 _ACCOUNT: Final = "customers"
 
 
+class _Unshown(str):
+    """A key on its way into a body: a notebook's verbose traceback shows the values of names, by their repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class Secret:
     """A key that does not show itself: not in a repr, a log, a traceback, or a pickle.
 
@@ -36,7 +45,7 @@ class Secret:
 
     def reveal(self) -> str:
         """The key itself, for the body of a call."""
-        return self._value
+        return _Unshown(self._value)
 
     def __repr__(self) -> str:
         return "Secret('***')"

@@ -80,10 +80,10 @@ def make_message(
     )
 
 
-def encode(messages: Sequence[Message], *, customer_id: str, api_key: str) -> bytes:
+def encode(messages: Sequence[Message], *, customer_id: str, api_key: str) -> Body:
     """The body of a call: UTF-8 JSON, an array of message objects, the credentials in each.
 
-    >>> encode([Message(("+447700900123",), "Hello")], customer_id="1469", api_key="k")[:60]
+    >>> bytes(encode([Message(("+447700900123",), "Hello")], customer_id="1469", api_key="k")[:60])
     b'{"messageData":[{"CustomerId":"1469","Password":"k","Recipie'
     """
     objects = [_message_object(message, customer_id, api_key) for message in messages]
@@ -95,8 +95,15 @@ def encode(messages: Sequence[Message], *, customer_id: str, api_key: str) -> by
         raise OptionError(f"A message holds something that JSON cannot carry: {error}.") from None
 
 
-def _json(value: object, *, ensure_ascii: bool) -> bytes:
-    return json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False).encode("utf-8")
+class Body(bytes):
+    """The bytes of a call. They hold a key, numbers and texts: their repr, which a traceback may show, holds none."""
+
+    def __repr__(self) -> str:
+        return f"<a body of {len(self)} bytes>"
+
+
+def _json(value: object, *, ensure_ascii: bool) -> Body:
+    return Body(json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False).encode("utf-8"))
 
 
 def _message_object(message: Message, customer_id: str, api_key: str) -> dict[str, object]:
