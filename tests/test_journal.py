@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -422,6 +423,31 @@ def test_bad_journals_get_a_sentence(tmp_path: Path) -> None:
         Journal(tmp_path)
     with pytest.raises(OptionError, match="SQLite or PostgreSQL, not in mysql"):
         Journal("mysql://somebody:secret@127.0.0.1/x")
+    with pytest.raises(OptionError, match="not a int"):
+        Journal(5)  # type: ignore[arg-type]
+
+
+def test_another_program_s_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "pupils.db"
+    with contextlib.closing(sqlite3.connect(path)) as theirs, theirs:
+        theirs.execute("create table recipients (name)")
+    path.chmod(0o644)
+    before = path.read_bytes(), path.stat().st_mode
+    with pytest.raises(JournalError, match="not one of gcbulk's"):
+        Journal(path)
+    assert (path.read_bytes(), path.stat().st_mode) == before
+
+
+def test_a_locked_journal_is_told_before_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal.sqlite3"
+    Journal(path).close()
+    monkeypatch.setattr("gcbulk.campaign.journal.opening.OPENING_SECONDS", 0.1)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        with pytest.raises(JournalError, match="another program has held it for too long"):
+            Journal(path)
+    with Journal(path) as book, book.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 60_000
 
 
 @pytest.mark.parametrize(("kind", "options"), [("nfs4", "rw"), ("CIFS", "rw"), ("NTFS", "rw,remote")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -25,6 +26,9 @@ DATABASE_ERRORS: Final = (sa.exc.SQLAlchemyError, sqlite3.Error)
 
 BUSY_SECONDS: Final = 60
 """How long a write waits for another process to finish its own."""
+
+OPENING_SECONDS: Final = 15
+"""How long that is while a journal is opened: nothing has been sent, and somebody looks at a still screen."""
 
 NETWORK_FILE_SYSTEMS: Final = frozenset(
     {
@@ -57,6 +61,8 @@ def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:
 
     Raises OptionError for a URL of a kind that cannot keep the promises.
     """
+    if not isinstance(journal, str | os.PathLike | None):
+        raise OptionError(f"journal must be a path or a database URL, not a {type(journal).__name__}.")
     source = os.fspath(journal or os.environ.get("GCBULK_JOURNAL") or home() / "journal.sqlite3")
     if "://" not in source:
         return sa.URL.create("sqlite", database=str(Path(source).expanduser().absolute()))
@@ -103,6 +109,8 @@ def open_engine(url: URL) -> Engine:
     try:
         with engine.begin() as connection:
             _make_or_check_schema(connection, masked(url))
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     except DATABASE_ERRORS as error:
         engine.dispose()
         raise JournalError(f"The journal {masked(url)} cannot be used: {plain_reason(error)}.") from None
@@ -139,7 +147,7 @@ def _sqlite_engine(url: URL) -> Engine:
         url,
         poolclass=StaticPool,
         hide_parameters=True,
-        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        connect_args={"check_same_thread": False, "timeout": OPENING_SECONDS},
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -163,7 +171,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Switch to a write-ahead log; SQLite does not itself wait for another process that is at it too."""
-    ends = time.monotonic() + BUSY_SECONDS
+    ends = time.monotonic() + OPENING_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -201,6 +209,7 @@ def _prepare_file(path: Path) -> None:
     _refuse_network_drive(path)
     if path.is_file() and not _may_be_sqlite(path):
         raise JournalError(f"The journal {path} cannot be used: {_PLAIN_REASONS['file is not a database']}.")
+    _refuse_strangers(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -220,6 +229,23 @@ def _may_be_sqlite(path: Path) -> bool:
             return file.read(16) in (b"", b"SQLite format 3\0")
     except OSError:
         return True  # which the database will put into words
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Leave another program's database as it is. What cannot be looked into is put into words when it is opened."""
+    if not path.is_file():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as looked:
+            tables = {name for (name,) in looked.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        return
+    if tables and meta.name not in tables:
+        raise JournalError(_not_ours(str(path)))
+
+
+def _not_ours(shown: str) -> str:
+    return f"The journal {shown} is not one of gcbulk's. Choose another with journal= or GCBULK_JOURNAL."
 
 
 def _refuse_network_drive(path: Path) -> None:
@@ -242,9 +268,7 @@ def _make_or_check_schema(connection: Connection, shown: str) -> None:
         return
     found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one_or_none()
     if found is None or not found.isdigit():
-        raise JournalError(
-            f"The journal {shown} is not one of gcbulk's. Choose another with journal= or GCBULK_JOURNAL."
-        )
+        raise JournalError(_not_ours(shown))
     if int(found) > SCHEMA_VERSION:
         raise JournalError(
             f"The journal {shown} was written by a newer gcbulk (schema {found}; this one knows {SCHEMA_VERSION}). "
