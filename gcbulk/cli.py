@@ -297,8 +297,9 @@ def results(
     recipients = None if file is None else read_recipients(file)
     frame = campaign_results(campaign, recipients=recipients, number_column=number_column, journal=journal)
     summary = summarise(frame)
-    _show(campaign, summary, as_json=as_json)
     outputs.write(frame, recipients)
+    _show(campaign, summary, as_json=as_json)
+    outputs.name_files()
     raise SystemExit(_exit_code(summary, fail_on_errors=fail_on_errors))
 
 
@@ -347,12 +348,10 @@ def settle(campaign: str, *, sent: bool, not_sent: bool, file: Path | None, jour
 @click.option(
     "--older-than-days",
     type=click.FloatRange(min=1),
-    default=90,
-    show_default=True,
-    help="Those begun longer ago than this.",
+    help="Those begun longer ago than this. Default: GCBULK_KEEP_DAYS, or 90.",
 )
 @_journal
-def purge(*, campaign: str | None, older_than_days: float, journal: str | None) -> None:
+def purge(*, campaign: str | None, older_than_days: float | None, journal: str | None) -> None:
     """Take numbers and texts of old campaigns out of the journal; the counts are kept.
 
     What is purged is forgotten: a text that went today could go to the same number again.
@@ -454,6 +453,12 @@ class _Outputs:
     not_told: Path | None
     byte_order_mark: bool
 
+    def name_files(self) -> None:
+        """Say which files were written."""
+        for words, path in (("Results", self.out), ("Not told", self.not_told)):
+            if path is not None:
+                click.echo(f"{words}: {path}", err=True)
+
     def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
         """Write the results, and the rows of those who have not been told in the user's own columns."""
         from gcbulk.campaign.results import not_told as rows_not_told
@@ -461,11 +466,9 @@ class _Outputs:
 
         if self.out is not None:
             write_table(frame, self.out, byte_order_mark=self.byte_order_mark)
-            click.echo(f"Results: {self.out}", err=True)
         if self.not_told is not None:
             missed = rows_not_told(frame, recipients)
             write_table(missed, self.not_told, byte_order_mark=self.byte_order_mark)
-            click.echo(f"Not told: {self.not_told}", err=True)
 
 
 def _check_outputs(
@@ -503,15 +506,17 @@ def _has_byte_order_mark(file: Path) -> bool:
 def _finish(
     sent: Sent, recipients: pd.DataFrame | None, outputs: _Outputs, *, as_json: bool, fail_on_errors: bool
 ) -> NoReturn:
+    try:
+        outputs.write(sent.results, recipients)  # before anything is said: whoever listens may have gone
+    except InputError as error:
+        _show(sent.campaign, sent.summary, as_json=as_json)
+        _stop(f"{error} What was sent is in the journal: gcbulk results {sent.campaign!r} --out FILE", FAILED)
     _show(sent.campaign, sent.summary, as_json=as_json)
     if sent.report.stop_code is not None:
         click.echo(f"The run stopped early: {sent.report.stop_detail}", err=True)
     if sent.nothing_left:
         click.echo(sent.nothing_left, err=True)
-    try:
-        outputs.write(sent.results, recipients)
-    except InputError as error:
-        _stop(f"{error} What was sent is in the journal: gcbulk results {sent.campaign!r} --out FILE", FAILED)
+    outputs.name_files()
     code = _exit_code(sent.summary, fail_on_errors=fail_on_errors)
     if sent.report.interrupted:
         code = INTERRUPTED
@@ -540,6 +545,9 @@ def _exit_code(summary: Summary, *, fail_on_errors: bool) -> int:
     return DONE
 
 
+_INTERRUPTED: Final = "Interrupted. What was sent, if anything, is in the journal: gcbulk campaigns"
+
+
 @contextmanager
 def _sentences_for_errors() -> Iterator[None]:
     """End with a sentence and an exit code whatever happens; never with a traceback, which could show a key."""
@@ -549,10 +557,12 @@ def _sentences_for_errors() -> Iterator[None]:
         _stop(str(error), FAILED)
     except GcbulkError as error:
         _stop(str(error), BAD_INPUT)
-    except click.Abort:
-        _stop("Interrupted; nothing was sent.", INTERRUPTED)
+    except click.Abort as error:
+        # click makes one of an interrupt at any moment; only at a question is it sure that nothing has left
+        at_work = isinstance(error.__cause__, KeyboardInterrupt)
+        _stop(_INTERRUPTED if at_work else "Interrupted; nothing was sent.", INTERRUPTED)
     except KeyboardInterrupt:
-        _stop("Interrupted. See: gcbulk campaigns", INTERRUPTED)
+        _stop(_INTERRUPTED, INTERRUPTED)
     except click.ClickException as error:
         error.show()
         raise SystemExit(BAD_INPUT) from None

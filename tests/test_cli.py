@@ -1411,3 +1411,30 @@ def test_version_and_no_command(run: Any) -> None:
     ended = run("sned", "people.csv")
     assert ended.code == 2
     assert "sned" in ended.complaint
+
+
+def test_an_interrupt_after_texts_went_does_not_say_that_nothing_was_sent(
+    run: Any, platform: Sandbox, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gcbulk.campaign.run.results_frame", interrupted)
+    ended = run("send", people, "--message", MESSAGE, "--yes")
+    assert platform.queued
+    assert ended.code == 130
+    assert ended.complaint == "Error: Interrupted. What was sent, if anything, is in the journal: gcbulk campaigns"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.usefixtures("platform")
+def test_results_are_written_where_nobody_listens_any_more(people: Path, tmp_path: Path) -> None:
+    arguments = ["send", str(people), "--message", MESSAGE, "--yes", "--json", "--out", "r.csv", "--not-told", "n.csv"]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gcbulk", *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert set(column(tmp_path / "r.csv", "Status")) == {"accepted"}
+    assert (tmp_path / "n.csv").exists()

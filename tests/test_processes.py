@@ -199,10 +199,12 @@ def test_at_least_once_never_retries_the_call_of_a_live_run(journal: str) -> Non
 
     frames: list[pd.DataFrame] = []
     with Sandbox(on_call=hold_the_first) as sandbox:
-        first = jobs.started(sandbox, journal, 60)
+        first = jobs.started(sandbox, journal, 60, campaign="live")
         assert arrived.wait(60)
+        with pytest.raises(gcbulk.CampaignError, match="being sent at this moment"):
+            gcbulk.settle("live", sent=False, journal=journal)
         second = threading.Thread(
-            target=lambda: frames.append(send_here(sandbox, journal, 60, delivery="at_least_once"))
+            target=lambda: frames.append(send_here(sandbox, journal, 60, campaign="live", delivery="at_least_once"))
         )
         second.start()
         until(lambda: len(seen) == 3)
@@ -305,6 +307,9 @@ def test_rows_of_a_broken_call_are_called_not_sent_only_when_it_must_have_ended(
     with Sandbox(on_call=kill) as sandbox:
         running.append(jobs.started(sandbox, journal, 20, campaign="trip", lease=2.5))
         ended(running[0], code=-signal.SIGKILL)
+    (listed,) = gcbulk.campaigns(journal=journal).to_dict("records")
+    assert listed["unknown"] == 20
+    assert gcbulk.campaign_results("trip", journal=journal)["ErrorDetail"].str.contains("run ended").all()
     began = time.monotonic()
     with pytest.warns(gcbulk.GcbulkWarning, match="may still be under way"):
         assert gcbulk.settle("trip", sent=False, journal=journal) == 20

@@ -277,6 +277,22 @@ def test_old_campaigns_are_purged_by_themselves_after_a_setting(
     assert len(platform.queued) == 2
 
 
+def test_today_s_date_in_a_name_is_read_by_every_command(platform: Sandbox) -> None:
+    send(people("07700 900123"), campaign="absence {date}")
+    assert gcbulk.campaign_results("absence {date}")["Status"].tolist() == ["accepted"]
+
+
+def test_an_age_for_purging(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(people("07700 900123"), campaign="trip", journal=None)
+    with pytest.raises(gcbulk.OptionError, match="from 1"):
+        gcbulk.purge(older_than_days=-5)
+    with Journal() as book, book.writing() as connection:
+        connection.execute(sa.update(campaigns_table).values(created_at=campaigns_table.c.created_at - 3 * 86_400))
+    assert gcbulk.purge() == []
+    monkeypatch.setenv("GCBULK_KEEP_DAYS", "2")
+    assert gcbulk.purge() == ["trip"]
+
+
 def test_what_is_no_dataframe_is_told() -> None:
     with pytest.raises(gcbulk.RecipientsError, match="must be a DataFrame, not a list"):
         gcbulk.send_sms(["07700 900123"], "Hello", sandbox=True)  # type: ignore[arg-type]

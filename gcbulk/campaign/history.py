@@ -11,7 +11,7 @@ import pandas as pd
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.journal import Journal, london_date, told
 from gcbulk.campaign.results import check_same_list, results_frame
-from gcbulk.errors import CampaignError, GcbulkWarning, RecipientsError
+from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
 
 if TYPE_CHECKING:
     import os
@@ -32,6 +32,7 @@ def campaign_results(
     Raises CampaignError for a name that is not known, or a list that the campaign was not sent from.
     """
     with Journal(journal) as book:
+        book.bury_dead()
         known = book.campaign(campaign)
         if known.purged_at is not None:
             raise CampaignError(
@@ -49,6 +50,7 @@ def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     and one of each status that occurs (`int64`), `ready` being what is left to send.
     """
     with Journal(journal) as book:
+        book.bury_dead()
         known = book.campaigns()
         counts = [book.count_states(campaign) for campaign in known]
         begun_by = book.begun_by()
@@ -107,6 +109,7 @@ def settle_listed(
 
 def _wait_for_broken_calls(book: Journal, campaign: Campaign) -> None:
     """A call that nobody heard the end of may still be queued: what is called not sent now would then go twice."""
+    journals.refuse_while_sending(book, campaign)
     seconds = journals.calls_over_in(book, campaign)
     if seconds > 0:
         warnings.warn(
@@ -127,13 +130,18 @@ def begun_earlier(campaign: str, *, journal: str | os.PathLike[str] | None = Non
 def purge(
     campaign: str | None = None,
     *,
-    older_than_days: float = journals.KEEP_DAYS,
+    older_than_days: float | None = None,
     journal: str | os.PathLike[str] | None = None,
 ) -> list[str]:
     """Take numbers and texts out of one campaign, or of all that are older; returns the campaigns' names.
 
-    The counts are kept. It happens by itself, at each send, to what is older than 90 days.
+    The counts are kept. It happens by itself, at each send, to what is older than GCBULK_KEEP_DAYS (90 days), which
+    is the default here too. Raises OptionError for an age below one day: today's texts could go again.
     """
+    if older_than_days is None:
+        older_than_days = journals.keep_days()
+    if not older_than_days >= 1:
+        raise OptionError(f"older_than_days must be a number of days from 1, not {older_than_days!r}.")
     with Journal(journal) as book:
         if campaign is not None:
             book.campaign(campaign)

@@ -13,7 +13,7 @@ from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import home, journal_exists, journal_file
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
-from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, settle
+from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, refuse_while_sending, settle
 
 __all__ = [
     "KEEP_DAYS",
@@ -37,6 +37,7 @@ __all__ = [
     "london_date",
     "look_up",
     "purge",
+    "refuse_while_sending",
     "settle",
     "told",
 ]

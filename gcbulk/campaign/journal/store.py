@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.days import london_date, told
+from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.codes import Status
@@ -237,13 +238,22 @@ class Journal:
         return now
 
     def campaign(self, name: str) -> Campaign:
-        """The campaign of this name, as it is now; CampaignError, with the nearest names, where there is none."""
+        """The campaign of this name, as it is now; CampaignError, with the nearest names, where there is none.
+
+        `{date}` in the name is today's.
+        """
         with self.reading() as connection:
+            name = name.replace("{date}", london_date(self.now(connection)).isoformat())
             found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()
             if found is None:
                 names = connection.execute(sa.select(campaigns.c.name).order_by(campaigns.c.id.desc())).scalars().all()
                 raise CampaignError(_no_such_campaign(name, names))
         return Campaign(**found._mapping)
+
+    def bury_dead(self) -> None:
+        """End the runs that are alive no longer: what they had in flight is unknown, and shown as such."""
+        with self.writing() as connection:
+            bury_dead_runs(connection, self.now(connection))
 
     def campaigns(self) -> list[Campaign]:
         """Every campaign, the newest first."""

@@ -43,12 +43,7 @@ def settle(journal: Journal, campaign: Campaign, *, sent: bool, positions: Seque
     """
     with journal.writing() as connection:
         now = journal.now(connection)
-        bury_dead_runs(connection, now)
-        if live_runs(connection, campaign.id) and _has_state(connection, campaign, IN_FLIGHT):
-            raise CampaignError(
-                f"Campaign {campaign.name!r} is being sent at this moment, so its unknown rows may still be answered. "
-                "Settle them when the run has ended."
-            )
+        _refuse_while_sending(connection, campaign, now)
         which = [recipients.c.campaign_id == campaign.id, recipients.c.state == Status.UNKNOWN]
         if positions is not None:
             which.append(recipients.c.position.in_(positions))
@@ -68,6 +63,21 @@ def settle(journal: Journal, campaign: Campaign, *, sent: bool, positions: Seque
             recipients.update().where(*which).values(**values, error_code=None, error_detail=None)
         )
         return int(done.rowcount)
+
+
+def refuse_while_sending(journal: Journal, campaign: Campaign) -> None:
+    """Raise CampaignError while a run has rows of the campaign in flight: their answers may still come."""
+    with journal.writing() as connection:
+        _refuse_while_sending(connection, campaign, journal.now(connection))
+
+
+def _refuse_while_sending(connection: sa.engine.Connection, campaign: Campaign, now: float) -> None:
+    bury_dead_runs(connection, now)
+    if live_runs(connection, campaign.id) and _has_state(connection, campaign, IN_FLIGHT):
+        raise CampaignError(
+            f"Campaign {campaign.name!r} is being sent at this moment, so its unknown rows may still be answered. "
+            "Settle them when the run has ended."
+        )
 
 
 def calls_over_in(journal: Journal, campaign: Campaign) -> float:
