@@ -89,8 +89,8 @@ class SendOptions:
             return None
         when = "It is" if moment is None else "send_at is"
         return OptionError(
-            f"{when} {(moment or at).astimezone(LONDON):%H:%M} in the UK, within the quiet hours ({hours}). Send later, "
-            "schedule it with send_at= (--send-at), or, if it cannot wait, use urgent=True (--urgent)."
+            f"{when} {(moment or at).astimezone(LONDON):%H:%M} in the UK, within the quiet hours ({hours}). "
+            "Send later, schedule it with send_at= (--send-at), or, if it cannot wait, use urgent=True (--urgent)."
         )
 
 

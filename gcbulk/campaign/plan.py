@@ -186,9 +186,7 @@ def make_plan(
     return Plan(frame, counts["Encoding"], found, _replaced(written.replaced[sent]), texts)
 
 
-def _with_texts(
-    frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int], options: TextOptions
-) -> pd.DataFrame:
+def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int], options: TextOptions) -> pd.DataFrame:
     """The frame with the columns that only a plan has; a user's own of the same name is kept as `<name>_input`."""
     added: dict[str, Any] = {"Text": text.to_numpy(dtype=object)}
     if options.price is not None:

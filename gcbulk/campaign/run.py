@@ -15,6 +15,7 @@ from gcbulk.api.credentials import reaches_people, resolve_base_url
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.journal import KIND, Held, Identity, Journal, begin, go_on, told
+from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import Plan, make_plan
 from gcbulk.campaign.preview import Preview
@@ -143,8 +144,10 @@ def _about_the_time(options: SendOptions, client: CommunicationsClient | None) -
     real = _reaches_people(options, client)
     refused = options.refusal(at, moment, reaches_people=real)
     if refused is not None:
-        yield Finding("quiet_hours" if options.quiet(at, moment, reaches_people=real) else "send_at", "stop", str(refused))
-    day = (moment or at).astimezone(schedule.LONDON)
+        yield Finding(
+            "quiet_hours" if options.quiet(at, moment, reaches_people=real) else "send_at", "stop", str(refused)
+        )
+    day = (moment or at).astimezone(LONDON)
     if (real or moment is not None) and (holiday := schedule.bank_holiday(day.date())):
         yield Finding("bank_holiday", "warning", f"{day.day} {day:%B %Y} is a bank holiday: {holiday}.")
     if moment is not None:
@@ -212,11 +215,11 @@ def send_sms(
     merge fields: column `Parent Name` is `{{ parent_name }}`. Running the same call again is safe: the journal
     knows what went. `client` defaults to one with the credentials of the environment or keyring.
 
-    Nothing is sent within `quiet_hours` (UK time; None means 21:00 to 06:00 wherever calls reach people, "off" none)
-    unless it is `urgent`. `send_at` is an aware datetime, or UK time. `limit` sends to the first so many, and leaves the
-    rest to `resume`. `test_to` sends the first, the longest and the most expensive text to that number and nothing
-    to anybody else: those few rows come back, and none of them counts as sent. What looks like a mistake in the
-    message brings a GcbulkWarning; `preview` shows it before.
+    Nothing is sent within `quiet_hours` (UK time; None means 21:00 to 06:00 wherever calls reach people, "off"
+    none) unless it is `urgent`. `send_at` is an aware datetime, or UK time. `limit` sends to the first so many, and
+    leaves the rest to `resume`. `test_to` sends the first, the longest and the most expensive text to that number
+    and nothing to anybody else: those few rows come back, and none of them counts as sent. What looks like a
+    mistake in the message brings a GcbulkWarning; `preview` shows it before.
 
     Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
     Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index. In every row exactly one of
@@ -535,9 +538,7 @@ def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:
 
 def _nothing_left(campaign: Campaign, results: pd.DataFrame) -> str:
     if (results["ErrorCode"] == ErrorCode.HELD_BACK).any():
-        return (
-            f"Nothing was left to send within the limit. The rest of campaign {campaign.name!r} is held back: resume it."
-        )
+        return f"Nothing was left to send within the limit. Campaign {campaign.name!r} holds the rest back: resume it."
     again = "To send it again on purpose, use repeat=True (--repeat)."
     earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
     if len(earlier):

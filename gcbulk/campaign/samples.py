@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 class Sample(NamedTuple):
-    """One text that is worth reading, and why: "first", "longest", "most expensive"."""
+    """One text that is worth reading, and why: "first", "longest", "most expensive", ..."""
 
     why: tuple[str, ...]
     position: int
 
 
-def samples(plan: Plan) -> list[Sample]:
-    """The first, the longest and the most expensive of the texts that would go, each text once."""
+_FIRST: Final = ("first", "second", "third")
+
+
+def samples(plan: Plan, *, first: int = 1) -> list[Sample]:
+    """The first (or the first few), the longest and the most expensive of the texts that would go, each text once."""
     frame = plan.frame
     ready = np.flatnonzero(plan.ready)
     if not len(ready):
@@ -33,7 +36,7 @@ def samples(plan: Plan) -> list[Sample]:
     lengths = frame["Text"].iloc[ready].str.len().to_numpy()
     parts = frame["Parts"].to_numpy()[ready]
     chosen = {
-        "first": ready[0],
+        **dict(zip(_FIRST, ready[:first], strict=False)),
         "longest": ready[int(np.argmax(lengths))],
         "most expensive": ready[int(np.lexsort((-lengths, -parts))[0])],
     }

@@ -38,7 +38,7 @@ def uk_moment(given: datetime | str) -> datetime:
     ('2026-07-01T07:30:00+00:00', '2026-11-24T08:30:00+00:00')
     """
     moment = _read(given) if isinstance(given, str) else given
-    if not isinstance(moment, datetime) or moment != moment:  # noqa: PLR0124 - NaT is a datetime
+    if not isinstance(moment, datetime) or moment != moment:
         raise OptionError(f"send_at must be a time such as {_EXAMPLE}, not {given!r}.")
     if moment.tzinfo is not None and moment.utcoffset() is not None:
         return moment.astimezone(UTC)
@@ -48,8 +48,8 @@ def uk_moment(given: datetime | str) -> datetime:
     first, second = sorted(reading.astimezone(UTC) for reading in readings)
     skipped = first.astimezone(LONDON).replace(tzinfo=None) != moment.replace(fold=0, tzinfo=None)
     raise OptionError(
-        f"send_at {moment:%Y-%m-%d %H:%M} {'is skipped by' if skipped else 'comes twice on'} the UK's clocks on the day "
-        f"that they change. Give it with its offset: {_both_ways(first)}, or {_both_ways(second)}."
+        f"send_at {moment:%Y-%m-%d %H:%M} {'is skipped by' if skipped else 'comes twice on'} the UK's clocks on the "
+        f"day that they change. Give it with its offset: {_both_ways(first)}, or {_both_ways(second)}."
     )
 
 

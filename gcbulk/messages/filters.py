@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 # Small words inside a name: "Jan van der Berg", "Rhys ap Gruffydd". At the start of a cell they are names themselves
 # ("De Souza", "Van"), but for those that only stand before another: "van der Berg", "de la Cruz".
-_PARTICLES: Final = frozenset(
-    "af al ap ab bin binti bint da das de del della den der des di do dos du el ferch ibn la le los och of af ten ter "
-    "und van von y zu zum zur".split()
+_PARTICLE: Final = re.compile(
+    r"af|al|ap|ab|bin|binti|bint|da|das|de|del|della|den|der|des|di|do|dos|du|el|ferch|ibn|la|le|los|och|of|"
+    r"ten|ter|und|van|von|y|zu|zum|zur"
 )
 _BEFORE_OTHERS: Final = frozenset({"van", "von", "de"})
 _ALWAYS_CAPITALS: Final = frozenset({"II", "III", "IV", "VI", "VII", "VIII"})
 # Names in Mac that take a second capital. Most words in Mac do not: Mace, Macey, Machin, Mack, Maccabee.
-_MAC: Final = frozenset(
-    "alister allister arthur askill aulay bean beth callum cartney cormack cormick coll corquodale cuish culloch "
-    "diarmid donald dougall duff elroy ewan ewen fadyen farlane gillivray gregor guire innes intosh intyre iver ivor "
-    "kay kendrick kenna kenzie kinlay kinley kinnon lachlan laren laughlin lean leay lellan lennan leod mahon manus "
-    "master millan nab nair naughton neil neill niven phail phee pherson quarrie queen rae ritchie rory sween sweeney "
-    "taggart tavish vicar whirter william".split()
+_MAC: Final = re.compile(
+    r"mac(alister|allister|arthur|askill|aulay|bean|beth|callum|cartney|cormack|cormick|coll|corquodale|cuish|"
+    r"culloch|diarmid|donald|dougall|duff|elroy|ewan|ewen|fadyen|farlane|gillivray|gregor|guire|innes|intosh|"
+    r"intyre|iver|ivor|kay|kendrick|kenna|kenzie|kinlay|kinley|kinnon|lachlan|laren|laughlin|lean|leay|lellan|"
+    r"lennan|leod|mahon|manus|master|millan|nab|nair|naughton|neil|neill|niven|phail|phee|pherson|quarrie|"
+    r"queen|rae|ritchie|rory|sween|sweeney|taggart|tavish|vicar|whirter|william)"
 )
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[’'ʼ][^\W\d_]+)*")
 _APOSTROPHE: Final = re.compile(r"([’'ʼ])")
@@ -47,10 +47,10 @@ def name_case(name: str) -> str:
 def _cased(words: list[str], *, initials_stay: bool) -> Iterator[str]:
     lower = [word.lower() for word in words]
     for place, (word, small) in enumerate(zip(words, lower, strict=True)):
-        leads_on = small in _BEFORE_OTHERS and place + 2 < len(words) and lower[place + 1] in _PARTICLES
+        leads_on = small in _BEFORE_OTHERS and place + 2 < len(words) and _PARTICLE.fullmatch(lower[place + 1])
         if not (word.isupper() or word.islower()) or (initials_stay and word.isupper() and len(word) <= 2):
             yield word
-        elif small in _PARTICLES and place + 1 < len(words) and (place or leads_on):
+        elif _PARTICLE.fullmatch(small) and place + 1 < len(words) and (place or leads_on):
             yield small
         elif word.upper() in _ALWAYS_CAPITALS and place:
             yield word.upper()
@@ -62,8 +62,8 @@ def _capital(word: str) -> str:
     """Give a word of small letters, or a piece between apostrophes, the capitals of a name."""
     if len(word) > 3 and word.startswith("mc"):
         return f"Mc{word[2:].capitalize()}"
-    if word.startswith("mac") and word[3:] in _MAC:
-        return f"Mac{word[3:].capitalize()}"
+    if mac := _MAC.fullmatch(word):
+        return f"Mac{mac[1].capitalize()}"
     return word.capitalize()
 
 

@@ -311,11 +311,11 @@ def read(text: str) -> Reading:
 
 def _printed(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
     """Return the fields that are printed as they were typed, and all that are printed."""
-    as_typed, all_of_them = set(), set()
-    for output in tree.find_all(nodes.Output):
-        for node in output.nodes:
-            names = {field_name(name.name) for name in (node, *node.find_all(nodes.Name)) if isinstance(name, nodes.Name)}
-            filters = {found.name for found in (node, *node.find_all(nodes.Filter)) if isinstance(found, nodes.Filter)}
-            all_of_them |= names
-            as_typed |= set() if filters & _SET_THE_CASE else names
+    as_typed, all_of_them = set[str](), set[str]()
+    for node in (node for output in tree.find_all(nodes.Output) for node in output.nodes):
+        inside = [node, *node.find_all(nodes.Expr)]
+        names = {field_name(found.name) for found in inside if isinstance(found, nodes.Name)}
+        filters = {found.name for found in inside if isinstance(found, nodes.Filter)}
+        all_of_them |= names
+        as_typed |= set() if filters & _SET_THE_CASE else names
     return frozenset(as_typed), frozenset(all_of_them)

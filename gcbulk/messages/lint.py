@@ -85,7 +85,7 @@ def _stray_marks(batch: Batch, names: list[str], _options: TextOptions) -> Itera
             yield Finding(
                 "stray_mark",
                 "warning",
-                f"{are(int(rows.sum()), 'text')} would say {mark}, which came from a cell: a field of another program's?",
+                f"{are(int(rows.sum()), 'text')} would say {mark}, which came from a cell. Another program's field?",
                 positions(rows),
             )
 
@@ -105,7 +105,7 @@ def _unbraced_fields(batch: Batch, names: list[str], _options: TextOptions) -> I
             yield Finding(
                 "unused_field",
                 "warning",
-                f"The message says {name} in plain words, and it would be sent as it is. Did you mean {{{{ {name} }}}}?",
+                f"The message says {name} in plain words, to be sent as it is. Did you mean {{{{ {name} }}}}?",
                 positions(batch.sent),
             )
 
@@ -121,7 +121,7 @@ def _blank_fields(batch: Batch, _names: list[str], _options: TextOptions) -> Ite
         if lost.any():
             yield Finding(
                 "blank_field",
-                "warning",
+                "note",  # such rows are listed among those that are not sent
                 f"Column {label} is blank in {are(int(lost.sum()), 'row')}, which would not be sent. Fill it in, "
                 f"or write {{{{ {name} | default('...') }}}}.",
                 positions(lost),

@@ -39,6 +39,7 @@ _GSM_RUN = f"[{re.escape(_GSM_BASIC + _GSM_EXTENSION)}]+"
 # All but characters that NFC leaves alone whatever follows them: Latin letters, dashes and quotes, currency, emoji.
 _MAY_COMPOSE = "[^\x00-\u02ff\u2010-\u2027\u20a0-\u20bf\U0001f300-\U0001faff]"
 
+
 def compose(texts: pd.Series[str]) -> pd.Series[str]:
     """Return the texts in NFC, as they are counted and sent: a Mac's two-character `é` becomes one.
 
@@ -81,8 +82,8 @@ def count_parts(texts: pd.Series[str], *, header_length: int = 0) -> pd.DataFram
         here = slice(start, start + CHUNK)
         gsm[here], parts[here], units[here] = _count(composed(words[here]), header_length)
     missing = pc.is_null(words).to_numpy(zero_copy_only=False)
-    encodings = pd.Series(pd.Categorical.from_codes(np.where(missing, -1, gsm), [_UCS2, _GSM]), index=texts.index)
-    return pd.DataFrame({"Encoding": encodings.astype(STR), "Parts": parts, "Units": units}, index=texts.index)
+    names = pa.array([_UCS2, _GSM], pa.large_string()).take(pa.array(gsm.astype("int8"), mask=missing))
+    return pd.DataFrame({"Encoding": to_pandas(names, texts.index), "Parts": parts, "Units": units}, index=texts.index)
 
 
 def room(encoding: np.ndarray[Any, Any], parts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -93,7 +94,9 @@ def room(encoding: np.ndarray[Any, Any], parts: np.ndarray[Any, Any]) -> np.ndar
     """
     gsm = encoding == _GSM
     single = np.where(gsm, _SINGLE[_GSM], _SINGLE[_UCS2])
-    return np.where(parts <= 1, single * parts, np.where(gsm, _MULTIPLE[_GSM], _MULTIPLE[_UCS2]) * parts)
+    multiple = np.where(gsm, _MULTIPLE[_GSM], _MULTIPLE[_UCS2])
+    held: np.ndarray[Any, Any] = np.where(parts <= 1, single, multiple) * parts
+    return held
 
 
 def _count(words: pa.Array, header_length: int) -> tuple[np.ndarray[Any, Any], ...]:
@@ -137,8 +140,8 @@ def part_ends(text: str, encoding: str) -> list[int]:
     wide = [found.start() for found in re.finditer(_WIDE[encoding], text)]
     if len(text) + len(wide) <= _SINGLE[encoding]:
         return []
-    ends, size = [], _MULTIPLE[encoding]
-    begin = 0
+    ends: list[int] = []
+    begin, size = 0, _MULTIPLE[encoding]
     while True:
         end, taken = begin + size, sum(begin <= place < begin + size for place in wide)
         while end - begin + taken > size:  # each character of two units takes the place of another
@@ -165,4 +168,3 @@ def _pack(words: pa.Array, encoding: str, header_length: int) -> list[int]:
             parts += 1
         counts.append(parts)
     return counts
-

@@ -82,7 +82,7 @@ def _by_source(batch: Batch, rows: _Numbers) -> dict[str, list[int]]:
     where = pa.array(rows)
     for label, column in zip(batch.cells.labels, batch.cells.columns, strict=True):
         holds = pc.fill_null(pc.match_substring_regex(column.take(where), OUTSIDE_GSM), False)
-        for place in np.flatnonzero(holds.to_numpy(zero_copy_only=False)):
+        for place in np.flatnonzero(holds.to_numpy(zero_copy_only=False)).tolist():
             names[place].append(f"column {label}")
     found: defaultdict[str, list[int]] = defaultdict(list)
     literal = pa.array(["".join(batch.template.reading.words)], pa.large_string())
@@ -106,8 +106,8 @@ def _tipped_by_length(batch: Batch, at: _Numbers, options: TextOptions) -> Itera
         labels.append(f"column {label}")
     longest = np.argmax(np.vstack([np.zeros(len(rows), dtype=np.int64), *excess]), axis=0)
     over = _overshoot(batch, rows)
-    for number, source in enumerate([_THE_MESSAGE, *labels]):
-        chosen = longest == number
+    for place, source in enumerate([_THE_MESSAGE, *labels]):
+        chosen = longest == place
         if not chosen.any():
             continue
         more = int((batch.counts["Parts"].to_numpy()[rows[chosen]] - usual).sum())

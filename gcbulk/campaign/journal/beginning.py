@@ -66,9 +66,7 @@ def begin(
         sleep(PLANNING_POLL)
 
 
-def go_on(
-    journal: Journal, campaign: Campaign, *, lease: float, late: bool, refusal: OptionError | None = None
-) -> Run:
+def go_on(journal: Journal, campaign: Campaign, *, lease: float, late: bool, refusal: OptionError | None = None) -> Run:
     """Register a run on a known campaign; one begun on an earlier London day needs `late`.
 
     Raises `refusal`, if it is given, where anything is left to send.
@@ -116,9 +114,7 @@ def _try_to_begin(
         known = journal.same_campaign(connection, identity, now=now, repeat=repeat)
     if known is not None and not known.planned and live_runs(connection, known.id):
         return None
-    if refusal is not None and (
-        known is None or not known.planned or journal.left_to_send(connection, known.id)
-    ):
+    if refusal is not None and (known is None or not known.planned or journal.left_to_send(connection, known.id)):
         raise refusal
     campaign = known or journal.create(
         connection,

@@ -391,9 +391,7 @@ class Journal:
                 return [(n, None) for n in connection.execute(numbers.order_by(recipients.c.batch_number)).scalars()]
             rows = sa.select(recipients.c.batch_number, recipients.c.position).where(*where)
             found = connection.execute(rows.order_by(recipients.c.batch_number, recipients.c.position)).all()
-        return [
-            (number, tuple(row.position for row in group)) for number, group in groupby(found, key=itemgetter(0))
-        ]
+        return [(number, tuple(row.position for row in group)) for number, group in groupby(found, key=itemgetter(0))]
 
     def records(self, campaign: Campaign) -> Iterator[Record]:
         """Every row of the campaign in the order of the input, read in pieces."""

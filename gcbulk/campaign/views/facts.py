@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from gcbulk.campaign.samples import samples
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from gcbulk.messages.findings import Severity
 
 EXAMPLE_ROWS: Final = 3
+FIRST_TEXTS: Final = 3
 NO_BALANCE: Final = "The API tells no balance: see on the platform that there is credit for {parts}."
-ROWS_ARE_COUNTED: Final = "Row 1 is the first below the header."
+NOT_SENT: Final = "Rows that would not be sent (row 1 is the first below the header):"
+REPLACED: Final = 'Typographic characters, made plain (smart_characters="keep" leaves them):'
+TO_LOOK_AT: Final = "Before you send:"
 
 
 def mask_number(number: str) -> str:
@@ -119,7 +124,6 @@ def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
     ready = plan.ready
     parts = frame["Parts"].to_numpy()[ready]
     total = int(parts.sum())
-    by_parts = frame["Parts"].iloc[ready.nonzero()[0]].value_counts().sort_index()
     encodings = plan.encodings.iloc[ready.nonzero()[0]].value_counts()
     price = plan.texts.price
     return {
@@ -127,7 +131,7 @@ def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
         "texts": int(ready.sum()),
         "numbers": int(frame["SentTo"].iloc[ready.nonzero()[0]].nunique()),
         "parts": total,
-        "parts_histogram": {int(n): int(count) for n, count in by_parts.items()},
+        "parts_histogram": {n: count for n, count in enumerate(np.bincount(parts).tolist()) if count},
         "encodings": {str(name): int(count) for name, count in encodings.items()},
         "price_per_part": price,
         "cost": None if price is None else total * price,
@@ -184,7 +188,7 @@ def _cost(cost: Decimal | None, price: Decimal | None) -> str:
 def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
     price = plan.texts.price
     found = []
-    for sample in samples(plan):
+    for sample in samples(plan, first=FIRST_TEXTS):
         row = plan.frame.iloc[sample.position]
         parts = int(row["Parts"])
         size = f"{are(len(row['Text']), 'character')}, {plan.encodings.iloc[sample.position]}, {are(parts, 'part')}"

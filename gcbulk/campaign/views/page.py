@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.campaign.views.facts import ROWS_ARE_COUNTED
+from gcbulk.campaign.views.facts import NOT_SENT, REPLACED, TO_LOOK_AT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gcbulk.campaign.views.facts import Facts
+    from gcbulk.campaign.views.facts import Facts, Text
     from gcbulk.messages.findings import Severity
 
 # Styles stand with their elements: a notebook that is not trusted drops style sheets.
@@ -18,6 +18,11 @@ _LINE: Final = "1px solid rgba(128,128,128,.35)"
 _CELL: Final = f"padding:3px 12px 3px 0;border:0;border-bottom:{_LINE};text-align:left;vertical-align:top"
 _NUMBER: Final = f"{_CELL};text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"
 _HEADING: Final = "margin:14px 0 4px;font-weight:600"
+_BAR: Final = "display:inline-block;height:.8em;min-width:2px;background:#4c78a8"
+_BUBBLE: Final = (
+    "white-space:pre-wrap;overflow-wrap:anywhere;background:rgba(128,128,128,.12);border-radius:8px;padding:8px 12px;"
+    "max-width:40em"
+)
 _MARKS: Final[dict[Severity, tuple[str, str]]] = {
     "stop": ("Stop", "background:#b3261e;color:#fff"),
     "warning": ("Look", "background:#f2c037;color:#222"),
@@ -50,8 +55,7 @@ def _histogram(by_parts: dict[int, int]) -> str:
     return _table(
         (
             f"<th style='{_CELL};font-weight:normal;white-space:nowrap'>{n} part{'s' * (n != 1)}</th>",
-            f"<td style='{_CELL};width:14em'><span style='display:inline-block;height:.8em;min-width:2px;"
-            f"background:#4c78a8;width:{12 * count / most:.2f}em'></span></td>",
+            f"<td style='{_CELL};width:14em'><span style='{_BAR};width:{12 * count / most:.2f}em'></span></td>",
             f"<td style='{_NUMBER}'>{count:,}</td>",
         )
         for n, count in by_parts.items()
@@ -65,17 +69,14 @@ def _remarks(facts: Facts) -> str:
         f"{f' <i>({escape(remark.rows)})</i>' if remark.rows else ''}</li>"
         for remark in facts.remarks
     )
-    return _section("Before you send", f"<ul style='list-style:none;margin:0;padding:0'>{items}</ul>") if items else ""
+    return _section(TO_LOOK_AT, f"<ul style='list-style:none;margin:0;padding:0'>{items}</ul>") if items else ""
 
 
-def _bubble(text: object) -> str:
-    why, row, number, words, size = (
-        escape(str(getattr(text, name))) for name in ("why", "row", "number", "text", "size")
-    )
+def _bubble(text: Text) -> str:
+    about = f"{text.row}, to {text.number}; {text.size}"
     return _section(
-        f"The {why} text",
-        f"<div style='opacity:.75'>{row}, to {number}; {size}</div><div style='white-space:pre-wrap;overflow-wrap:"
-        f"anywhere;background:rgba(128,128,128,.12);border-radius:8px;padding:8px 12px;max-width:40em'>{words}</div>",
+        f"The {text.why} text",
+        f"<div style='opacity:.75'>{escape(about)}</div><div style='{_BUBBLE}'>{escape(text.text)}</div>",
     )
 
 
@@ -87,15 +88,14 @@ def _problems(facts: Facts) -> str:
         (f"<td style='{_NUMBER}'>{found.count:,}</td>", *map(_cell, (found.code, found.sentence, found.rows)))
         for found in facts.problems
     )
-    return _section(f"Rows that would not be sent ({ROWS_ARE_COUNTED})", _table(rows, head))
+    return _section(NOT_SENT, _table(rows, head))
 
 
 def _replaced(facts: Facts) -> str:
     if not facts.replaced:
         return ""
     items = "".join(f"<li>{escape(line)}</li>" for line in facts.replaced)
-    heading = "Typographic characters, made plain (smart_characters='keep' leaves them)"
-    return _section(heading, f"<ul style='margin:0'>{items}</ul>")
+    return _section(REPLACED, f"<ul style='margin:0'>{items}</ul>")
 
 
 def _section(heading: str, body: str) -> str:

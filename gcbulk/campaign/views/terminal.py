@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
-from gcbulk.campaign.views.facts import ROWS_ARE_COUNTED
+from gcbulk.campaign.views.facts import NOT_SENT, REPLACED, TO_LOOK_AT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import RenderableType
 
@@ -41,7 +41,7 @@ def show(facts: Facts, stream: TextIO) -> None:
     if stream.isatty():
         Console(file=stream, highlight=False, emoji=False).print(_page(facts))
     else:
-        print(plain_text(facts), file=stream)  # noqa: T201 - this is the place that prints
+        print(plain_text(facts), file=stream)
 
 
 def _page(facts: Facts) -> Group:
@@ -59,16 +59,16 @@ def _sections(facts: Facts) -> Iterator[RenderableType]:
         yield Words.assemble((f"The {text.why} text", "bold"), f" ({text.row}, to {text.number}; {text.size}):")
         yield Padding(Words(text.text), (0, 0, 0, 4))
     if facts.problems:
-        yield from ("", Words.assemble(("Rows that would not be sent", "bold"), f" ({ROWS_ARE_COUNTED})"))
+        yield from ("", Words(NOT_SENT, "bold"))
         yield _indented(
             (f"{problem.count:,}", Words.assemble((problem.code, "bold"), f"  ({problem.rows})\n{problem.sentence}"))
             for problem in facts.problems
         )
     if facts.replaced:
-        yield from ("", Words("Typographic characters, made plain (smart_characters=keep leaves them)", "bold"))
+        yield from ("", Words(REPLACED, "bold"))
         yield _indented(("-", Words(line)) for line in facts.replaced)
     if facts.remarks:
-        yield from ("", Words("Before you send", "bold"))
+        yield from ("", Words(TO_LOOK_AT, "bold"))
         yield _indented(
             (Words(*_STYLES[remark.severity]), Words(remark.sentence + f" ({remark.rows})" * bool(remark.rows)))
             for remark in facts.remarks
@@ -83,19 +83,19 @@ def _histogram(by_parts: dict[int, int]) -> Table:
     )
 
 
-def _table(rows: object) -> Table:
+def _table(rows: Iterable[tuple[RenderableType, RenderableType]]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for name, value in rows:  # type: ignore[attr-defined]
+    for name, value in rows:
         table.add_row(name, value)
     return table
 
 
-def _indented(rows: object) -> Padding:
+def _indented(rows: Iterable[tuple[RenderableType, RenderableType]]) -> Padding:
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    for name, value in rows:  # type: ignore[attr-defined]
+    for name, value in rows:
         table.add_row(name, value)
     return Padding(table, (0, 0, 0, 2))
