@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from gcbulk.errors import GcbulkError, InputError, JournalLostError, OptionError
+from gcbulk.errors import GcbulkError, InputError, JournalLostError, OptionError, QuietHoursError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -278,11 +278,11 @@ def send(
             click.echo(_summary_json(view))
         return
     with client_for(settings) as client:
-        if view.quiet and sys.stdin.isatty() and not settings.test_to:
-            settings = replace(settings, urgent=_ask(f"\n{view.quiet}\nIs it urgent?"))
         if not yes:
             _ask(_question(view, settings))
-        sent = send_plan(plan, recipients, settings, campaign=campaign, client=client)
+        sent = _unless_quiet(
+            settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
+        )
     if settings.test_to is not None:
         click.echo("\nOnly your own phone was texted: no file was written. To send, leave --test-to out.", err=True)
         outputs = _Outputs(None, None, byte_order_mark=False)
@@ -324,8 +324,11 @@ def resume(
     begun = begun_earlier(campaign, journal=settings.journal)
     if begun and not late and sys.stdin.isatty():
         late = click.confirm(f"Campaign {campaign!r} was begun on {begun}. Is it still true?", err=True)
-    sent = resume_campaign(
-        campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
+    sent = _unless_quiet(
+        settings,
+        lambda settings: resume_campaign(
+            campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
+        ),
     )
     _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
@@ -498,12 +501,22 @@ def _message_text(message: str | None, message_file: Path | None) -> str:
         raise OptionError(f"--message-file {message_file} cannot be read: {error.strerror}.") from None
 
 
-def _ask(question: str) -> bool:
+def _unless_quiet(settings: SendOptions, go: Callable[[SendOptions], Sent]) -> Sent:
+    """Send, or within quiet hours ask first; where there is nobody to ask, nothing is sent."""
+    try:
+        return go(settings)
+    except QuietHoursError as quiet:
+        if not sys.stdin.isatty():
+            raise
+        _ask(f"\n{quiet}\nIs it urgent?")
+        return go(replace(settings, urgent=True))
+
+
+def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise OptionError("There is no terminal to ask at. Add --yes to send without asking.")
     if not click.confirm(question, err=True):
         raise OptionError("Nothing was sent.")
-    return True
 
 
 def _question(view: Preview, settings: SendOptions) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import warnings
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np

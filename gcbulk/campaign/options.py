@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.schedule import QUIET_HOURS, check_ahead, quiet_hours, uk_moment
-from gcbulk.errors import OptionError
+from gcbulk.errors import OptionError, QuietHoursError
 
 if TYPE_CHECKING:
     import os
@@ -79,18 +79,13 @@ class SendOptions:
                 check_ahead(moment, at)
             except OptionError as error:
                 return error
-        return None if self.urgent else self.quiet(at, moment, reaches_people=reaches_people)
-
-    def quiet(self, at: datetime, moment: datetime | None, *, reaches_people: bool) -> OptionError | None:
-        """Why nothing is sent at this hour unless it is urgent; None where it is not within quiet hours."""
-        given = self.quiet_hours or (QUIET_HOURS if reaches_people else "off")
-        hours = quiet_hours(given)
-        if hours is None or not hours.holds(moment or at):
+        hours = quiet_hours(self.quiet_hours or (QUIET_HOURS if reaches_people else "off"))
+        if self.urgent or hours is None or not hours.holds(moment or at):
             return None
-        when = "It is" if moment is None else "send_at is"
-        return OptionError(
-            f"{when} {(moment or at).astimezone(LONDON):%H:%M} in the UK, within the quiet hours ({hours}). "
-            "Send later, schedule it with send_at= (--send-at), or, if it cannot wait, use urgent=True (--urgent)."
+        return QuietHoursError(
+            f"{'send_at' if moment else 'It'} is {(moment or at).astimezone(LONDON):%H:%M} in the UK, within the quiet "
+            f"hours ({hours}). Send later, schedule it with send_at= (--send-at), or, if it cannot wait, use "
+            "urgent=True (--urgent)."
         )
 
 

@@ -116,6 +116,8 @@ class Plan:
             column = frame[name].to_numpy(dtype=object).copy()
             column[list(held)] = values
             frame[name] = pd.array(column, dtype=_STR)
+        if self.texts.price is not None:
+            frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
 
     def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -63,11 +63,6 @@ class Preview:
         """Every row of the list, in its order, under its index, with what would be sent or why not."""
         return self.plan.frame
 
-    @property
-    def quiet(self) -> str:
-        """Why a send would refuse at this hour unless it is urgent; empty where it would not."""
-        return next((found.sentence for found in self.plan.findings if found.code == "quiet_hours"), "")
-
     def summary(self) -> dict[str, Any]:
         """Everything that is counted, as a dict.
 

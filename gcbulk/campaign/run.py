@@ -30,6 +30,7 @@ from gcbulk.errors import (
     JournalError,
     JournalLostError,
     OptionError,
+    QuietHoursError,
 )
 from gcbulk.messages.findings import Finding
 from gcbulk.messages.options import TextOptions
@@ -427,6 +428,7 @@ def _deliver(
 ) -> Sent:
     """Send what a run's campaign has left, and read back what came of every row."""
     journal, shape = run.journal, run.campaign.options
+    ahead = _still_ahead(run.campaign, schedule.now())
     run.recall()
     up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
     manner = Manner(
@@ -435,11 +437,13 @@ def _deliver(
         max_attempts=options.max_attempts,
         at_least_once=options.delivery == "at_least_once",
         sender=shape.get("sender"),
-        send_at=shape.get("send_at") if _still_ahead(run.campaign, schedule.now()) else None,
+        send_at=shape.get("send_at") if ahead else None,
         callback_url=options.callback_url,
         up_to=up_to,
     )
     left = journal.count_states(run.campaign, up_to=up_to)
+    if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
+        logger.warning("The time that campaign %r was scheduled for is past: it goes at once", run.campaign.name)
     to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
     with Progress(to_send, "Texts", enabled=options.progress) as bar:
         sender = Sender(run, client, manner, bar)

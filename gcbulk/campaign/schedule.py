@@ -74,7 +74,10 @@ def check_ahead(moment: datetime, at: datetime) -> None:
     """Raise OptionError unless a moment is ahead of `at`, and by no more than a year."""
     shown = f"{moment.astimezone(LONDON):%d/%m/%Y %H:%M} UK time"
     if moment <= at:
-        raise OptionError(f"send_at {shown} is past. Give a time that is to come, or leave it out to send now.")
+        raise OptionError(
+            f"send_at {shown} is past. Give a time that is to come, or leave it out to send now. "
+            "What was begun already goes on with resume."
+        )
     if moment - at > FURTHEST:
         raise OptionError(f"send_at {shown} is more than a year ahead. Give an earlier time.")
 

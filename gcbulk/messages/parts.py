@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gcbulk.messages.columns import CHUNK, STR, to_arrow, to_pandas
+from gcbulk.messages.columns import CHUNK, STR, chunks, to_arrow, to_pandas
 
 MAX_CHARACTERS = 918
 """The longest text the API takes, in characters (its documentation: 6 parts of 153)."""
@@ -75,13 +75,12 @@ def count_parts(texts: pd.Series[str], *, header_length: int = 0) -> pd.DataFram
     1    GSM-7      2    161
     2    UCS-2      1      8
     """
-    words = to_arrow(texts)
-    gsm = np.empty(len(words), dtype=bool)
-    parts, units = (np.empty(len(words), dtype="int64") for _ in range(2))
-    for start in range(0, len(words), CHUNK):
-        here = slice(start, start + CHUNK)
-        gsm[here], parts[here], units[here] = _count(composed(words[here]), header_length)
-    missing = pc.is_null(words).to_numpy(zero_copy_only=False)
+    missing = texts.isna().to_numpy()
+    gsm = np.empty(len(texts), dtype=bool)
+    parts, units = (np.empty(len(texts), dtype="int64") for _ in range(2))
+    for number, words in enumerate(chunks(texts)):
+        here = slice(number * CHUNK, number * CHUNK + len(words))
+        gsm[here], parts[here], units[here] = _count(composed(words), header_length)
     names = pa.array([_UCS2, _GSM], pa.large_string()).take(pa.array(gsm.astype("int8"), mask=missing))
     return pd.DataFrame({"Encoding": to_pandas(names, texts.index), "Parts": parts, "Units": units}, index=texts.index)
 
