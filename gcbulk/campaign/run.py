@@ -143,11 +143,9 @@ def _about_the_time(options: SendOptions, client: CommunicationsClient | None) -
     """What there is to say about the hour and the day at which texts would reach people."""
     at, moment = schedule.now(), options.scheduled()
     real = _reaches_people(options, client)
-    refused = options.refusal(at, moment, reaches_people=real)
-    if refused is not None:
-        yield Finding(
-            "quiet_hours" if options.quiet(at, moment, reaches_people=real) else "send_at", "stop", str(refused)
-        )
+    if (refused := options.refusal(at, moment, reaches_people=real)) is not None:
+        code = "quiet_hours" if isinstance(refused, QuietHoursError) else "send_at"
+        yield Finding(code, "stop", str(refused))
     day = (moment or at).astimezone(LONDON)
     if (real or moment is not None) and (holiday := schedule.bank_holiday(day.date())):
         yield Finding("bank_holiday", "warning", f"{day.day} {day:%B %Y} is a bank holiday: {holiday}.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Small words inside a name: "Jan van der Berg", "Rhys ap Gruffydd". At the start of a cell they are names themselves
 # ("De Souza", "Van"), but for those that only stand before another: "van der Berg", "de la Cruz".
 _PARTICLE: Final = re.compile(
-    r"af|al|ap|ab|bin|binti|bint|da|das|de|del|della|den|der|des|di|do|dos|du|el|ferch|ibn|la|le|los|och|of|"
+    r"af|al|and|ap|ab|bin|binti|bint|da|das|de|del|della|den|der|des|di|do|dos|du|el|ferch|ibn|la|le|los|och|of|"
     r"ten|ter|und|van|von|y|zu|zum|zur"
 )
 _BEFORE_OTHERS: Final = frozenset({"van", "von", "de"})

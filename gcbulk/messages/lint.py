@@ -68,12 +68,12 @@ def _stray_marks(batch: Batch, names: list[str], _options: TextOptions) -> Itera
     literal = _without_tokens("\n".join(batch.template.reading.words))
     texts = pc.replace_substring_regex(_texts(batch), _TOKEN, "")
     for mark, pattern in _STRAY.items():
-        in_message = re.search(pattern, literal) is not None
+        in_message = re.search(pattern, literal)
         rows = batch.sent & _matches(texts, pattern)
         if in_message:
             where = [match for match in _INSIDE.finditer(literal) if re.search(pattern, match[0])]
             offers = dict.fromkeys(filter(None, (_offer(match, names) for match in where)))
-            what = where[0][0] if where else mark
+            what = where[0][0] if where else in_message[0]
             yield Finding(
                 "stray_mark",
                 "warning",
