@@ -274,6 +274,7 @@ def send(
     view = preview_plan(plan, settings)
     view.show(sys.stderr)
     if dry_run:
+        settings.check_time()
         if as_json:
             click.echo(_summary_json(view))
         return

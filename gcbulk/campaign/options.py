@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from gcbulk.campaign.journal.days import LONDON
-from gcbulk.campaign.schedule import QUIET_HOURS, check_ahead, quiet_hours, uk_moment
+from gcbulk.campaign.schedule import QUIET_HOURS, check_ahead, now, quiet_hours, uk_moment
 from gcbulk.errors import OptionError, QuietHoursError
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ class SendOptions:
     def scheduled(self) -> datetime | None:
         """`send_at` as an aware UTC datetime; None where the texts go now."""
         return None if self.send_at is None else uk_moment(self.send_at)
+
+    def check_time(self) -> None:
+        """Raise OptionError where `send_at` is past, or more than a year ahead."""
+        if (moment := self.scheduled()) is not None:
+            check_ahead(moment, now())
 
     def refusal(self, at: datetime, moment: datetime | None, *, reaches_people: bool) -> OptionError | None:
         """Why nothing may be sent: a moment that cannot be scheduled, or quiet hours; None where it may.

@@ -107,8 +107,7 @@ def preview(
         header_length=header_length,
         price_per_part=price_per_part,
     )
-    if (moment := settings.scheduled()) is not None:
-        schedule.check_ahead(moment, schedule.now())
+    settings.check_time()
     plan = make_plan(
         recipients, message, number_column=number_column, international=international, opt_outs=opt_outs, texts=texts
     )
@@ -313,7 +312,7 @@ def send_plan(
             send_at=scheduled.timestamp() if scheduled else None,
             repeat=options.repeat,
             lease=_lease(api),
-            refusal=options.refusal(schedule.now(), scheduled, reaches_people=reaches_people(api.base_url)),
+            refusal=options.refusal(schedule.now(), scheduled, reaches_people=_reaches_people(options, api)),
         )
         with begun.run.alive():
             if begun.fresh:
@@ -396,7 +395,7 @@ def resume_campaign(
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, number_column=number_column)
         at = schedule.now()
-        refusal = options.refusal(at, _still_ahead(known, at), reaches_people=reaches_people(api.base_url))
+        refusal = options.refusal(at, _still_ahead(known, at), reaches_people=_reaches_people(options, api))
         if known.options.get(KIND) == TEST:
             refusal = None
         run = go_on(journal, known, lease=_lease(api), late=late, refusal=refusal)

@@ -35,14 +35,16 @@ def samples(plan: Plan, *, first: int = 1) -> list[Sample]:
         return []
     lengths = frame["Text"].iloc[ready].str.len().to_numpy()
     parts = frame["Parts"].to_numpy()[ready]
-    chosen = {
-        **dict(zip(_FIRST, ready[:first], strict=False)),
-        "longest": ready[int(np.argmax(lengths))],
-        "most expensive": ready[int(np.lexsort((-lengths, -parts))[0])],
-    }
+    chosen = (
+        *zip(_FIRST, ready[:first], strict=False),
+        ("longest", ready[int(np.argmax(lengths))]),
+        ("most expensive", ready[int(np.lexsort((-lengths, -parts))[0])]),
+    )
     by_text: dict[str, tuple[list[str], int]] = {}
-    for why, position in chosen.items():
-        by_text.setdefault(str(frame["Text"].iloc[position]), ([], int(position)))[0].append(why)
+    for why, position in chosen:
+        reasons, _ = by_text.setdefault(str(frame["Text"].iloc[position]), ([], int(position)))
+        if not (reasons and why in _FIRST):  # the second of the same texts is no news
+            reasons.append(why)
     return [Sample(tuple(why), position) for why, position in by_text.values()]
 
 
