@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         JournalError,
         JournalLostError,
         OptionError,
+        QuietHoursError,
         RecipientsError,
         TemplateError,
     )
@@ -51,6 +52,7 @@ _HOMES: Final[dict[str, str]] = {
     "JournalLostError": "gcbulk.errors",
     "OptionError": "gcbulk.errors",
     "Preview": "gcbulk.campaign.preview",
+    "QuietHoursError": "gcbulk.errors",
     "RecipientsError": "gcbulk.errors",
     "RecipientsSchema": "gcbulk.recipients.schema",
     "ResultsSchema": "gcbulk.recipients.schema",
@@ -85,6 +87,7 @@ __all__ = [
     "JournalLostError",
     "OptionError",
     "Preview",
+    "QuietHoursError",
     "RecipientsError",
     "RecipientsSchema",
     "ResultsSchema",

@@ -8,19 +8,21 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from gcbulk.errors import GcbulkError, InputError, JournalLostError, OptionError
+from gcbulk.errors import GcbulkError, InputError, JournalLostError, OptionError, QuietHoursError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pandas as pd
 
+    from gcbulk.campaign.options import SendOptions
+    from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.results import Summary
     from gcbulk.campaign.run import Sent
 
@@ -63,6 +65,32 @@ _recipients: Final = _stack(
 _message: Final = _stack(
     click.option("--message", metavar="TEXT", help="The text, with fields such as {{ forename }}."),
     click.option("--message-file", type=_PATH, metavar="FILE", help="A UTF-8 file with the text."),
+)
+_texts: Final = _stack(
+    click.option(
+        "--smart-characters",
+        type=click.Choice(["replace", "keep"]),
+        default="replace",
+        show_default=True,
+        help="Make curly quotes, dashes and the like plain, or keep them.",
+    ),
+    click.option("--max-parts", type=int, default=3, show_default=True, help="Warn of texts of more SMS parts."),
+    click.option("--header-length", type=int, default=0, help="Characters the platform puts before each text."),
+    click.option("--price-per-part", metavar="POUNDS", help="What one SMS part costs, such as 0.035."),
+)
+_when: Final = _stack(
+    click.option("--sender", metavar="NAME", help="Shown on the handset: 11 letters and digits, or a number."),
+    click.option("--send-at", metavar="TIME", help="Schedule, in UK time or with an offset: 2026-11-24T08:30."),
+    click.option("--limit", type=int, metavar="N", help="Only the first N; resume sends the rest."),
+    click.option("--test-to", metavar="NUMBER", help="Only try the texts, on your own phone."),
+)
+_quiet: Final = _stack(
+    click.option(
+        "--quiet-hours",
+        metavar="HOURS",
+        help="UK time when nobody is texted: 21:00-06:00 (the usual), or off.",
+    ),
+    click.option("--urgent", is_flag=True, help="Send in quiet hours all the same."),
 )
 _pace: Final = _stack(
     click.option("--concurrency", type=int, default=4, show_default=True, help="Calls at once."),
@@ -145,6 +173,10 @@ def validate(
 @_recipients
 @_message
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
+@click.option("--show-numbers", is_flag=True, help="Show numbers whole, not masked.")
+@_texts
+@_when
+@_quiet
 @click.option("--repeat", is_flag=True, help="As if what went already today were to go again.")
 @_journal
 def preview(
@@ -158,7 +190,7 @@ def preview(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Show what a send of FILE would do: counts, parts, the first texts, every problem. Nothing is sent."""
+    """Show what a send of FILE would do: counts, cost, the texts to read, every problem. Nothing is sent."""
     from gcbulk.campaign.run import preview as previewed
     from gcbulk.recipients.reading import read_recipients
 
@@ -171,7 +203,14 @@ def preview(
         opt_outs=opt_outs,
         **options,
     )
-    click.echo(json.dumps(view.summary()) if as_json else str(view))
+    if as_json:
+        click.echo(_summary_json(view))
+    else:
+        view.show()
+
+
+def _summary_json(view: Preview) -> str:
+    return json.dumps(view.summary(), default=str)  # pounds, exactly
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Show what would go, ask, send.")
@@ -185,8 +224,9 @@ def preview(
 @click.option("--repeat", is_flag=True, help="Send again what went already today.")
 @click.option("--chunk-size", type=int, default=20, show_default=True, help="Recipients a call.")
 @click.option("--share-identical", is_flag=True, help="One message object for all who get the same text.")
-@click.option("--sender", metavar="NAME", help="The sender's name shown on the handset.")
-@click.option("--send-at", metavar="TIME", help="Schedule: 2026-11-24T08:30+00:00.")
+@_texts
+@_when
+@_quiet
 @click.option("--callback-url", metavar="URL", help="Where delivery news goes.")
 @_pace
 @_journal
@@ -205,6 +245,10 @@ def send(
     yes: bool,
     dry_run: bool,
     campaign: str | None,
+    smart_characters: Any,
+    max_parts: int,
+    header_length: int,
+    price_per_part: str | None,
     **options: Any,
 ) -> None:
     """Text everybody in FILE: show what would go, ask, send, and say what came of every row."""
@@ -212,22 +256,37 @@ def send(
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
     from gcbulk.campaign.run import client_for, preview_plan, send_plan
+    from gcbulk.messages.options import TextOptions
     from gcbulk.recipients.reading import read_recipients
 
     settings = SendOptions(**options)
     text = _message_text(message, message_file)
+    texts = TextOptions(
+        smart_characters=smart_characters,
+        max_parts=max_parts,
+        header_length=header_length,
+        price_per_part=price_per_part,
+    )
     recipients = read_recipients(file)
-    plan = make_plan(recipients, text, number_column=number_column, international=international, opt_outs=opt_outs)
+    plan = make_plan(
+        recipients, text, number_column=number_column, international=international, opt_outs=opt_outs, texts=texts
+    )
     view = preview_plan(plan, settings)
-    click.echo(str(view), err=True)
+    view.show(sys.stderr)
     if dry_run:
+        settings.check_time()
         if as_json:
-            click.echo(json.dumps(view.summary()))
+            click.echo(_summary_json(view))
         return
     with client_for(settings) as client:
         if not yes:
-            _ask(f"\nSend these {view.summary()['texts']} texts?")
-        sent = send_plan(plan, recipients, settings, campaign=campaign, client=client)
+            _ask(_question(view, settings))
+        sent = _unless_quiet(
+            settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
+        )
+    if settings.test_to is not None:
+        click.echo("\nOnly your own phone was texted: no file was written. To send, leave --test-to out.", err=True)
+        outputs = _Outputs(None, None, byte_order_mark=False)
     _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
@@ -239,6 +298,7 @@ def send(
 @click.option("--late", is_flag=True, help="Go on although the campaign was begun on an earlier day.")
 @_output
 @_pace
+@_quiet
 @_journal
 def resume(
     campaign: str,
@@ -265,8 +325,11 @@ def resume(
     begun = begun_earlier(campaign, journal=settings.journal)
     if begun and not late and sys.stdin.isatty():
         late = click.confirm(f"Campaign {campaign!r} was begun on {begun}. Is it still true?", err=True)
-    sent = resume_campaign(
-        campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
+    sent = _unless_quiet(
+        settings,
+        lambda settings: resume_campaign(
+            campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
+        ),
     )
     _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
@@ -438,11 +501,28 @@ def _message_text(message: str | None, message_file: Path | None) -> str:
         raise OptionError(f"--message-file {message_file} cannot be read: {error.strerror}.") from None
 
 
+def _unless_quiet(settings: SendOptions, go: Callable[[SendOptions], Sent]) -> Sent:
+    """Send, or within quiet hours ask first; where there is nobody to ask, nothing is sent."""
+    try:
+        return go(settings)
+    except QuietHoursError as quiet:
+        if not sys.stdin.isatty():
+            raise
+        _ask(f"\n{quiet}\nIs it urgent?")
+        return go(replace(settings, urgent=True))
+
+
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise OptionError("There is no terminal to ask at. Add --yes to send without asking.")
     if not click.confirm(question, err=True):
         raise OptionError("Nothing was sent.")
+
+
+def _question(view: Preview, settings: SendOptions) -> str:
+    if settings.test_to is not None:
+        return f"\nSend these texts to {settings.test_to}, and to nobody else?"
+    return f"\nSend these {view.summary()['texts']} texts?"
 
 
 @dataclass(frozen=True, slots=True)

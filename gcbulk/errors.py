@@ -5,6 +5,7 @@ GcbulkError
 │   ├── RecipientsError                 a file or DataFrame that cannot be used
 │   ├── TemplateError                   a message text that cannot be used
 │   └── OptionError                     an option, setting or address that cannot be used
+│       └── QuietHoursError             nobody is texted at this hour unless it is urgent
 ├── CredentialsError                    no customer id or API key was found
 ├── JournalError                        the journal cannot be opened, read or written
 │   ├── CampaignError                   this campaign cannot be begun, continued or found
@@ -43,6 +44,10 @@ class TemplateError(InputError):
 
 class OptionError(InputError):
     """Raised when an option or setting has a value that cannot be used."""
+
+
+class QuietHoursError(OptionError):
+    """Raised before anything is sent within quiet hours, where nobody said that it is urgent."""
 
 
 class CredentialsError(GcbulkError):

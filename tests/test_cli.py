@@ -21,6 +21,7 @@ import warnings
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ import gcbulk
 from gcbulk import cli
 from gcbulk.api import retry
 from gcbulk.campaign import plan as plan_module
+from gcbulk.campaign import run as run_module
+from gcbulk.campaign import schedule
 from gcbulk.campaign.journal import memory, opening
 from gcbulk.sandbox import Sandbox
 
@@ -279,7 +282,25 @@ BAD = {
     "--calls-per-second 0": Bad("calls_per_second.*0", ("--calls-per-second", "0")),
     "--delivery otherwise": Bad("--delivery.*at_most_once", ("--delivery", "exactly_once")),
     "--send-at in words": Bad("send_at.*'tomorrow'", ("--send-at", "tomorrow")),
-    "--send-at without zone": Bad("send_at needs its offset", ("--send-at", "2026-11-24T08:30")),
+    "--send-at in the past": Bad("send_at 24/11/2020 08:30 UK time is past", ("--send-at", "2020-11-24T08:30")),
+    "--send-at too far ahead": Bad("is more than a year ahead", ("--send-at", "2099-11-24T08:30")),
+    "--send-at skipped by the clocks": Bad(r"02:30\+01:00 \(02:30 BST\)", ("--send-at", "2027-03-28T01:30")),
+    "--send-at in the past, tried": Bad("is past", ("--send-at", "2020-11-24T08:30", "--dry-run")),
+    "--sender with an apostrophe": Bad("sender must be up to 11 letters.*St Mary's", ("--sender", "St Mary's")),
+    "--quiet-hours in words": Bad("quiet_hours must be two times.*night", ("--quiet-hours", "night")),
+    "--limit 0": Bad("limit.*0", ("--limit", "0")),
+    "--test-to a landline": Bad("test_to cannot be texted", ("--test-to", "020 7946 0123")),
+    "--price-per-part below zero": Bad("price_per_part must be pounds.*-0.01", ("--price-per-part", "-0.01")),
+    "--header-length below zero": Bad("header_length.*-1", ("--header-length", "-1")),
+    "--max-parts 0": Bad("max_parts.*0", ("--max-parts", "0")),
+    "a filter that is none": Bad(
+        "Line 1, column 6: .*no filter 'shout'", message=("--message", "Dear {{ name|shout }}")
+    ),
+    "a tag that is not closed": Bad("Line 2, column 4: .*not closed", message=("--message", "Hi\nxx {{ name")),
+    "a loop": Bad("no tag {% for %}", message=("--message", "{% for x in name %}{{ x }}{% endfor %}")),
+    "a call": Bad("a message cannot have a call", message=("--message", "{{ name() }}")),
+    "a multiplication": Bad("cannot have arithmetic", message=("--message", "{{ 'a' * 10**8 }}")),
+    "a control character": Bad(r"Line 1, column 3: .*U\+0007", message=("--message", "Hi\x07 {{ name }}")),
     "no such option": Bad("No such option.*--massage", ("--massage", "x")),
     "no terminal": Bad("no terminal to ask at. Add --yes", ("--concurrency", "2")),
     "--journal a folder": Bad("journal .*folder is a folder", ("--journal", "folder", "--yes")),
@@ -462,6 +483,60 @@ def test_at_a_terminal_it_asks(
     assert len(platform.calls) == calls
     assert (people.parent / "results.csv").exists() == home.exists() == bool(calls)
     assert ("othing was sent." in ended.err) == (calls == 0)
+
+
+@pytest.fixture
+def night(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A night at which the sandbox counts as the platform itself."""
+    monkeypatch.setattr(schedule, "now", lambda: datetime(2026, 11, 24, 22, 10, tzinfo=UTC))
+    monkeypatch.setattr(run_module, "reaches_people", lambda _url: True)
+
+
+@pytest.mark.usefixtures("night")
+@pytest.mark.parametrize(("typed", "code", "calls"), [("y\ny\n", 0, 1), ("y\nn\n", 2, 0), ("n\n", 2, 0)])
+def test_within_quiet_hours_it_asks_once_more(
+    typed: str, code: int, calls: int, run: Any, platform: Sandbox, people: Path
+) -> None:
+    ended = run("send", people, "--message", MESSAGE, typed=typed)
+    assert ended.code == code
+    assert ("Is it urgent?" in ended.err) == (typed != "n\n")
+    assert len(platform.calls) == calls
+    assert run("campaigns").out.startswith("There are no campaigns") == (not calls)
+
+
+@pytest.mark.usefixtures("night")
+def test_within_quiet_hours_nothing_goes_by_itself(run: Any, platform: Sandbox, people: Path) -> None:
+    command = ("send", people, "--message", MESSAGE, "--yes", "--campaign", "snow")
+    refused = run(*command)
+    assert refused.code == 2
+    assert "It is 22:10 in the UK, within the quiet hours (21:00 to 06:00)." in refused.complaint
+    assert "STOP It is 22:10" in refused.err
+    assert platform.calls == []
+    assert run(*command, "--sandbox").code == 0
+    assert run(*command, "--limit", "1", "--urgent").code == 3
+    assert run("resume", "snow").code == 2
+    assert run("resume", "snow", typed="y\n").code == 0
+    assert len(platform.queued) == 2
+
+
+def test_a_test_goes_to_one_s_own_phone_and_writes_no_file(run: Any, platform: Sandbox, people: Path) -> None:
+    options = ("--message", MESSAGE, "--test-to", "07700 900555", "--out", "results.csv", "--not-told", "phone.csv")
+    ended = run("send", people, *options, "--json", typed="y\n")
+    assert ended.code == 0
+    assert "Send these texts to 07700 900555, and to nobody else?" in ended.err
+    assert "Only your own phone was texted" in ended.err
+    assert ended.data["statuses"] == {"accepted": 1}
+    assert {entry.recipient for entry in platform.queued} == {"+447700900555"}
+    assert sorted(path.name for path in people.parent.iterdir()) == ["home", "people.csv"]
+    assert run("send", people, "--message", MESSAGE, "--yes").code == 0
+    assert len(platform.queued) == 3
+
+
+def test_a_limit_holds_the_rest_back(run: Any, platform: Sandbox, people: Path) -> None:
+    ended = run("send", people, "--message", MESSAGE, "--yes", "--limit", "1", "--campaign", "snow", "--json")
+    assert (ended.code, ended.data["error_codes"]) == (3, {"HELD_BACK": 1})
+    assert run("resume", "snow").code == 0
+    assert len(platform.queued) == 2
 
 
 # -- exit codes
@@ -746,6 +821,10 @@ def test_preview_and_validate_need_no_credentials_and_send_nothing(run: Any, peo
     assert (seen.code, seen.err) == (0, "")
     assert "Sends 2 texts (2 SMS parts) to 2 numbers." in seen.out
     assert "Dear Parent 1" in seen.out
+    assert "\x1b[" not in seen.out  # no colours where nobody sees them
+    counted = run("preview", people, "--message", "Dear {{ name }}", "--price-per-part", "0.035", "--json").data
+    assert (counted["cost"], counted["parts_histogram"]) == ("0.070", {"1": 2})
+    assert "+447700900100" in run("preview", people, "--message", "Dear {{ name }}", "--show-numbers").out
     checked = run("validate", people)
     assert (checked.code, checked.err) == (0, "")
     assert "2 of 2 rows can be texted; 0 numbers were mended." in checked.out
@@ -1164,7 +1243,7 @@ def test_every_cell_of_the_input_is_in_the_results(
     assert ended.code == 0
     assert keeps_the_input(tmp_path / "results.csv", ROWS)
     texts = {entry.text for entry in platform.queued}
-    assert texts == {"Dear Zoë O’Neill, 007", "Dear NA, NULL", "Dear Søren, =1+1"}
+    assert texts == {"Dear Zoë O'Neill, 007", "Dear NA, NULL", "Dear Søren, =1+1"}
     has_mark = (tmp_path / "results.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     assert has_mark == (encoding != "utf-8")
 
@@ -1182,7 +1261,7 @@ def test_a_cell_of_several_lines_is_kept(end: str, run: Any, platform: Sandbox, 
 def test_a_message_file_is_the_text_itself(run: Any, platform: Sandbox, people: Path) -> None:
     (people.parent / "text.txt").write_bytes("\ufeffDear {{ name }},\r\nschool is closed – sorry.\r\n".encode())
     assert run("send", people, "--message-file", "text.txt", "--yes").code == 0
-    assert platform.queued[0].text.splitlines() == ["Dear Parent 0,", "school is closed – sorry."]
+    assert platform.queued[0].text.splitlines() == ["Dear Parent 0,", "school is closed - sorry."]
 
 
 # -- nothing secret is shown

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gcbulk
@@ -45,6 +45,7 @@ def test_rows_that_are_not_sent_have_no_call_text_or_reference() -> None:
 
 
 @given(words=st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), chunk=st.integers(1, 7))
+@settings(deadline=None, derandomize=True)
 def test_shared_messages_hold_one_text_and_never_cross_calls(words: list[str], chunk: int) -> None:
     planned = rows(make_plan(people(words), "{{ word }}"), chunk_size=chunk, share_identical=True)
     by_ref: dict[str, set[tuple[str, int]]] = {}

@@ -75,6 +75,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def reaches_people(base_url: str) -> bool:
+    """Whether texts sent to an API address can reach anybody: on this machine there is only ever a stand-in.
+
+    >>> reaches_people("https://m5api.groupcall.com"), reaches_people("http://127.0.0.1:8000")
+    (True, False)
+    """
+    return not is_loopback(urlsplit(base_url).hostname or "")
+
+
 def resolve_base_url(base_url: str | None = None) -> str:
     """The API's address: the argument, GCBULK_BASE_URL, or production.
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from gcbulk.errors import OptionError
+from gcbulk.campaign.journal.days import LONDON
+from gcbulk.campaign.schedule import QUIET_HOURS, check_ahead, now, quiet_hours, uk_moment
+from gcbulk.errors import OptionError, QuietHoursError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
+    from datetime import datetime
 
 Delivery = Literal["at_most_once", "at_least_once"]
 DELIVERIES: Final[tuple[Delivery, ...]] = ("at_most_once", "at_least_once")
@@ -34,10 +38,16 @@ class SendOptions:
     sender: str | None = None
     send_at: datetime | str | None = None
     callback_url: str | None = None
+    quiet_hours: str | Sequence[str] | None = None  # None: the usual ones, for calls that reach people
+    urgent: bool = False
+    limit: int | None = None
+    test_to: str | None = None
 
     def __post_init__(self) -> None:
-        for name, most in (("chunk_size", 10_000), ("concurrency", 64), ("max_attempts", 100)):
+        for name, most in (("chunk_size", 10_000), ("concurrency", 64), ("max_attempts", 100), ("limit", 10_000_000)):
             value = getattr(self, name)
+            if value is None and name == "limit":
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
                 raise OptionError(f"{name} must be a whole number from 1 to {most}, not {value!r}.")
         for name in ("timeout", "calls_per_second"):
@@ -48,20 +58,52 @@ class SendOptions:
                 raise OptionError(f"{name} must be a number above 0, not {value!r}.")
         if self.delivery not in DELIVERIES:
             raise OptionError(f"delivery must be {' or '.join(map(repr, DELIVERIES))}, not {self.delivery!r}.")
+        if self.sender is not None:
+            check_sender(self.sender)
+        if self.quiet_hours is not None:
+            quiet_hours(self.quiet_hours)
         self.scheduled()
 
     def scheduled(self) -> datetime | None:
         """`send_at` as an aware UTC datetime; None where the texts go now."""
-        if self.send_at is None:
-            return None
-        moment = self.send_at
-        if isinstance(moment, str):
+        return None if self.send_at is None else uk_moment(self.send_at)
+
+    def check_time(self) -> None:
+        """Raise OptionError where `send_at` is past, or more than a year ahead."""
+        if (moment := self.scheduled()) is not None:
+            check_ahead(moment, now())
+
+    def refusal(self, at: datetime, moment: datetime | None, *, reaches_people: bool) -> OptionError | None:
+        """Why nothing may be sent: a moment that cannot be scheduled, or quiet hours; None where it may.
+
+        `moment` is when the texts would reach people, None for now, which is `at`. The usual quiet hours are kept
+        where calls reach people; hours that were asked for are kept everywhere, a try-out included.
+        """
+        if moment is not None:
             try:
-                moment = datetime.fromisoformat(moment.strip())
-            except ValueError:
-                raise OptionError(
-                    f"send_at must be a time such as 2026-11-24T08:30+00:00, not {self.send_at!r}."
-                ) from None
-        if moment.tzinfo is None:
-            raise OptionError("send_at needs its offset from UTC, such as 2026-11-24T08:30+00:00.")
-        return moment.astimezone(UTC)
+                check_ahead(moment, at)
+            except OptionError as error:
+                return error
+        hours = quiet_hours(self.quiet_hours or (QUIET_HOURS if reaches_people else "off"))
+        if self.urgent or hours is None or not hours.holds(moment or at):
+            return None
+        return QuietHoursError(
+            f"{'send_at' if moment else 'It'} is {(moment or at).astimezone(LONDON):%H:%M} in the UK, within the quiet "
+            f"hours ({hours}). Send later, schedule it with send_at= (--send-at), or, if it cannot wait, use "
+            "urgent=True (--urgent)."
+        )
+
+
+_SENDER: Final = re.compile(r"(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,11}|\+?[0-9]{3,15}")
+
+
+def check_sender(sender: str) -> None:
+    """Raise OptionError unless handsets can show the sender: up to 11 letters and digits, or a number.
+
+    Letters without accents, and no spaces or signs: the networks drop or refuse the rest (3GPP TS 23.040, 9.1.2.5,
+    leaves an alphanumeric address eleven characters).
+    """
+    if not isinstance(sender, str) or not _SENDER.fullmatch(sender):
+        raise OptionError(
+            f"sender must be up to 11 letters (A to Z) and digits, such as OakSchool, or a number, not {sender!r}."
+        )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.messages.findings import Batch
+from gcbulk.messages.lint import lint
+from gcbulk.messages.options import TextOptions
 from gcbulk.messages.parts import count_parts
+from gcbulk.messages.savings import savings
 from gcbulk.messages.template import Template
 from gcbulk.recipients.columns import own_columns, row_name
 from gcbulk.recipients.schema import validate
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
     from gcbulk.campaign.journal import Held
+    from gcbulk.messages.findings import Finding
     from gcbulk.recipients.optouts import OptOuts
 
 _STR: Final = "str"
@@ -27,12 +33,19 @@ _STR: Final = "str"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a campaign is to do. `frame` holds the user's columns, the annotations, and `Text`.
+    """What a campaign is to do. `frame` holds the user's columns, the annotations, `Text`, and `Cost` with a price.
 
-    `frame` has the index and row order of the input; Status is `ready` where a row is to be sent.
+    `frame` has the index and row order of the input; Status is `ready` where a row is to be sent. `findings` are what
+    the lint and the savings found; `replaced` counts the texts in which each typographic character was made plain.
+    A trial goes to the sender's own phone: no text of it counts as sent to anybody.
     """
 
     frame: pd.DataFrame
+    encodings: pd.Series[str] = field(default_factory=lambda: pd.Series(dtype=_STR))
+    findings: tuple[Finding, ...] = ()
+    replaced: Mapping[str, int] = field(default_factory=dict)
+    texts: TextOptions = TextOptions()  # noqa: RUF009 - frozen
+    trial: bool = False
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -78,7 +91,7 @@ class Plan:
                     "text": text if sendable else None,
                     "parts": parts if sendable else None,
                     "client_ref": refs[messages[position]] if sendable else None,
-                    "content_key": _content_key(seed, address, text) if sendable else None,
+                    "content_key": _content_key(seed, address, text) if sendable and not self.trial else None,
                     "state": state,
                     "error_code": code,
                     "error_detail": detail,
@@ -103,7 +116,9 @@ class Plan:
             column = frame[name].to_numpy(dtype=object).copy()
             column[list(held)] = values
             frame[name] = pd.array(column, dtype=_STR)
-        return Plan(frame)
+        if self.texts.price is not None:
+            frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
+        return replace(self, frame=frame)
 
     def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
@@ -131,6 +146,7 @@ def make_plan(
     number_column: Hashable | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    texts: TextOptions = TextOptions(),  # noqa: B008 - frozen
 ) -> Plan:
     """Validate the recipients, render the message for each, and leave out what must not be sent.
 
@@ -139,9 +155,12 @@ def make_plan(
     template = Template(message)
     fields = own_columns(recipients)
     template.check(fields.columns)
+    template.check_characters(texts)
     frame = validate(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
-    rendered = template.render(fields)
+    cells = template.cells(fields)
+    written = template.write(cells, texts)
+    rendered = written.frame
     text = rendered["Text"].to_numpy(dtype=object)
     broken = ready & rendered["ErrorCode"].notna().to_numpy(dtype=bool)
     status = frame["Status"].to_numpy(dtype=object).copy()
@@ -161,10 +180,40 @@ def make_plan(
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
-    frame["Text"] = pd.array(text, dtype=_STR)
-    sent = pd.Series(text, dtype=_STR).where(status == Status.READY.value)
-    frame["Parts"] = count_parts(sent)["Parts"].to_numpy()
-    return Plan(frame)
+    sent = status == Status.READY.value
+    counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
+    batch = Batch(template, cells, written, counts, frame["SentTo"].reset_index(drop=True), sent)
+    frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts)
+    found = (*lint(batch, fields.columns, texts), *savings(batch, texts))
+    return Plan(frame, counts["Encoding"], found, _replaced(written.replaced[sent]), texts)
+
+
+def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int], options: TextOptions) -> pd.DataFrame:
+    """The frame with the columns that only a plan has; a user's own of the same name is kept as `<name>_input`."""
+    added: dict[str, Any] = {"Text": text.to_numpy(dtype=object)}
+    if options.price is not None:
+        costs = [options.price * n for n in range(int(parts.max()) + 1)] if len(parts) else []
+        added["Cost"] = [costs[n] if n else None for n in parts]
+    labels = list(frame.columns)
+    for name in added:
+        while name in labels:
+            labels[labels.index(name)] = next(
+                kept for kept in (f"{name}{'_input' * n}" for n in range(1, len(labels) + 2)) if kept not in labels
+            )
+    frame.columns = pd.Index(labels, name=frame.columns.name, tupleize_cols=False)
+    for name, values in added.items():
+        frame[name] = pd.array(values, dtype=_STR) if name == "Text" else pd.Series(values, frame.index, dtype=object)
+    frame["Parts"] = parts.to_numpy()
+    return frame
+
+
+def _replaced(characters: pd.Series[str]) -> dict[str, int]:
+    """In how many texts each character was replaced, the most frequent first."""
+    by_set = characters[characters.fillna("") != ""].value_counts()
+    counts: Counter[str] = Counter()
+    for together, n in by_set.items():
+        counts.update(dict.fromkeys(str(together), int(n)))
+    return dict(counts.most_common())
 
 
 def _repeated(

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, TextIO
 
-from gcbulk.codes import SENTENCES, ErrorCode, Status
-from gcbulk.recipients.columns import row_name
+from gcbulk.campaign.views import facts
+from gcbulk.campaign.views.facts import mask_number
+from gcbulk.codes import Status
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
-FIRST_TEXTS: Final = 3
-EXAMPLE_ROWS: Final = 3
+    from gcbulk.campaign.plan import Plan
 
-
-def mask_number(number: str) -> str:
-    """A number with its middle hidden, for screens that others may see.
-
-    >>> mask_number("+447700900123")
-    '+44 7700 •••123'
-    """
-    return (
-        f"{number[:3]} {number[3:7]} •••{number[-3:]}" if number.startswith("+44") else f"{number[:4]} •••{number[-2:]}"
-    )
+__all__ = ["Preview", "check_report", "check_summary", "mask_number"]
 
 
 def check_summary(checked: pd.DataFrame) -> dict[str, Any]:
     """Counts of a validated frame: rows, rows by status and by error code, numbers mended."""
-    return {
-        "rows": len(checked),
-        "statuses": {str(name): int(n) for name, n in checked["Status"].value_counts().items()},
-        "error_codes": {str(name): int(n) for name, n in checked["ErrorCode"].value_counts().items()},
-        "repaired": int(checked["Repair"].notna().sum()),
-    }
+    return facts.count_rows(checked)
 
 
 def check_report(checked: pd.DataFrame) -> str:
@@ -51,91 +39,61 @@ def check_report(checked: pd.DataFrame) -> str:
     )
 
 
-def _problems(frame: pd.DataFrame) -> list[tuple[str, int, str, list[str]]]:
-    """For each reason why rows are not sent: code, how many, what it means, the first such rows."""
-    found = []
-    for code, n in check_summary(frame)["error_codes"].items():
-        positions = (frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0][:EXAMPLE_ROWS]
-        found.append((code, n, SENTENCES[ErrorCode(code)], [row_name(frame.index, row) for row in positions]))
-    return found
-
-
 def _problem_lines(frame: pd.DataFrame) -> list[str]:
     lines = []
-    for code, n, sentence, rows in _problems(frame):
-        more = ", ..." if n > len(rows) else ""
-        lines += [f"  {n:>5}  {code}  ({', '.join(rows)}{more})", f"         {sentence}"]
+    for problem in facts.problems(frame):
+        lines += [f"  {problem.count:>5}  {problem.code}  ({problem.rows})", f"         {problem.sentence}"]
     return lines
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Preview:
-    """What a send would do. `frame` is row by row: the user's columns, the annotations, and `Text`.
+    """What a send would do. `frame` is row by row: the user's columns, the annotations, `Text`, and `Cost`.
 
-    In a notebook it shows itself; `str(preview)` is the same for a terminal; `summary()` is a dict.
+    In a notebook it shows itself; `str(preview)` is the same as plain text; `show()` lays it out for a terminal.
+    Numbers are masked unless `show_numbers`.
     """
 
-    frame: pd.DataFrame
+    plan: Plan
+    send_at: datetime | None = None
+    show_numbers: bool = False
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every row of the list, in its order, under its index, with what would be sent or why not."""
+        return self.plan.frame
 
     def summary(self) -> dict[str, Any]:
-        """Counts: rows, texts to send, recipients, SMS parts, rows by status and by error code."""
-        ready = self.frame[self.frame["Status"] == Status.READY.value]
-        return {
-            **check_summary(self.frame),
-            "texts": len(ready),
-            "numbers": int(ready["SentTo"].nunique()),
-            "parts": int(ready["Parts"].sum()),
-        }
+        """Everything that is counted, as a dict.
 
-    def first_texts(self) -> list[tuple[str, str, int]]:
-        """The first texts that would go: masked number, text, parts."""
-        ready = self.frame[self.frame["Status"] == Status.READY.value].head(FIRST_TEXTS)
-        columns = zip(ready["SentTo"], ready["Text"], ready["Parts"], strict=True)
-        return [(mask_number(number), text, int(parts)) for number, text, parts in columns]
+        rows, statuses, error_codes, repaired: as of `validate`. texts, numbers, parts (int): what would go.
+        parts_histogram (texts by parts), encodings (texts by alphabet), price_per_part and cost (Decimal, pounds;
+        None where no price was given), send_at (ISO 8601, UTC), replaced_characters (texts by character), findings:
+        a list of dicts with code, severity ("stop", "warning", "note"), sentence, and rows (positions, from 0).
+        """
+        return facts.summary(self.plan, self.send_at)
+
+    def show(self, stream: TextIO | None = None) -> None:
+        """Print the preview, to stdout or another stream: laid out at a terminal, plain in a file or a pipe."""
+        from gcbulk.campaign.views.terminal import show
+
+        show(self._facts(self.show_numbers), stream or sys.stdout)
 
     def __str__(self) -> str:
-        counts = self.summary()
-        lines = [_in_one_sentence(counts), ""]
-        for number, text, parts in self.first_texts():
-            lines += [f"  to {number} ({parts} part{'s' * (parts != 1)}):", *_indented(text)]
-        problems = _problem_lines(self.frame)
-        if problems:
-            lines += ["", "Rows that would not be sent (row 1 is the first below the header):", *problems]
-        return "\n".join(lines)
+        from gcbulk.campaign.views.terminal import plain_text
+
+        return plain_text(self._facts(self.show_numbers))
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return self.to_html()
 
-    def to_html(self) -> str:
-        """The preview as a piece of HTML, every value escaped, numbers masked."""
-        texts = "".join(
-            f"<li><b>{escape(number)}</b> ({parts} part{'s' * (parts != 1)})<br>"
-            f"<span style='white-space:pre-wrap'>{escape(text)}</span></li>"
-            for number, text, parts in self.first_texts()
-        )
-        rows = "".join(
-            f"<tr><td style='text-align:right'>{n}</td><td>{escape(code)}</td><td style='text-align:left'>"
-            f"{escape(sentence)}</td><td style='text-align:left'>{escape(', '.join(names))}"
-            f"{', …' * (n > len(names))}</td></tr>"
-            for code, n, sentence, names in _problems(self.frame)
-        )
-        table = (
-            "<table><thead><tr><th>Rows</th><th>Reason</th><th>What it means</th><th>Such as</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
-        return (
-            f"<div class='gcb-preview'><p><b>{escape(_in_one_sentence(self.summary()))}</b></p>"
-            f"<ul>{texts}</ul>{table * bool(rows)}</div>"
-        )
+    def to_html(self, *, show_numbers: bool | None = None) -> str:
+        """The preview as a piece of HTML, every value escaped; `show_numbers` overrides what the preview was given."""
+        from gcbulk.campaign.views.page import to_html
 
+        return to_html(self._facts(self.show_numbers if show_numbers is None else show_numbers))
 
-def _in_one_sentence(counts: dict[str, Any]) -> str:
-    left_out = counts["rows"] - counts["texts"]
-    rest = f" {left_out} of the {counts['rows']} rows would not be sent." if left_out else ""
-    return f"Sends {counts['texts']} texts ({counts['parts']} SMS parts) to {counts['numbers']} numbers.{rest}"
-
-
-def _indented(text: str) -> list[str]:
-    return [f"      {line}" for line in text.splitlines()]
+    def _facts(self, show_numbers: bool) -> facts.Facts:
+        return facts.facts(self.plan, self.send_at, show_numbers=show_numbers)

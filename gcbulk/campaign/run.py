@@ -7,15 +7,20 @@ import time
 import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from gcbulk.api.client import CommunicationsClient
+from gcbulk.api.credentials import reaches_people, resolve_base_url
 from gcbulk.campaign import journal as journals
-from gcbulk.campaign.journal import Identity, Journal, begin, go_on, told
+from gcbulk.campaign import schedule
+from gcbulk.campaign.journal import KIND, Held, Identity, Journal, begin, go_on, told
+from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import Plan, make_plan
 from gcbulk.campaign.preview import Preview
 from gcbulk.campaign.results import NOT_TOLD, Summary, check_same_list, results_frame, summarise
+from gcbulk.campaign.samples import own_number, trial
 from gcbulk.campaign.sending import Manner, RunReport, Sender
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import (
@@ -25,24 +30,30 @@ from gcbulk.errors import (
     JournalError,
     JournalLostError,
     OptionError,
+    QuietHoursError,
 )
+from gcbulk.messages.findings import Finding
+from gcbulk.messages.options import TextOptions
 from gcbulk.progress import Progress
 from gcbulk.recipients.optouts import opt_out_numbers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Iterator
-    from datetime import datetime
+    from collections.abc import Hashable, Iterator, Sequence
+    from decimal import Decimal
 
     import pandas as pd
 
-    from gcbulk.campaign.journal import Campaign, Held, Run
+    from gcbulk.campaign.journal import Campaign, Run
     from gcbulk.campaign.options import Delivery
+    from gcbulk.messages.options import SmartCharacters
     from gcbulk.recipients.optouts import OptOuts
 
 logger = logging.getLogger("gcbulk")
 
 CHANNEL: Final = "sms"
+TEST: Final = "test"
+"""The kind of a campaign that goes to the sender's own phone."""
 PRODUCTION: Final = "https://m5api.groupcall.com"
 DRAMA_PREFIX: Final = "+447700900"
 OTHER_RUNS_POLL: Final = 0.2
@@ -69,13 +80,19 @@ def preview(
     number_column: Hashable | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    smart_characters: SmartCharacters = "replace",
+    max_parts: int = 3,
+    header_length: int = 0,
+    price_per_part: Decimal | str | float | None = None,
+    show_numbers: bool = False,
     **options: Any,
 ) -> Preview:
-    """What a send with the same options would do, without sending: counts, parts, the first texts, every problem.
+    """What a send with the same options would do, without sending: counts, cost, the texts to read, every problem.
 
     `recipients` is any DataFrame with a column of numbers; `message` a text with merge fields. Where the
     journal and the customer are known, rows that went already are told too. The result shows itself in a
-    notebook or terminal; its `.frame` has the user's columns, the annotations, and `Text`.
+    notebook or terminal, numbers masked unless `show_numbers`; its `.frame` has the user's columns, the annotations,
+    `Text`, and with `price_per_part` (pounds) `Cost`, a Decimal for each row. `.summary()` is a dict.
     Raises RecipientsError, TemplateError or OptionError as `send_sms` would.
 
     >>> import pandas as pd
@@ -84,12 +101,26 @@ def preview(
     ['Dear Ann']
     """
     settings = SendOptions(**options)
-    plan = make_plan(recipients, message, number_column=number_column, international=international, opt_outs=opt_outs)
-    return preview_plan(plan, settings, client=client)
+    texts = TextOptions(
+        smart_characters=smart_characters,
+        max_parts=max_parts,
+        header_length=header_length,
+        price_per_part=price_per_part,
+    )
+    settings.check_time()
+    plan = make_plan(
+        recipients, message, number_column=number_column, international=international, opt_outs=opt_outs, texts=texts
+    )
+    return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
 
 
-def preview_plan(plan: Plan, options: SendOptions, *, client: CommunicationsClient | None = None) -> Preview:
+def preview_plan(
+    plan: Plan, options: SendOptions, *, client: CommunicationsClient | None = None, show_numbers: bool = False
+) -> Preview:
     """The preview of a plan: with what the journal knows of its texts, where it can be asked."""
+    if options.test_to is not None:
+        own_number(options.test_to)
+    findings = (*_about_the_time(options, client), *plan.findings)
     if not options.sandbox and journals.journal_exists(options.journal):
         try:
             api = client or CommunicationsClient(timeout=options.timeout)
@@ -99,7 +130,36 @@ def preview_plan(plan: Plan, options: SendOptions, *, client: CommunicationsClie
             plan = plan.leaving_out(_gone_already(plan, options, api.base_url, api.customer_id))
             if client is None:
                 api.close()
-    return Preview(plan.frame)
+    if options.limit is not None:
+        plan = plan.leaving_out({int(row): _HELD_BACK for row in plan.ready.nonzero()[0][options.limit :]})
+    return Preview(replace(plan, findings=findings), options.scheduled(), show_numbers=show_numbers)
+
+
+_HELD_BACK: Final = Held(Status.NOT_SENT, ErrorCode.HELD_BACK, SENTENCES[ErrorCode.HELD_BACK])
+
+
+def _about_the_time(options: SendOptions, client: CommunicationsClient | None) -> Iterator[Finding]:
+    """What there is to say about the hour and the day at which texts would reach people."""
+    at, moment = schedule.now(), options.scheduled()
+    real = _reaches_people(options, client)
+    if (refused := options.refusal(at, moment, reaches_people=real)) is not None:
+        code = "quiet_hours" if isinstance(refused, QuietHoursError) else "send_at"
+        yield Finding(code, "stop", str(refused))
+    day = (moment or at).astimezone(LONDON)
+    if (real or moment is not None) and (holiday := schedule.bank_holiday(day.date())):
+        yield Finding("bank_holiday", "warning", f"{day.day} {day:%B %Y} is a bank holiday: {holiday}.")
+    if moment is not None:
+        yield Finding(
+            "scheduled",
+            "note",
+            f"Scheduled for {day:%A} {day.day} {day:%B %Y at %H:%M} UK time. A scheduled text cannot be called back: "
+            "the API has no call for it.",
+        )
+
+
+def _reaches_people(options: SendOptions, client: CommunicationsClient | None) -> bool:
+    """Whether texts would reach people: not from the sandbox, nor from a stand-in on this machine."""
+    return not options.sandbox and reaches_people(client.base_url if client else resolve_base_url())
 
 
 def _gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: str) -> dict[int, Held]:
@@ -138,12 +198,26 @@ def send_sms(
     sender: str | None = None,
     send_at: datetime | str | None = None,
     callback_url: str | None = None,
+    quiet_hours: str | Sequence[str] | None = None,
+    urgent: bool = False,
+    limit: int | None = None,
+    test_to: str | None = None,
+    smart_characters: SmartCharacters = "replace",
+    max_parts: int = 3,
+    header_length: int = 0,
+    price_per_part: Decimal | str | float | None = None,
 ) -> pd.DataFrame:
     """Text every recipient once; the same rows come back, each with a MessageId or an error code.
 
     `recipients` is any DataFrame (any index, extra columns, dtypes); it is not modified. `message` may hold
     merge fields: column `Parent Name` is `{{ parent_name }}`. Running the same call again is safe: the journal
     knows what went. `client` defaults to one with the credentials of the environment or keyring.
+
+    Nothing is sent within `quiet_hours` (UK time; None means 21:00 to 06:00 wherever calls reach people, "off"
+    none) unless it is `urgent`. `send_at` is an aware datetime, or UK time. `limit` sends to the first so many, and
+    leaves the rest to `resume`. `test_to` sends the first, the longest and the most expensive text to that number
+    and nothing to anybody else: those few rows come back, and none of them counts as sent. What looks like a
+    mistake in the message brings a GcbulkWarning; `preview` shows it before.
 
     Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
     Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index. In every row exactly one of
@@ -174,8 +248,23 @@ def send_sms(
         sender=sender,
         send_at=send_at,
         callback_url=callback_url,
+        quiet_hours=quiet_hours,
+        urgent=urgent,
+        limit=limit,
+        test_to=test_to,
     )
-    plan = make_plan(recipients, message, number_column=number_column, international=international, opt_outs=opt_outs)
+    texts = TextOptions(
+        smart_characters=smart_characters,
+        max_parts=max_parts,
+        header_length=header_length,
+        price_per_part=price_per_part,
+    )
+    plan = make_plan(
+        recipients, message, number_column=number_column, international=international, opt_outs=opt_outs, texts=texts
+    )
+    for finding in (*_about_the_time(options, client), *plan.findings):
+        if finding.severity == "warning":
+            warnings.warn(finding.sentence, GcbulkWarning, stacklevel=2)
     sent = send_plan(plan, recipients, options, campaign=campaign, client=client)
     if sent.nothing_left:
         warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
@@ -190,12 +279,18 @@ def send_plan(
     campaign: str | None = None,
     client: CommunicationsClient | None = None,
 ) -> Sent:
-    """Send a plan made of `recipients`; what `send_sms` and the faces share."""
+    """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share."""
     _check_name(campaign)
+    if options.test_to is not None:
+        plan, recipients = trial(plan, options.test_to)
+        # its own campaign, under no rule that is for parents; not under the name that the real one will have
+        options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, repeat=True)
+        campaign = None
     with _at_the_platform(options, client) as (api, journal):
         _warn_of_drama_numbers(plan, api)
         scheduled = options.scheduled()
         shape = {
+            KIND: TEST if plan.trial else None,
             "sender": options.sender,
             "send_at": scheduled.isoformat() if scheduled else None,
             "share_identical": options.share_identical,
@@ -217,6 +312,7 @@ def send_plan(
             send_at=scheduled.timestamp() if scheduled else None,
             repeat=options.repeat,
             lease=_lease(api),
+            refusal=options.refusal(schedule.now(), scheduled, reaches_people=_reaches_people(options, api)),
         )
         with begun.run.alive():
             if begun.fresh:
@@ -246,11 +342,14 @@ def resume(
     delivery: Delivery = "at_most_once",
     journal: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    quiet_hours: str | Sequence[str] | None = None,
+    urgent: bool = False,
 ) -> pd.DataFrame:
     """Go on with a campaign that was stopped; returns its results as `send_sms` does.
 
     Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs` are applied
-    to what is left. A campaign begun on an earlier day needs `late=True`: is what it says still true?
+    to what is left. A campaign begun on an earlier day needs `late=True`: is what it says still true? One that was
+    scheduled for a time now past goes at once; within quiet hours it needs `urgent=True`, as `send_sms` does.
     Raises CampaignError for a name that is not known, another list, another customer or API address.
     """
     options = SendOptions(
@@ -261,6 +360,8 @@ def resume(
         delivery=delivery,
         journal=journal,
         progress=progress,
+        quiet_hours=quiet_hours,
+        urgent=urgent,
     )
     sent = resume_campaign(
         campaign,
@@ -293,12 +394,15 @@ def resume_campaign(
         _refuse_other_platform(known, api)
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, number_column=number_column)
-        run = go_on(journal, known, lease=_lease(api), late=late)
+        at = schedule.now()
+        refusal = options.refusal(at, _still_ahead(known, at), reaches_people=_reaches_people(options, api))
+        if known.options.get(KIND) == TEST:
+            refusal = None
+        run = go_on(journal, known, lease=_lease(api), late=late, refusal=refusal)
         with run.alive():
             if out:
                 run.opt_out(out)
-            shaped = replace(options, sender=known.options.get("sender"), send_at=known.options.get("send_at"))
-            return _deliver(run, api, shaped, recipients, wanted=True)
+            return _deliver(run, api, options, recipients, wanted=True)
 
 
 @contextmanager
@@ -320,19 +424,23 @@ def _deliver(
     wanted: bool,
 ) -> Sent:
     """Send what a run's campaign has left, and read back what came of every row."""
-    scheduled = options.scheduled()
+    journal, shape = run.journal, run.campaign.options
+    ahead = _still_ahead(run.campaign, schedule.now())
+    run.recall()
+    up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
     manner = Manner(
         concurrency=options.concurrency,
         calls_per_second=options.calls_per_second,
         max_attempts=options.max_attempts,
         at_least_once=options.delivery == "at_least_once",
-        sender=options.sender,
-        send_at=scheduled.isoformat() if scheduled else None,
+        sender=shape.get("sender"),
+        send_at=shape.get("send_at") if ahead else None,
         callback_url=options.callback_url,
+        up_to=up_to,
     )
-    journal = run.journal
-    run.recall()
-    left = journal.count_states(run.campaign)
+    left = journal.count_states(run.campaign, up_to=up_to)
+    if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
+        logger.warning("The time that campaign %r was scheduled for is past: it goes at once", run.campaign.name)
     to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
     with Progress(to_send, "Texts", enabled=options.progress) as bar:
         sender = Sender(run, client, manner, bar)
@@ -340,7 +448,8 @@ def _deliver(
             report = sender.send()
             if report.stop_code is None:
                 _wait_for_other_runs(run, report, bar)
-            run.end(stop_code=report.stop_code, stop_detail=report.stop_detail or None)
+            held_back = ErrorCode.HELD_BACK if options.limit is not None else None
+            run.end(stop_code=report.stop_code or held_back, stop_detail=report.stop_detail or None)
             campaign = journal.campaign(run.campaign.name)
             results = results_frame(campaign, journal.records(campaign), recipients)
         except JournalError as error:
@@ -353,6 +462,13 @@ def _deliver(
     nothing_left = _nothing_left(campaign, results) if wanted and not to_send and not report.calls else ""
     _tell(campaign, summary, report)
     return Sent(results, summary, campaign.name, report, nothing_left)
+
+
+def _still_ahead(campaign: Campaign, at: datetime) -> datetime | None:
+    """When a campaign is scheduled for; None where it goes now, its time being past included."""
+    if campaign.send_at is None or campaign.send_at <= at.timestamp():
+        return None
+    return datetime.fromtimestamp(campaign.send_at, UTC)
 
 
 @contextmanager
@@ -422,6 +538,8 @@ def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:
 
 
 def _nothing_left(campaign: Campaign, results: pd.DataFrame) -> str:
+    if (results["ErrorCode"] == ErrorCode.HELD_BACK).any():
+        return f"Nothing was left to send within the limit. Campaign {campaign.name!r} holds the rest back: resume it."
     again = "To send it again on purpose, use repeat=True (--repeat)."
     earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
     if len(earlier):

@@ -63,6 +63,7 @@ class Manner:
     sender: str | None = None
     send_at: str | None = None
     callback_url: str | None = None
+    up_to: int | None = None  # the last position that may go, where the rest is held back
 
 
 @dataclass(slots=True)
@@ -133,8 +134,9 @@ class Sender:
         Raises JournalError where the journal could not be written: nothing more was sent then.
         """
         states = _MAY_BE_SENT_AGAIN if self._manner.at_least_once else _NEEDS_NO_RETRY
-        for number in self._run.journal.batches_with(self._run.campaign, states):
-            self._fresh.append(_Work(float("-inf"), next(self._order), number, states=states))
+        batches = self._run.journal.batches_with(self._run.campaign, states, up_to=self._manner.up_to)
+        for number, positions in batches:
+            self._fresh.append(_Work(float("-inf"), next(self._order), number, positions, states=states))
         try:
             self._start_workers()
             self._wait_for_workers()
@@ -289,7 +291,7 @@ class Sender:
         self._elsewhere_until = self._elsewhere_until or now + self._run.lease
         if now < self._elsewhere_until and not self._stopped:
             self._run.others_in_flight()  # which buries the dead
-            heapq.heappush(self._repeated, _Work(now + ELSEWHERE_POLL, next(self._order), work.number))
+            heapq.heappush(self._repeated, _Work(now + ELSEWHERE_POLL, next(self._order), work.number, work.positions))
             self._turn.notify_all()
 
     def _judge(self, work: _Work, pairs: _Pairs, result: CallResult) -> None:

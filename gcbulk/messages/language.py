@@ -15,7 +15,8 @@ from jinja2.filters import FILTERS
 from jinja2.sandbox import SandboxedEnvironment
 
 from gcbulk.errors import TemplateError
-from gcbulk.messages.cells import Cell, Default, field_name, printed, quoted
+from gcbulk.messages.cells import Cell, Default, RowProblem, field_name, printed, quoted
+from gcbulk.messages.filters import UNREADABLE, name_case, pounds, uk_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,18 @@ def _on_text(name: str) -> Callable[[Cell], Cell]:
     return lambda cell: type(cell)(change(str(cell)), cell.label)
 
 
+def _written_by(writer: Callable[[str], str | None]) -> Callable[[Cell], Cell]:
+    def write(cell: Cell) -> Cell:
+        if not str(cell):
+            return cell
+        written = writer(str(cell))
+        if written is None:
+            raise RowProblem(f"Column {cell.label}: {UNREADABLE[writer]}")
+        return type(cell)(written, cell.label)
+
+    return write
+
+
 # Every filter; only `default` takes a value, and takes exactly one.
 _FILTERS: dict[str, Callable[..., Cell]] = {
     "default": _default,  # the words for a blank cell
@@ -46,8 +59,12 @@ _FILTERS: dict[str, Callable[..., Cell]] = {
     "lower": _on_text("lower"),  # anna o'neill
     "title": _on_text("title"),  # Anna O'neill
     "capitalize": _on_text("capitalize"),  # Anna o'neill
+    "name_case": _written_by(name_case),  # Anna O'Neill
+    "uk_date": _written_by(uk_date),  # 2026-11-24 -> 24/11/2026
+    "pounds": _written_by(pounds),  # 1234.5 -> £1,234.50
     "trim": _on_text("trim"),  # without white space around it, as every cell is already
 }
+_SET_THE_CASE = frozenset({"upper", "lower", "title", "capitalize", "name_case"})
 # Every test: {% if email is defined %}.
 _TESTS: dict[str, Callable[[object], bool]] = {
     "defined": lambda value: str(value) != "",  # the cell is not blank
@@ -258,21 +275,47 @@ def _pieces(tree: nodes.Template, names: Sequence[str]) -> list[str | int] | Non
     return pieces
 
 
-def read(text: str) -> tuple[tuple[str, ...], list[str | int] | None, jinja2.Template]:
-    """Read a message: its fields in the order of their first use, its pieces if it is plain, and the template."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message that was read: what is in it, and how it is filled in."""
+
+    names: tuple[str, ...]  # its fields, in the order of their first use
+    pieces: Sequence[str | int] | None  # its texts and the positions of its fields' names, if it is no more than that
+    template: jinja2.Template
+    words: tuple[str, ...]  # what stands in it outside all tags
+    as_typed: frozenset[str]  # fields that are printed, and in no filter that changes their case
+    printed: frozenset[str]  # fields that are printed
+
+
+def read(text: str) -> Reading:
+    """Read a message. Raises TemplateError, with line and column, for what a message cannot have."""
     try:
         _check_language(text)
         tree = _JINJA.parse(text)
         used = list(tree.find_all(nodes.Name))
         names = tuple(dict.fromkeys(field_name(node.name) for node in used))
         pieces = _pieces(tree, names)
+        words = tuple(node.data for node in tree.find_all(nodes.TemplateData))
+        as_typed, printed_names = _printed(tree)
         for node in used:
             # A name of our own for each: Jinja2 has other plans for some, such as `self`.
             node.name = f"field_{names.index(field_name(node.name))}"
-        return names, pieces, _JINJA.from_string(tree)
+        return Reading(names, pieces, _JINJA.from_string(tree), words, as_typed, printed_names)
     except TemplateError:
         raise
     except TemplateSyntaxError as exc:
         raise TemplateError(f"Line {exc.lineno}: {_plain(exc)}. {HELP}") from exc
     except (RecursionError, ValueError) as exc:
         raise TemplateError("The message cannot be read: a tag in it is too long, or nested too deeply.") from exc
+
+
+def _printed(tree: nodes.Template) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the fields that are printed as they were typed, and all that are printed."""
+    as_typed, all_of_them = set[str](), set[str]()
+    for node in (node for output in tree.find_all(nodes.Output) for node in output.nodes):
+        inside = [node, *node.find_all(nodes.Expr)]
+        names = {field_name(found.name) for found in inside if isinstance(found, nodes.Name)}
+        filters = {found.name for found in inside if isinstance(found, nodes.Filter)}
+        all_of_them |= names
+        as_typed |= set() if filters & _SET_THE_CASE else names
+    return frozenset(as_typed), frozenset(all_of_them)

@@ -3,43 +3,70 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import operator
+import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import TemplateError
 from gcbulk.messages.cells import UNSEEN, Cell, RowProblem, cell_texts, field_name, missing, quoted
+from gcbulk.messages.characters import CONTROL, character_name, plain
+from gcbulk.messages.columns import CHUNK, to_arrow, to_pandas
 from gcbulk.messages.language import HELP, NO_CHARACTER, read
-from gcbulk.messages.parts import MAX_CHARACTERS, compose
+from gcbulk.messages.options import TextOptions
+from gcbulk.messages.parts import MAX_CHARACTERS, composed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import jinja2
 
 __all__ = ["Template", "field_name"]
 
-_Filled = tuple["pd.Series[str]", "pd.Series[str]"]  # the texts, NaN where a row has a problem, and the problems
+_Filled = tuple["pa.Array", "pa.Array"]  # the texts, null where a row has a problem, and the problems
+_TEXT = pa.large_string()
+_NEWLINE = "\n"
 
 
-def _join(pieces: Sequence[str | int], cells: Sequence[pd.Series[str]], labels: Sequence[str]) -> _Filled:
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The columns that a message uses, as words: `columns[i]` is the field `names[i]`, null where it is blank."""
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]  # what the user calls them, quoted
+    columns: tuple[pa.Array, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The text of every row, as it is sent. `frame`: Text, ErrorCode, ErrorDetail; `replaced`: see `plain`."""
+
+    frame: pd.DataFrame
+    replaced: pd.Series[str]
+
+
+def _join(pieces: Sequence[str | int], cells: Sequence[pa.Array], labels: Sequence[str]) -> _Filled:
     """Fill in a plain message column by column."""
-    words: list[Any] = [cells[piece] if isinstance(piece, int) else piece for piece in pieces]
-    texts: pd.Series[str] = functools.reduce(operator.add, words)
-    problems = pd.Series(dtype="str").reindex(texts.index)
-    for column, label in reversed([*zip(cells, labels, strict=True)]):
-        problems = problems.mask(column.isna(), missing(label))
+    words = [cells[piece] if isinstance(piece, int) else pa.scalar(piece, _TEXT) for piece in pieces]
+    texts = pc.binary_join_element_wise(*words, pa.scalar("", _TEXT))
+    problems = pa.nulls(len(texts), _TEXT)
+    for cell, label in reversed([*zip(cells, labels, strict=True)]):
+        if cell.null_count:
+            problems = pc.if_else(pc.is_null(cell), pa.scalar(missing(label), _TEXT), problems)
     return texts, problems
 
 
-def _fill(template: jinja2.Template, cells: Sequence[pd.Series[str]], labels: Sequence[str]) -> _Filled:
+def _fill(template: jinja2.Template, cells: Sequence[pa.Array], labels: Sequence[str]) -> _Filled:
     """Fill in any message, row by row."""
-    columns = [[Cell(text, label) for text in texts.fillna("")] for texts, label in zip(cells, labels, strict=True)]
+    columns = [
+        [Cell(text or "", label) for text in cell.to_pylist()] for cell, label in zip(cells, labels, strict=True)
+    ]
     names = [f"field_{number}" for number in range(len(cells))]
     render, context = template.root_render_func, template.new_context
     texts: list[str | None] = []
@@ -52,26 +79,58 @@ def _fill(template: jinja2.Template, cells: Sequence[pd.Series[str]], labels: Se
             problem = str(exc)
         texts.append(text)
         problems.append(problem)
-    return pd.Series(texts, dtype="str"), pd.Series(problems, dtype="str")
+    return pa.array(texts, _TEXT), pa.array(problems, _TEXT)
 
 
-def _judge(texts: pd.Series[str], problems: pd.Series[str]) -> pd.DataFrame:
+# Nothing in such a text is typographic, composed or a control character: most are spared every other look.
+_NOT_SIMPLE = "[^\n -~]"
+_SEEN = f"[^{UNSEEN}]"
+
+
+def _written(words: pa.Array, options: TextOptions) -> tuple[pa.Array, pa.Array]:
+    """Write texts as they are sent, plain and in NFC; and for each what was replaced, null where nothing could be."""
+    suspects = pc.fill_null(pc.match_substring_regex(words, _NOT_SIMPLE), False)
+    replaced = pa.nulls(len(words), _TEXT)
+    if not pc.any(suspects).as_py():
+        return words, replaced
+    some = composed(words.filter(suspects))
+    if options.smart_characters == "replace":
+        some, left = plain(some)
+        replaced = pc.replace_with_mask(replaced, suspects, left)
+    return pc.replace_with_mask(words, suspects, some), replaced
+
+
+def _judged(texts: pa.Array, problems: pa.Array, options: TextOptions) -> dict[str, pa.Array]:
     """Name what is wrong with each text, or with the row that has none."""
-    texts = compose(texts)
-    empty = ~texts.str.contains(f"[^{UNSEEN}]", na=True)
-    lengths = texts.str.len()
-    codes = problems.mask(problems.notna(), ErrorCode.FIELD_MISSING.value)
-    if empty.any():
-        codes = codes.mask(empty, ErrorCode.MESSAGE_EMPTY.value)
-        problems = problems.mask(empty, SENTENCES[ErrorCode.MESSAGE_EMPTY])
-        texts = texts.mask(empty)
-    too_long = lengths > MAX_CHARACTERS
-    if too_long.any():
-        counts = lengths.where(too_long, 0).astype("int64").astype("str")
-        codes = codes.mask(too_long, ErrorCode.MESSAGE_TOO_LONG.value)
-        sentence = SENTENCES[ErrorCode.MESSAGE_TOO_LONG]
-        problems = problems.mask(too_long, "This text has " + counts + " characters. " + sentence)
-    return pd.DataFrame({"Text": texts, "ErrorCode": codes, "ErrorDetail": problems})
+    codes = pc.if_else(pc.is_valid(problems), pa.scalar(ErrorCode.FIELD_MISSING.value, _TEXT), pa.scalar(None, _TEXT))
+    empty = pc.invert(pc.fill_null(pc.match_substring_regex(texts, _SEEN), True))
+    too_long = pc.fill_null(pc.greater(pc.utf8_length(texts), MAX_CHARACTERS - options.header_length), False)
+    control = pc.fill_null(pc.match_substring_regex(texts, CONTROL), False)
+    for code, rows, details in (
+        (ErrorCode.INVALID_CHARACTERS, control, _control_characters),
+        (ErrorCode.MESSAGE_TOO_LONG, too_long, _lengths(options)),
+        (ErrorCode.MESSAGE_EMPTY, empty, None),
+    ):
+        if pc.any(rows).as_py():
+            sentences = pa.array(details(texts.filter(rows)), _TEXT) if details else pa.scalar(SENTENCES[code], _TEXT)
+            codes = pc.replace_with_mask(codes, rows, pa.scalar(code.value, _TEXT))
+            problems = pc.replace_with_mask(problems, rows, sentences)
+    return {"Text": pc.if_else(empty, pa.scalar(None, _TEXT), texts), "ErrorCode": codes, "ErrorDetail": problems}
+
+
+def _control_characters(texts: pa.Array) -> list[str]:
+    found = [character_name(re.search(CONTROL, text)[0]) for text in texts.to_pylist()]  # type: ignore[index]
+    return [f"This text holds a character that no phone shows, {one}. Take it out of the cell." for one in found]
+
+
+def _lengths(options: TextOptions) -> Callable[[pa.Array], list[str]]:
+    header = f", with {options.header_length} for the header" if options.header_length else ""
+
+    def sentences(texts: pa.Array) -> list[str]:
+        counts = pc.add(pc.utf8_length(texts), options.header_length).to_pylist()
+        return [f"This text has {n} characters{header}. {SENTENCES[ErrorCode.MESSAGE_TOO_LONG]}" for n in counts]
+
+    return sentences
 
 
 class Template:
@@ -95,12 +154,12 @@ class Template:
             raise TemplateError(f"The message is empty. {HELP}")
         if NO_CHARACTER.search(self.text):
             raise TemplateError("The message holds bytes that are no characters. Save it as UTF-8.")
-        self._names, self._pieces, self._jinja = read(self.text)
+        self.reading = read(self.text)
 
     @property
     def fields(self) -> frozenset[str]:
         """Return the names of the fields that the text uses, wherever it uses them."""
-        return frozenset(self._names)
+        return frozenset(self.reading.names)
 
     def check(self, columns: Iterable[object]) -> None:
         """Raise TemplateError unless every field is provided by exactly one column.
@@ -111,13 +170,25 @@ class Template:
         """
         self._positions(list(columns))
 
+    def check_characters(self, options: TextOptions) -> None:
+        """Raise TemplateError, with line and column, where the message itself holds a control character."""
+        taken = "\t" if options.smart_characters == "replace" else ""
+        control = next((found for found in re.finditer(CONTROL, self.text) if found[0] not in taken), None)
+        if control is not None:
+            before = self.text[: control.start()]
+            raise TemplateError(
+                f"Line {before.count(_NEWLINE) + 1}, column {len(before) - before.rfind(_NEWLINE)}: the message holds "
+                f"a character that no phone shows, {character_name(control[0])}. Take it out."
+            )
+
     def render(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Fill in the text for every row of a frame, which is not modified.
 
         Returns a frame of the same index, its columns of str dtype: Text, NaN where it cannot be filled in; ErrorCode
         FIELD_MISSING (a cell that would be printed is blank: white space, None, NaN, NaT, NA, infinite; or one that
-        is compared with < or > is no number), MESSAGE_EMPTY or MESSAGE_TOO_LONG (the Text is there); ErrorDetail.
-        Both are NaN where all is well. Texts are in NFC; a cell's text is never read as a template.
+        is compared with < or > is no number, or a filter cannot write it), MESSAGE_EMPTY, MESSAGE_TOO_LONG or
+        INVALID_CHARACTERS (the Text is there); ErrorDetail. Both are NaN where all is well. Texts are in NFC, their
+        characters kept (see `write`); a cell's text is never read as a template.
         Raises TemplateError as `check` does, and for a field whose column holds lists, bytes and the like.
 
         >>> Template("Dear {{ name }}").render(pd.DataFrame({"Name": ["Ms Khan", " "]}, index=[7, 7])).iloc[:, :2]
@@ -125,32 +196,47 @@ class Template:
         7  Dear Ms Khan            NaN
         7           NaN  FIELD_MISSING
         """
+        return self.write(self.cells(frame), TextOptions(smart_characters="keep")).frame.set_axis(frame.index)
+
+    def cells(self, frame: pd.DataFrame) -> Cells:
+        """Return the columns that the message uses, as words. Raises TemplateError as `render` does."""
         positions = self._positions(list(frame.columns))
-        labels = [quoted(frame.columns[position]) for position in positions]
-        cells = [cell_texts(frame.iloc[:, at], label) for at, label in zip(positions, labels, strict=True)]
-        if self._pieces is not None and cells:
-            filled = _judge(*_join(self._pieces, cells, labels))
-        else:
-            filled = _judge(*_fill(self._jinja, cells, labels))
-        if not cells:
-            filled = filled.take(np.zeros(len(frame), dtype="int64"))
-        return filled.set_axis(frame.index)
+        labels = tuple(quoted(frame.columns[position]) for position in positions)
+        columns = [cell_texts(frame.iloc[:, at], label) for at, label in zip(positions, labels, strict=True)]
+        return Cells(self.reading.names, labels, tuple(map(to_arrow, columns)), len(frame))
+
+    def write(self, cells: Cells, options: TextOptions) -> Rendered:
+        """Fill in the text for every row of the cells, as it is sent: see `render`. The frame has a RangeIndex."""
+        pieces: dict[str, list[pa.Array]] = {"Text": [], "ErrorCode": [], "ErrorDetail": [], "Replaced": []}
+        for start in range(0, cells.rows if cells.columns else 1, CHUNK):
+            some = [column.slice(start, CHUNK) for column in cells.columns]
+            if self.reading.pieces is not None and some:
+                words, problems = _join(self.reading.pieces, some, cells.labels)
+            else:
+                words, problems = _fill(self.reading.template, some, cells.labels)
+            texts, replaced = _written(words, options)
+            for name, piece in {**_judged(texts, problems, options), "Replaced": replaced}.items():
+                pieces[name].append(piece)
+        if not cells.columns:
+            pieces = {name: [piece.take(pa.array([0] * cells.rows, pa.int8()))] for name, (piece,) in pieces.items()}
+        columns = {name: to_pandas(arrays) for name, arrays in pieces.items()}
+        return Rendered(pd.DataFrame(columns).drop(columns="Replaced"), columns["Replaced"])
 
     def _positions(self, columns: Sequence[object]) -> list[int]:
         """Find the column of each field, in the order of their first use."""
         found: defaultdict[str, list[int]] = defaultdict(list)
         for position, column in enumerate(columns):
             found[field_name(column)].append(position)
-        unknown = [name for name in self._names if name not in found]
+        unknown = [name for name in self.reading.names if name not in found]
         if unknown:
             raise TemplateError(_unknown(unknown, [name for name in found if name]))
-        for name in self._names:
+        for name in self.reading.names:
             if len(found[name]) > 1:
                 several = " and ".join(quoted(columns[position]) for position in found[name])
                 raise TemplateError(
                     f"{_braced(name)} could be any of the columns {several}. Rename all but one of them."
                 )
-        return [found[name][0] for name in self._names]
+        return [found[name][0] for name in self.reading.names]
 
 
 def _unknown(names: Iterable[str], available: Sequence[str]) -> str:

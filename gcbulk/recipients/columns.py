@@ -31,6 +31,8 @@ ANNOTATIONS: tuple[str, ...] = (
 
 # A frame that holds all of these came out of `validate`, `preview` or a send.
 _OURS = frozenset({"SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"})
+# What a preview adds beside annotations. A frame of results does not have them: there they are the user's own.
+_PREVIEWED = frozenset({"Text", "Cost"})
 
 # Whom a number column may name and still hold the number to text. Pupils are left out on purpose.
 _OWNERS = "|".join(
@@ -111,7 +113,8 @@ def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
         )
     labels = list(recipients.columns.to_flat_index())
     fed_back = _OURS.issubset(labels)
-    kept = [i for i, label in enumerate(labels) if not (fed_back and label in ANNOTATIONS)]
+    ours = {*ANNOTATIONS, *(_PREVIEWED if "Parts" in labels and "MessageId" not in labels else ())}
+    kept = [i for i, label in enumerate(labels) if not (fed_back and label in ours)]
     taken = {labels[i] for i in kept}
     names: list[Hashable] = []
     for label in (labels[i] for i in kept):

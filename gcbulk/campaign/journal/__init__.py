@@ -7,7 +7,7 @@ liveness.py   which runs are alive         days.py       the London day
 upkeep.py     settling by hand, purging
 """
 
-from gcbulk.campaign.journal.beginning import Begun, begin, go_on
+from gcbulk.campaign.journal.beginning import KIND, Begun, begin, go_on
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.memory import Held, look_up
@@ -17,6 +17,7 @@ from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, 
 
 __all__ = [
     "KEEP_DAYS",
+    "KIND",
     "Begun",
     "Campaign",
     "Claim",

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from gcbulk.campaign.journal.store import Campaign, Identity, Journal
+    from gcbulk.errors import OptionError
 
+KIND: Final = "kind"
+"""The option that tells campaigns of another kind apart, a test on one's own phone; they are named by it."""
 PLANNING_POLL: Final = 0.2
 """Seconds between looks at a campaign whose rows another process is still writing."""
 
@@ -38,22 +41,36 @@ def begin(
     send_at: float | None,
     repeat: bool,
     lease: float,
+    refusal: OptionError | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Begun:
     """Find the campaign that this is, or create it, and register a run on it.
 
-    Raises CampaignError where `name` belongs to a campaign with other content, saying what differs.
+    Raises CampaignError where `name` belongs to a campaign with other content, saying what differs; and `refusal`,
+    if it is given, unless the campaign is known and nothing of it is left to send. A refusal leaves no trace.
     """
     while True:
         with journal.writing() as connection:
-            begun = _try_to_begin(journal, connection, identity, name=name, send_at=send_at, repeat=repeat, lease=lease)
+            begun = _try_to_begin(
+                journal,
+                connection,
+                identity,
+                name=name,
+                send_at=send_at,
+                repeat=repeat,
+                lease=lease,
+                refusal=refusal,
+            )
         if begun is not None:
             return begun
         sleep(PLANNING_POLL)
 
 
-def go_on(journal: Journal, campaign: Campaign, *, lease: float, late: bool) -> Run:
-    """Register a run on a known campaign; one begun on an earlier London day needs `late`."""
+def go_on(journal: Journal, campaign: Campaign, *, lease: float, late: bool, refusal: OptionError | None = None) -> Run:
+    """Register a run on a known campaign; one begun on an earlier London day needs `late`.
+
+    Raises `refusal`, if it is given, where anything is left to send.
+    """
     with journal.writing() as connection:
         now = journal.check_clock(connection)
         if campaign.purged_at is not None:
@@ -68,6 +85,8 @@ def go_on(journal: Journal, campaign: Campaign, *, lease: float, late: bool) -> 
                 "If it is, resume with late=True (--late)."
             )
         bury_dead_runs(connection, now)
+        if refusal is not None and journal.left_to_send(connection, campaign.id):
+            raise refusal
         return begin_run(journal, connection, campaign, lease=lease, now=now)
 
 
@@ -80,6 +99,7 @@ def _try_to_begin(
     send_at: float | None,
     repeat: bool,
     lease: float,
+    refusal: OptionError | None,
 ) -> Begun | None:
     now = journal.check_clock(connection)
     bury_dead_runs(connection, now)
@@ -94,10 +114,12 @@ def _try_to_begin(
         known = journal.same_campaign(connection, identity, now=now, repeat=repeat)
     if known is not None and not known.planned and live_runs(connection, known.id):
         return None
+    if refusal is not None and (known is None or not known.planned or journal.left_to_send(connection, known.id)):
+        raise refusal
     campaign = known or journal.create(
         connection,
         identity,
-        name=name or _name_by_time(journal, connection, identity.channel, now),
+        name=name or _name_by_time(journal, connection, str(identity.options.get(KIND, identity.channel)), now),
         now=now,
         send_at=send_at,
         repeat=repeat,
@@ -106,8 +128,8 @@ def _try_to_begin(
     return Begun(run, fresh=not campaign.planned)
 
 
-def _name_by_time(journal: Journal, connection: Connection, channel: str, now: float) -> str:
-    stem = name = f"{channel} {london(now):%Y-%m-%d %H:%M:%S}"
+def _name_by_time(journal: Journal, connection: Connection, kind: str, now: float) -> str:
+    stem = name = f"{kind} {london(now):%Y-%m-%d %H:%M:%S}"
     number = 1
     while journal.named(connection, name) is not None:
         number += 1

@@ -176,7 +176,8 @@ class Run:
                 return Claim(0, now, (), elsewhere) if elsewhere else None
             opened = {"campaign_id": self.campaign.id, "run_id": self.id, "number": number, "claimed_at": now}
             ((claim_id,),) = self.journal.run(connection, _OPEN, opened)
-            taken = {**chosen, **_TAKEN, "by_batch": claim_id, "now": now, "counts_at": self.campaign.send_at or now}
+            counts_at = max(self.campaign.send_at or now, now)  # a campaign that is past its time goes now
+            taken = {**chosen, **_TAKEN, "by_batch": claim_id, "now": now, "counts_at": counts_at}
             all_of_it = positions is None and len(rows) == len(found)
             self._on_rows(connection, _TAKE, taken, None if all_of_it else [row.position for row in rows])
             return Claim(int(claim_id), now, rows, elsewhere)

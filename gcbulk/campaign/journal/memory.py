@@ -130,7 +130,7 @@ def mark_held(journal: Journal, connection: Connection, campaign: Campaign, held
 def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, float]:
     if repeat:
         return {"day_begins": math.inf, "day_ends": -math.inf, "lately": now - REPEAT_SECONDS}
-    day_begins, day_ends = same_day_window(send_at or now)
+    day_begins, day_ends = same_day_window(max(send_at or now, now))  # past its time, it goes now
     return {"day_begins": day_begins, "day_ends": day_ends, "lately": math.inf}
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -354,29 +355,53 @@ class Journal:
             is not None
         )
 
-    def count_states(self, campaign: Campaign) -> dict[str, int]:
-        """How many rows of the campaign are in each state."""
+    def count_states(self, campaign: Campaign, *, up_to: int | None = None) -> dict[str, int]:
+        """How many rows of the campaign are in each state; `up_to` is the last position that counts."""
         if campaign.counts is not None:
             return dict(campaign.counts)
         with self.reading() as connection:
             found = connection.execute(
                 sa.select(recipients.c.state, sa.func.count())
-                .where(recipients.c.campaign_id == campaign.id)
+                .where(recipients.c.campaign_id == campaign.id, *_within(up_to))
                 .group_by(recipients.c.state)
             ).all()
         return {str(state): int(n) for state, n in found}
 
-    def batches_with(self, campaign: Campaign, states: Sequence[str]) -> list[int]:
-        """The numbers of the planned calls that have a row in one of these states."""
+    def last_of_the_first(self, campaign: Campaign, limit: int) -> int:
+        """The position of the last row within the first `limit` that are to go, or went, in this campaign.
+
+        Rows that another campaign sent, or whose number has opted out, do not count; those that were tried do, so
+        that the same limit means the same rows whenever it is asked for.
+        """
         with self.reading() as connection:
-            return list(
-                connection.execute(
-                    sa.select(recipients.c.batch_number)
-                    .where(recipients.c.campaign_id == campaign.id, recipients.c.state.in_(states))
-                    .distinct()
-                    .order_by(recipients.c.batch_number)
-                ).scalars()
-            )
+            found = connection.execute(
+                sa.select(recipients.c.position)
+                .where(
+                    recipients.c.campaign_id == campaign.id,
+                    recipients.c.batch_number.is_not(None),
+                    recipients.c.state.not_in([Status.DUPLICATE, Status.OPTED_OUT]),
+                )
+                .order_by(recipients.c.position)
+                .offset(limit - 1)
+                .limit(1)
+            ).scalar_one_or_none()
+        return campaign.row_count if found is None else int(found)
+
+    def batches_with(
+        self, campaign: Campaign, states: Sequence[str], *, up_to: int | None = None
+    ) -> list[tuple[int, tuple[int, ...] | None]]:
+        """The planned calls that have a row in one of these states: number, and None for all of its rows.
+
+        With `up_to`, the last position that may go, each call has the positions of its rows that may.
+        """
+        where = (recipients.c.campaign_id == campaign.id, recipients.c.state.in_(states), *_within(up_to))
+        with self.reading() as connection:
+            if up_to is None:
+                numbers = sa.select(recipients.c.batch_number).where(*where).distinct()
+                return [(n, None) for n in connection.execute(numbers.order_by(recipients.c.batch_number)).scalars()]
+            rows = sa.select(recipients.c.batch_number, recipients.c.position).where(*where)
+            found = connection.execute(rows.order_by(recipients.c.batch_number, recipients.c.position)).all()
+        return [(number, tuple(row.position for row in group)) for number, group in groupby(found, key=itemgetter(0))]
 
     def records(self, campaign: Campaign) -> Iterator[Record]:
         """Every row of the campaign in the order of the input, read in pieces."""
@@ -393,6 +418,10 @@ class Journal:
                 return
             yield from (Record._make(row) for row in rows)
             after = rows[-1].position
+
+
+def _within(up_to: int | None) -> list[sa.ColumnElement[bool]]:
+    return [] if up_to is None else [recipients.c.position <= up_to]
 
 
 def _chunks(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:

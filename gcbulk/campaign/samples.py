@@ -1,0 +1,90 @@
+"""The texts of a plan that are worth reading: the first, the longest, the most expensive; and a test of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.errors import OptionError
+from gcbulk.recipients.columns import row_name
+from gcbulk.recipients.numbers import to_e164
+
+if TYPE_CHECKING:
+    from gcbulk.campaign.plan import Plan
+
+
+class Sample(NamedTuple):
+    """One text that is worth reading, and why: "first", "longest", "most expensive", ..."""
+
+    why: tuple[str, ...]
+    position: int
+
+
+_FIRST: Final = ("first", "second", "third")
+
+
+def samples(plan: Plan, *, first: int = 1) -> list[Sample]:
+    """The first (or the first few), the longest and the most expensive of the texts that would go, each text once."""
+    frame = plan.frame
+    ready = np.flatnonzero(plan.ready)
+    if not len(ready):
+        return []
+    lengths = frame["Text"].iloc[ready].str.len().to_numpy()
+    parts = frame["Parts"].to_numpy()[ready]
+    chosen = (
+        *zip(_FIRST, ready[:first], strict=False),
+        ("longest", ready[int(np.argmax(lengths))]),
+        ("most expensive", ready[int(np.lexsort((-lengths, -parts))[0])]),
+    )
+    by_text: dict[str, tuple[list[str], int]] = {}
+    for why, position in chosen:
+        reasons, _ = by_text.setdefault(str(frame["Text"].iloc[position]), ([], int(position)))
+        if not (reasons and why in _FIRST):  # the second of the same texts is no news
+            reasons.append(why)
+    return [Sample(tuple(why), position) for why, position in by_text.values()]
+
+
+def trial(plan: Plan, test_to: str) -> tuple[Plan, pd.DataFrame]:
+    """A plan that sends a plan's samples to one phone, the sender's own; and the rows that it is made of.
+
+    Raises OptionError where there is no text to try, or the number cannot be texted.
+    """
+    found = samples(plan)
+    if not found:
+        raise OptionError("There is no text to test: no row of the list can be sent.")
+    rows = pd.DataFrame(
+        {
+            "Sample": pd.array([", ".join(sample.why) for sample in found], dtype="str"),
+            "Row": pd.array([row_name(plan.frame.index, sample.position) for sample in found], dtype="str"),
+        }
+    )
+    number = own_number(test_to)
+    at = [sample.position for sample in found]
+    frame = rows.assign(
+        SentTo=pd.array([number] * len(at), dtype="str"),
+        **{
+            name: pd.array([value] * len(at), dtype="str")
+            for name, value in (("Repair", None), ("Status", Status.READY.value), ("ErrorCode", None))
+        },
+        ErrorDetail=pd.array([None] * len(at), dtype="str"),
+        Text=plan.frame["Text"].iloc[at].to_numpy(),
+        Parts=plan.frame["Parts"].iloc[at].to_numpy(),
+    )
+    return replace(plan, frame=frame, encodings=plan.encodings.iloc[at], findings=(), trial=True), rows
+
+
+def own_number(test_to: str) -> str:
+    """The number that `test_to` means, in E.164. Raises OptionError where it cannot be texted.
+
+    >>> own_number("07700 900123")
+    '+447700900123'
+    """
+    checked = to_e164(pd.Series([test_to], dtype=object), international=True)
+    code = checked["ErrorCode"].iloc[0]
+    if isinstance(code, str):
+        raise OptionError(f"test_to cannot be texted. {SENTENCES[ErrorCode(code)]}")
+    return str(checked["SentTo"].iloc[0])

@@ -1,0 +1,209 @@
+"""What a preview tells, counted and put into words once: every view shows the same facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gcbulk.campaign.samples import samples
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.messages.characters import PLAIN_TWINS, character_name
+from gcbulk.messages.findings import are
+from gcbulk.messages.savings import pounds_and_pence
+from gcbulk.recipients.columns import row_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    import pandas as pd
+
+    from gcbulk.campaign.plan import Plan
+    from gcbulk.messages.findings import Severity
+
+EXAMPLE_ROWS: Final = 3
+FIRST_TEXTS: Final = 3
+NO_BALANCE: Final = "The API tells no balance: see on the platform that there is credit for {parts}."
+NOT_SENT: Final = "Rows that would not be sent (row 1 is the first below the header):"
+REPLACED: Final = 'Typographic characters, made plain (smart_characters="keep" leaves them):'
+TO_LOOK_AT: Final = "Before you send:"
+
+
+def mask_number(number: str) -> str:
+    """A number with its middle hidden, for screens that others may see.
+
+    >>> mask_number("+447700900123")
+    '+44 7700 •••123'
+    """
+    return (
+        f"{number[:3]} {number[3:7]} •••{number[-3:]}" if number.startswith("+44") else f"{number[:4]} •••{number[-2:]}"
+    )
+
+
+def count_rows(checked: pd.DataFrame) -> dict[str, Any]:
+    """Counts of a validated frame: rows, rows by status and by error code, numbers mended."""
+    return {
+        "rows": len(checked),
+        "statuses": {str(name): int(n) for name, n in checked["Status"].value_counts().items()},
+        "error_codes": {str(name): int(n) for name, n in checked["ErrorCode"].value_counts().items()},
+        "repaired": int(checked["Repair"].notna().sum()),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A reason why rows are not sent: how many, what it means, and the first such rows."""
+
+    code: str
+    count: int
+    sentence: str
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A finding in words, with the first of its rows."""
+
+    severity: Severity
+    sentence: str
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One of the texts worth reading, and why it is."""
+
+    why: str
+    row: str
+    number: str
+    text: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the views of a preview show."""
+
+    headline: str
+    counts: dict[str, str]
+    histogram: dict[int, int]  # texts by their parts
+    texts: list[Text]
+    remarks: list[Remark]
+    problems: list[Problem]
+    replaced: list[str] = field(default_factory=list)
+
+
+def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
+    """Gather what the views show of a plan."""
+    frame, numbers = plan.frame, summary(plan, send_at)
+    remarks = [
+        Remark(found.severity, found.sentence, some_rows(frame.index, found.rows) if found.rows else "")
+        for found in plan.findings
+    ]
+    if numbers["texts"]:
+        remarks.append(Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), ""))
+    return Facts(
+        headline=_headline(numbers),
+        counts=_counts(numbers, plan),
+        histogram=numbers["parts_histogram"],
+        texts=_texts(plan, show_numbers=show_numbers),
+        remarks=sorted(remarks, key=lambda remark: ("stop", "warning", "note").index(remark.severity)),
+        problems=problems(frame),
+        replaced=[
+            f"{character_name(one)} becomes {_twin(one)} in {are(n, 'text')}" for one, n in plan.replaced.items()
+        ],
+    )
+
+
+def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
+    """What a preview counts, as a dict: see `Preview.summary`."""
+    frame = plan.frame
+    ready = plan.ready
+    parts = frame["Parts"].to_numpy()[ready]
+    total = int(parts.sum())
+    encodings = plan.encodings.iloc[ready.nonzero()[0]].value_counts()
+    price = plan.texts.price
+    return {
+        **count_rows(frame),
+        "texts": int(ready.sum()),
+        "numbers": int(frame["SentTo"].iloc[ready.nonzero()[0]].nunique()),
+        "parts": total,
+        "parts_histogram": {n: count for n, count in enumerate(np.bincount(parts).tolist()) if count},
+        "encodings": {str(name): int(count) for name, count in encodings.items()},
+        "price_per_part": price,
+        "cost": None if price is None else total * price,
+        "send_at": send_at.isoformat() if send_at else None,
+        "replaced_characters": dict(plan.replaced),
+        "findings": [found.as_dict() for found in plan.findings],
+    }
+
+
+def problems(frame: pd.DataFrame) -> list[Problem]:
+    """For each reason why rows are not sent: code, how many, what it means, the first such rows."""
+    found = []
+    for code, n in count_rows(frame)["error_codes"].items():
+        at = (frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0]
+        found.append(Problem(code, n, SENTENCES[ErrorCode(code)], some_rows(frame.index, at.tolist())))
+    return found
+
+
+def some_rows(index: pd.Index, at: Sequence[int]) -> str:
+    """The first of some rows by name, and how many more there are."""
+    more = len(at) - EXAMPLE_ROWS
+    named = ", ".join(row_name(index, row) for row in at[:EXAMPLE_ROWS])
+    return f"{named} and {more:,} more" if more > 0 else named
+
+
+def _headline(numbers: dict[str, Any]) -> str:
+    left_out = numbers["rows"] - numbers["texts"]
+    cost = "" if numbers["cost"] is None else f" for {pounds_and_pence(numbers['cost'])}"
+    rest = f" {left_out} of the {numbers['rows']} rows would not be sent." if left_out else ""
+    return f"Sends {numbers['texts']} texts ({numbers['parts']} SMS parts) to {numbers['numbers']} numbers{cost}.{rest}"
+
+
+def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
+    left_out = {name: n for name, n in numbers["statuses"].items() if name != Status.READY}
+    shown = {
+        "Rows": f"{numbers['rows']:,}",
+        "Texts to send": f"{numbers['texts']:,}",
+        "Not sent": ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in left_out.items()),
+        "Numbers mended": f"{numbers['repaired']:,}" if numbers["repaired"] else "",
+        "SMS parts": f"{numbers['parts']:,}",
+        "Alphabets": ", ".join(f"{n:,} {name}" for name, n in numbers["encodings"].items()),
+        "Header": f"{plan.texts.header_length} characters before each text" if plan.texts.header_length else "",
+        "Cost": _cost(numbers["cost"], plan.texts.price),
+    }
+    return {name: words for name, words in shown.items() if words}
+
+
+def _cost(cost: Decimal | None, price: Decimal | None) -> str:
+    if cost is None or price is None:
+        return "not known: give price_per_part (--price-per-part)"
+    return f"{pounds_and_pence(cost)}, at {pounds_and_pence(price)} a part"
+
+
+def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
+    price = plan.texts.price
+    found = []
+    for sample in samples(plan, first=FIRST_TEXTS):
+        row = plan.frame.iloc[sample.position]
+        parts = int(row["Parts"])
+        size = f"{are(len(row['Text']), 'character')}, {plan.encodings.iloc[sample.position]}, {are(parts, 'part')}"
+        found.append(
+            Text(
+                why=" and ".join([", ".join(sample.why[:-1]), sample.why[-1]] if sample.why[1:] else sample.why),
+                row=row_name(plan.frame.index, sample.position),
+                number=row["SentTo"] if show_numbers else mask_number(row["SentTo"]),
+                text=row["Text"],
+                size=size if price is None else f"{size}, {pounds_and_pence(parts * price)}",
+            )
+        )
+    return found
+
+
+def _twin(character: str) -> str:
+    twin = PLAIN_TWINS.get(character, "")
+    return {"": "nothing", " ": "a space", "\n": "a line end"}.get(twin, twin)

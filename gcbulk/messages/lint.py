@@ -1,0 +1,277 @@
+"""The lint: what in a message or its columns looks like a mistake, found before anything is sent.
+
+Each check is a function in the table at the end. It gets the batch and yields findings; it never changes a text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gcbulk.messages.cells import field_name
+from gcbulk.messages.columns import to_arrow
+from gcbulk.messages.findings import Batch, Finding, are, positions
+from gcbulk.messages.parts import part_ends
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gcbulk.messages.options import TextOptions
+
+    _Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+PLATFORM_TOKENS: Final = ("$Firstname$", "$Name$", "$Date$")
+"""What the platform fills in on its side (its documentation)."""
+
+# Fields that hold names: those that say so, and the people that a school's lists are about.
+_NAMES: Final = re.compile(
+    r"(?:.*_)?(?:(?:fore|sur|first|last|middle|given|family|full|preferred|legal)?name|salutation|addressee|parent|"
+    r"mother|father|carer|guardian|pupil|student|child|teacher|tutor)s?(?:_\d+)?"
+)
+_SPREADSHEET_WORDS: Final = (
+    r"^(?:nan|NaN|NAN|None|NaT|<NA>|NULL|null|undefined|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!"
+    r"|(?:0?[01]/0?1/1900|1900-01-0[01])(?: 00:00(?::00)?)?)$"
+)
+# Marks of other programs' fields. What is inside may be a column's name.
+_STRAY: Final[dict[str, str]] = {
+    "{": r"[{}]",
+    "((": r"\(\(|\)\)",
+    "<<": r"<<|>>|«|»",
+    "[[": r"\[\[|\]\]",
+    "$": r"\$[A-Za-z][A-Za-z_ ]{0,29}\$",
+}
+_INSIDE: Final = re.compile(
+    r"\{+\s*([^{}]{1,60}?)\s*\}+|\(\(\s*([^()]{1,60}?)\s*\)\)|(?:<<|«)\s*([^<>«»]{1,60}?)\s*(?:>>|»)"
+    r"|\[\[\s*([^][]{1,60}?)\s*\]\]|\$([A-Za-z][A-Za-z_ ]{0,29})\$"
+)
+_TOKEN: Final = "|".join(map(re.escape, PLATFORM_TOKENS))
+_LINK: Final = re.compile(r"(?:https?://|www\.)\S+")
+
+
+def lint(batch: Batch, columns: Iterable[object], options: TextOptions) -> list[Finding]:
+    """Look at a message that was filled in for every row; returns the findings, the gravest first.
+
+    `columns` are the labels of the user's frame, of which the nearest is offered for what looks like a field.
+    """
+    names = [name for name in map(field_name, columns) if name]
+    found = [finding for check in _CHECKS for finding in check(batch, names, options)]
+    return sorted(found, key=lambda finding: finding.severity == "note")
+
+
+def _stray_marks(batch: Batch, names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find a stray {, ((, <<, [[ or $...$: a field of another program's, or one that lost a brace."""
+    literal = _without_tokens("\n".join(batch.template.reading.words))
+    texts = pc.replace_substring_regex(_texts(batch), _TOKEN, "")
+    for mark, pattern in _STRAY.items():
+        in_message = re.search(pattern, literal)
+        rows = batch.sent & _matches(texts, pattern)
+        if in_message:
+            where = [match for match in _INSIDE.finditer(literal) if re.search(pattern, match[0])]
+            offers = dict.fromkeys(filter(None, (_offer(match, names) for match in where)))
+            what = where[0][0] if where else in_message[0]
+            yield Finding(
+                "stray_mark",
+                "warning",
+                f"The message says {' '.join(what.split())} outside a field, and it would be sent as it is. "
+                + (" ".join(offers) or "A field is written {{ parent_name }}."),
+                positions(rows),
+            )
+        elif rows.any():
+            yield Finding(
+                "stray_mark",
+                "warning",
+                f"{are(int(rows.sum()), 'text')} would say {mark}, which came from a cell. Another program's field?",
+                positions(rows),
+            )
+
+
+def _offer(match: re.Match[str], names: list[str]) -> str:
+    """Say which column's field what stands between marks may have meant."""
+    name = field_name(next(filter(None, match.groups()), ""))
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {{{{ {near[0]} }}}}?" if near else ""
+
+
+def _unbraced_fields(batch: Batch, names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find a field's name that lost its braces: "Dear parent_name". Names of one word are words like others."""
+    literal = "\n".join(batch.template.reading.words)
+    for name in names:
+        if "_" in name.strip("_") and re.search(rf"(?<![\w{{$(<«\[]){re.escape(name)}(?![\w}}$)>»\]])", literal, re.I):
+            yield Finding(
+                "unused_field",
+                "warning",
+                f"The message says {name} in plain words, to be sent as it is. Did you mean {{{{ {name} }}}}?",
+                positions(batch.sent),
+            )
+
+
+def _blank_fields(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find fields that are blank in some rows, and say what becomes of those rows."""
+    going = batch.rendered.frame["Text"].notna().to_numpy()
+    for name, label, column in zip(batch.cells.names, batch.cells.labels, batch.cells.columns, strict=True):
+        blank = pc.is_null(column).to_numpy(zero_copy_only=False)
+        if name not in batch.template.reading.printed or not blank.any():
+            continue
+        lost, filled = blank & ~going, blank & going & batch.sent
+        if lost.any():
+            yield Finding(
+                "blank_field",
+                "note",  # such rows are listed among those that are not sent
+                f"Column {label} is blank in {are(int(lost.sum()), 'row')}, which would not be sent. Fill it in, "
+                f"or write {{{{ {name} | default('...') }}}}.",
+                positions(lost),
+            )
+        if filled.any():
+            yield Finding(
+                "default_used",
+                "note",
+                f"Column {label} is blank in {are(int(filled.sum()), 'row')}: the message's other words are sent.",
+                positions(filled),
+            )
+
+
+def _names_in_one_case(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find names all in capitals, or all in small letters, as some MISs export them."""
+    for name, label, column in zip(batch.cells.names, batch.cells.labels, batch.cells.columns, strict=True):
+        if name not in batch.template.reading.as_typed or not _NAMES.fullmatch(name):
+            continue
+        words = pc.fill_null(column, "")
+        letters = pc.match_substring_regex(words, r"^[^\d]*\pL\pL\pL[^\d]*$")
+        one_case = pc.or_(pc.utf8_is_upper(words), pc.utf8_is_lower(words))
+        rows = batch.sent & pc.and_(letters, one_case).to_numpy(zero_copy_only=False)
+        if rows.any():
+            yield Finding(
+                "name_case",
+                "warning",
+                f"Column {label} is all in capitals, or all in small letters, in {are(int(rows.sum()), 'row')}. "
+                f"Write {{{{ {name} | name_case }}}} to have it as a name.",
+                positions(rows),
+            )
+
+
+def _spreadsheet_words(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find cells that say nan, None, NaT or 01/01/1900: what a program writes for a blank."""
+    for name, label, column in zip(batch.cells.names, batch.cells.labels, batch.cells.columns, strict=True):
+        rows = batch.sent & _matches(column, _SPREADSHEET_WORDS)
+        if name in batch.template.reading.printed and rows.any():
+            said = pc.unique(column.filter(pa.array(rows))).to_pylist()
+            yield Finding(
+                "spreadsheet_word",
+                "warning",
+                f"Column {label} says {' or '.join(said[:3])} in {are(int(rows.sum()), 'row')}, which a program writes "
+                "for a blank cell. It would be sent as it is: empty these cells.",
+                positions(rows),
+            )
+
+
+def _broken_links(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find links that begin in one part and end in the next: some phones then cannot open them."""
+    counts = batch.counts
+    several = batch.sent & (counts["Parts"].to_numpy() > 1)
+    suspects = np.flatnonzero(several & _matches(_texts(batch), r"https?://|www\."))
+    words = _texts(batch).take(pa.array(suspects)).to_pylist()
+    encodings = counts["Encoding"].to_numpy()[suspects]
+    header = "_" * _options.header_length
+    broken = [
+        int(at)
+        for at, text, encoding in zip(suspects, words, encodings, strict=True)
+        if _cuts_a_link(header + text, encoding)
+    ]
+    if broken:
+        yield Finding(
+            "broken_link",
+            "warning",
+            f"A link is broken over two parts in {are(len(broken), 'text')}: some phones cannot open it then. "
+            "Put it nearer to the beginning, or shorten the text.",
+            tuple(broken),
+        )
+
+
+def _cuts_a_link(text: str, encoding: str) -> bool:
+    ends = part_ends(text, encoding)
+    return any(link.start() < end < link.end() for link in _LINK.finditer(text) for end in ends)
+
+
+def _white_space_twins(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find texts to the same number that differ only in white space, and so are not taken for one."""
+    sent = np.flatnonzero(batch.sent)
+    addresses = batch.addresses.iloc[sent]
+    several = addresses.duplicated(keep=False).to_numpy()
+    if not several.any():
+        return
+    texts = batch.rendered.frame["Text"].iloc[sent[several]].str.replace(r"\s+", " ", regex=True).str.strip()
+    twins = texts.to_frame("text").assign(address=addresses[several].to_numpy()).duplicated(keep="first").to_numpy()
+    if twins.any():
+        rows = tuple(sent[several][twins].tolist())
+        yield Finding(
+            "white_space",
+            "warning",
+            f"{are(len(rows), 'text')} differ only in white space from another to the same number: both would be sent.",
+            rows,
+        )
+
+
+def _long_texts(batch: Batch, _names: list[str], options: TextOptions) -> Iterator[Finding]:
+    rows = batch.sent & (batch.counts["Parts"].to_numpy() > options.max_parts)
+    if rows.any():
+        yield Finding(
+            "many_parts",
+            "warning",
+            f"{are(int(rows.sum()), 'text')} would take more than {are(options.max_parts, 'part')}, "
+            f"the longest {int(batch.counts['Parts'].max())}.",
+            positions(rows),
+        )
+
+
+def _platform_tokens(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    tokens = [token for token in PLATFORM_TOKENS if token in batch.template.text]
+    if tokens:
+        yield Finding(
+            "platform_token",
+            "note",
+            f"The platform fills in {' and '.join(tokens)} on its side: how long that is, the parts here cannot tell.",
+        )
+
+
+def _lost_characters(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    rows = batch.sent & _matches(_texts(batch), "\ufffd")
+    if rows.any():
+        yield Finding(
+            "lost_character",
+            "warning",
+            f"{are(int(rows.sum()), 'text')} would show \ufffd, which stands for a character that was lost. "
+            "Export the list again as UTF-8.",
+            positions(rows),
+        )
+
+
+def _without_tokens(text: str) -> str:
+    return re.sub(_TOKEN, "", text)
+
+
+def _texts(batch: Batch) -> pa.Array:
+    return to_arrow(batch.rendered.frame["Text"])
+
+
+def _matches(words: pa.Array, pattern: str) -> _Mask:
+    found: _Mask = pc.fill_null(pc.match_substring_regex(words, pattern), False).to_numpy(zero_copy_only=False)
+    return found
+
+
+_CHECKS: Final[tuple[Callable[[Batch, list[str], TextOptions], Iterator[Finding]], ...]] = (
+    _stray_marks,
+    _unbraced_fields,
+    _spreadsheet_words,
+    _blank_fields,
+    _names_in_one_case,
+    _white_space_twins,
+    _lost_characters,
+    _broken_links,
+    _long_texts,
+    _platform_tokens,
+)

@@ -1,0 +1,171 @@
+"""The lint and the savings: each mistake is found in its rows, said in a sentence, and nothing else is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+import gcbulk
+from gcbulk.campaign.plan import make_plan
+from gcbulk.messages.options import TextOptions
+
+if TYPE_CHECKING:
+    from gcbulk.messages.findings import Finding
+
+
+def found(
+    message: str, *, options: TextOptions | None = None, numbers: list[str] | None = None, **columns: Any
+) -> list:
+    frame = pd.DataFrame(columns or {"name": ["Ann", "Bob"]})
+    frame["mobile"] = numbers or [f"07700 9001{n:02}" for n in range(len(frame))]
+    return list(make_plan(frame, message, texts=options or TextOptions()).findings)
+
+
+def only(findings: list[Finding], code: str) -> Finding:
+    (finding,) = [one for one in findings if one.code == code]
+    return finding
+
+
+def test_a_good_message_brings_no_finding() -> None:
+    people = {"Parent Name": ["Ms Khan", "Mr O'Neill", "AJ Smith", "李明"], "Reg": ["7A", "8B", "7A", "7A"]}
+    assert found("Dear {{ parent_name }}, form {{ reg }} (all) is at home: it costs $5. [Example] <3", **people) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "words", "offer"),
+    [
+        ("Dear {name}, hello", "{name}", "{{ name }}"),
+        ("Dear ((name)), hello", "((name))", "{{ name }}"),
+        ("Dear <<Name>>, hello", "<<Name>>", "{{ name }}"),
+        ("Dear «nmae», hello", "«nmae»", "{{ name }}"),
+        ("Dear [[ name ]], hello", "[[ name ]]", "{{ name }}"),
+        ("Dear $name$, hello", "$name$", "{{ name }}"),
+        ("Dear {{ name }}} hello", "}", "{{ parent_name }}"),
+        ("{% raw %}Dear {{ name }}{% endraw %}", "{{ name }}", "{{ name }}"),
+    ],
+)
+def test_stray_marks_are_found_with_the_nearest_column(message: str, words: str, offer: str) -> None:
+    finding = only(found(message), "stray_mark")
+    assert finding.severity == "warning"
+    assert f"says {words} outside a field" in finding.sentence
+    assert offer in finding.sentence
+    assert finding.rows == (0, 1)
+
+
+def test_marks_of_another_program_in_a_cell() -> None:
+    finding = only(found("Dear {{ name }}", name=["Ann", "((forename))"]), "stray_mark")
+    assert finding.rows == (1,)
+    assert "forename" not in finding.sentence
+
+
+def test_the_platform_s_own_tokens_are_a_note() -> None:
+    finding = only(found("Dear $Firstname$, {{ name }}"), "platform_token")
+    assert (finding.severity, finding.rows) == ("note", ())
+
+
+def test_a_field_without_its_braces() -> None:
+    people = {"Parent Name": ["Ms Khan"], "Year": ["7"]}
+    finding = only(found("Dear parent_name, year 7", **people), "unused_field")
+    assert "{{ parent_name }}" in finding.sentence
+
+
+def test_a_misspelt_field_is_an_error_with_the_nearest_column() -> None:
+    with pytest.raises(gcbulk.TemplateError, match=r"did you mean \{\{ name \}\}"):
+        found("Dear {{ nmae }}")
+
+
+def test_blank_cells_are_counted_by_column() -> None:
+    findings = found("Dear {{ name }}, {{ note | default('-') }}", name=["Ann", "", "Cy"], note=["a", "b", ""])
+    blank = only(findings, "blank_field")
+    assert blank.rows == (1,)
+    assert '"name" is blank in 1 row' in blank.sentence
+    assert only(findings, "default_used").rows == (2,)
+
+
+@pytest.mark.parametrize("filters", ["", " | default('Parent')", " | trim"])
+def test_names_in_one_case_are_offered_the_filter(filters: str) -> None:
+    names = {"Parent Name": ["MS KHAN", "Mr O'Neill", "ann smith", "AJ", "李明", "7A RED"]}
+    finding = only(found("Dear {{ parent_name" + filters + " }}", **names), "name_case")
+    assert finding.rows == (0, 2)
+    assert "{{ parent_name | name_case }}" in finding.sentence
+
+
+@pytest.mark.parametrize("field", ["{{ parent_name | name_case }}", "{{ parent_name | upper }}", "{{ house }}"])
+def test_names_that_are_cased_and_columns_that_are_no_names_are_left_alone(field: str) -> None:
+    assert found(f"Dear {field}", **{"Parent Name": ["MS KHAN"], "House": ["RED"]}) == []
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "None", "NaT", "<NA>", "01/01/1900", "1900-01-01", "#REF!"])
+def test_words_that_programs_write_for_a_blank(word: str) -> None:
+    finding = only(found("Dear {{ name }}", name=["Ann", word, "Nan Smith", "Nan"]), "spreadsheet_word")
+    assert finding.rows == (1,)
+    assert word in finding.sentence
+
+
+def test_a_blank_date_of_a_spreadsheet() -> None:
+    dates = pd.Series(pd.to_datetime(["2026-11-24", "1900-01-01"]))
+    assert only(found("Due {{ due | uk_date }}", due=dates), "spreadsheet_word").rows == (1,)
+
+
+def test_a_link_over_two_parts() -> None:
+    link = "https://example.com/a/rather/long/path"
+    whole, cut = f"{'x' * 110}{{{{ name }}}} {link} now please", f"{'x' * 130}{{{{ name }}}} {link}"
+    assert [one.code for one in found(whole, name=["Ann"]) if one.code == "broken_link"] == []
+    assert only(found(cut, name=["Ann", "Bob"]), "broken_link").rows == (0, 1)
+    assert "broken_link" in {one.code for one in found(whole, name=["Ann"], options=TextOptions(header_length=20))}
+
+
+def test_texts_that_differ_only_in_white_space() -> None:
+    numbers = ["07700 900123", "07700 900123", "07700 900124"]
+    findings = found("Dear {{ name }}", name=["Ann Smith", "Ann  Smith", "Ann Smith"], numbers=numbers)
+    assert only(findings, "white_space").rows == (1,)
+
+
+def test_long_texts_bring_a_warning_above_max_parts() -> None:
+    words = {"word": ["x" * 100, "x" * 459, "x" * 460]}
+    assert only(found("{{ word }}", **words), "many_parts").rows == (2,)
+    assert only(found("{{ word }}", options=TextOptions(max_parts=1), **words), "many_parts").rows == (1, 2)
+    assert only(found("{{ word }}", options=TextOptions(header_length=1), **words), "many_parts").rows == (1, 2)
+
+
+def test_characters_that_were_lost() -> None:
+    assert only(found("Dear {{ name }}", name=["Ann", "Zo\ufffd"]), "lost_character").rows == (1,)
+
+
+# ------------------------------------------------------------------------------------------------- savings
+
+
+def test_rows_that_tip_by_a_character_and_where_it_comes_from() -> None:
+    names = {"Parent Name": ["Ms Khan", "Pani Wójcikiewicz ł", "Ms Ray"]}
+    priced = TextOptions(price_per_part="0.04")
+    finding = only(found("x" * 80 + "{{ parent_name }}", options=priced, **names), "dear_characters")
+    assert finding.rows == (1,)
+    assert 'ó ł from column "Parent Name" take 1 part more (£0.04)' in finding.sentence
+    everywhere = only(found("x" * 80 + "ł {{ parent_name }}", **names), "dear_characters")
+    assert everywhere.rows == (0, 1, 2)
+    assert "from the message itself" in everywhere.sentence
+
+
+def test_rows_that_tip_by_the_length_of_a_field() -> None:
+    names = {"forename": ["Al", "Bo", "Maximilian"], "reg": ["7A", "7B", "7C"]}
+    finding = only(found("x" * 150 + "{{ forename }}{{ reg }}", **names), "long_field")
+    assert finding.rows == (2,)
+    assert 'by the length of column "forename": 1 part more than the usual 1' in finding.sentence
+    assert "2 characters too long" in finding.sentence
+
+
+def test_what_shortening_saves() -> None:
+    names = {"forename": ["Al", "Bobby", "Maximilian"]}
+    priced = TextOptions(price_per_part="0.04")
+    finding = only(found("x" * 157 + "{{ forename }}", options=priced, **names), "shorten")
+    assert "by 7 characters would save 2 parts (£0.08)" in finding.sentence
+    shorter = pd.DataFrame(names).assign(mobile=[f"07700 90012{n}" for n in range(3)])
+    before = gcbulk.preview(shorter, "x" * 157 + "{{ forename }}").summary()["parts"]
+    after = gcbulk.preview(shorter, "x" * 150 + "{{ forename }}").summary()["parts"]
+    assert before - after == 2
+
+
+def test_nothing_is_said_of_rows_that_are_not_sent() -> None:
+    assert found("Dear {{ name }}", name=["nan", "((x))"], numbers=["bad", "worse"]) == []
