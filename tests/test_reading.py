@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcbulk.errors import RecipientsError
-from gcbulk.recipients.reading import read_recipients, read_rows
+from gcbulk.recipients.reading import read_recipients, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +157,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_rows_know_their_lines() -> None:
-    rows = read_rows(b"\n07700 900123\n\n07700 900124\n")
+    rows = read_table(b"\n07700 900123\n\n07700 900124\n").rows
     assert rows[0].to_dict() == {1: "07700 900123", 3: "07700 900124"}
 
 

@@ -92,6 +92,15 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
     )
 
 
+def names_a_number(name: str) -> bool:
+    """Whether this is the name of a column with numbers to text.
+
+    >>> names_a_number("Priority Contact 1 Mobile"), names_a_number("Forename")
+    (True, False)
+    """
+    return any(tier.fullmatch(_normalised(name)) for tier in _TIERS)
+
+
 def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
     """Return a new frame with the user's own columns, as they are before annotations are joined to them.
 

@@ -12,12 +12,12 @@ from gcbulk.codes import ErrorCode
 from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.recipients.columns import find_number_column
 from gcbulk.recipients.numbers import to_e164
-from gcbulk.recipients.reading import read_rows
+from gcbulk.recipients.reading import read_table
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from gcbulk.recipients.reading import Source
+    from gcbulk.recipients.sources import Source
 
     OptOuts: TypeAlias = Source | pd.Series | pd.DataFrame | Iterable[object]
 
@@ -70,7 +70,7 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
 
 
 def _file_entries(source: Source) -> pd.Series:
-    rows = read_rows(source)
+    rows = read_table(source).rows
     numbers_in_first = [i for i, cell in enumerate(rows.iloc[0]) if sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER]
     if rows.shape[1] == 1:
         position = 0
