@@ -13,6 +13,7 @@ from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.recipients.columns import find_number_column
 from gcbulk.recipients.numbers import to_e164
 from gcbulk.recipients.reading import read_table
+from gcbulk.recipients.sources import is_upload
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -93,8 +94,14 @@ def _entries(source: OptOuts) -> tuple[pd.Series, str]:
         entries = source.iloc[:, position]
     elif isinstance(source, pd.Series):
         entries = source
-    elif isinstance(source, Iterable) and not isinstance(source, (str, bytes)) and not hasattr(source, "read"):
-        entries = pd.Series(list(source), dtype=object)
+    elif _holds_numbers(source):
+        entries = pd.Series(list(cast("Iterable[object]", source)), dtype=object)
     else:
         return _file_entries(cast("Source", source)), "line"
     return entries.set_axis(pd.RangeIndex(1, len(entries) + 1)), "row"
+
+
+def _holds_numbers(source: object) -> bool:
+    """Whether it is an iterable of numbers, and not the path or content of a file."""
+    file = isinstance(source, (str, bytes, bytearray, memoryview)) or hasattr(source, "read") or is_upload(source)
+    return isinstance(source, Iterable) and not file

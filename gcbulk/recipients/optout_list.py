@@ -1,0 +1,121 @@
+"""The user's own list of who must not be texted: kept from one day to the next, applied to every send."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from gcbulk.errors import OptionError
+from gcbulk.recipients.optouts import opt_out_numbers
+from gcbulk.settings import home
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from gcbulk.recipients.optouts import OptOuts
+
+_HEADER: Final = ("Mobile", "Added")
+
+
+def opt_outs_file() -> Path:
+    """Where the list is: `opt-outs.csv` in GCBULK_HOME, or in the user's own state folder."""
+    return home() / "opt-outs.csv"
+
+
+def kept_opt_outs() -> frozenset[str]:
+    """The numbers on the user's own list, in E.164; none where there is no list yet.
+
+    Raises:
+        RecipientsError: the list cannot be read. Nothing is sent then.
+
+    Warns:
+        GcbulkWarning: entries that somebody wrote into the file are no numbers.
+    """
+    file = opt_outs_file()
+    if not file.exists() or not file.stat().st_size:
+        return frozenset()
+    return opt_out_numbers(file, international=True)
+
+
+def list_opt_outs() -> pd.DataFrame:
+    """The user's own opt-out list: one row a number, the oldest first.
+
+    Columns `Mobile` (E.164) and `Added` (ISO date, `""` where it is not known), both `str`.
+
+    >>> add_opt_outs(["07700 900123"], today="2026-11-24")
+    1
+    >>> list_opt_outs()
+              Mobile       Added
+    0  +447700900123  2026-11-24
+    >>> remove_opt_outs(["+447700900123"])
+    1
+    """
+    return pd.DataFrame(_entries().items(), columns=list(_HEADER), dtype="str")
+
+
+def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
+    """Put numbers on the user's own list, from which every send, resume, preview and `validate` leaves them out.
+
+    `numbers` are a path, Series, DataFrame or iterable, written in any way that can be mended; entries that
+    cannot are reported by a GcbulkWarning. Returns how many were not on it yet.
+    """
+    known = _entries()
+    day = today or datetime.now(UTC).astimezone().date().isoformat()
+    new = [number for number in sorted(opt_out_numbers(numbers, international=True)) if number not in known]
+    if new:
+        _write({**known, **dict.fromkeys(new, day)})
+    return len(new)
+
+
+def remove_opt_outs(numbers: OptOuts) -> int:
+    """Take numbers off the user's own list; returns how many were on it."""
+    known = _entries()
+    gone = _among(opt_out_numbers(numbers, international=True), known)
+    if gone:
+        _write({number: day for number, day in known.items() if number not in gone})
+    return len(gone)
+
+
+def _among(numbers: Iterable[str], known: Collection[str]) -> set[str]:
+    return {number for number in numbers if number in known}
+
+
+def _entries() -> dict[str, str]:
+    """Each number on the list with the day on which it was added."""
+    numbers = kept_opt_outs()
+    if not numbers:
+        return {}
+    with opt_outs_file().open(encoding="utf-8-sig", newline="") as file:
+        written = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
+    listed = {number: day for number, day in written.items() if number in numbers}
+    return {**listed, **dict.fromkeys(sorted(numbers - listed.keys()), "")}
+
+
+def _write(entries: dict[str, str]) -> None:
+    """Replace the list, whole or not at all; readable by its owner alone."""
+    file = opt_outs_file()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opt-outs.", suffix=".part")  # made with mode 0600
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+                csv.writer(out).writerows([_HEADER, *entries.items()])
+                out.flush()
+                os.fsync(out.fileno())
+            if sys.platform != "win32":
+                temporary.chmod(0o600)
+            temporary.replace(file)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"The opt-out list {file} cannot be written: {error.strerror}. Check that the folder is yours (GCBULK_HOME)."
+        ) from None
