@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
 import signal
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from gcbulk.campaign.results import Summary
     from gcbulk.campaign.run import Sent
+    from gcbulk.recipients.intake import IntakeOptions
 
 DONE, FAILED, BAD_INPUT, HELD, UNKNOWN, NOTHING_LEFT, NOTHING_ACCEPTED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 """Exit codes. Where several fit, the first of 1, 130, 2, 4, 3, 5, 6 is given."""
@@ -54,11 +56,77 @@ def _stack(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Intake:
+    """The flags that say how a list is read and taken in."""
+
+    sheet: str | None = None
+    number_column: str | None = None
+    number_columns: tuple[str, ...] = ()
+    row_per_number: bool = False
+    international: bool = False
+    opt_outs: Path | None = None
+    one_per_number: bool = False
+
+    def read_if_given(self, file: Path | None) -> tuple[pd.DataFrame | None, IntakeOptions]:
+        """The list that a campaign was sent from, where the user gives it again."""
+        from gcbulk.recipients.intake import IntakeOptions
+
+        return (None, IntakeOptions(opt_outs=self.opt_outs)) if file is None else self.read(file)
+
+    def read(self, file: Path) -> tuple[pd.DataFrame, IntakeOptions]:
+        """The list, told on stderr how it was read, and the options with which it is validated."""
+        from gcbulk.recipients.choosing import NUMBER, row_per_number
+        from gcbulk.recipients.intake import IntakeOptions
+        from gcbulk.recipients.reading import read_recipients
+
+        if self.row_per_number and not self.number_columns:
+            raise OptionError("--row-per-number needs the columns: --number-columns NAME, once for each.")
+        recipients = read_recipients(file, sheet=self.sheet)
+        for note in recipients.attrs["reading"]:
+            click.echo(f"{file}: {note}", err=True)
+        if self.row_per_number:
+            recipients = row_per_number(recipients, self.number_columns)
+        several = None if self.row_per_number else self.number_columns or None
+        return recipients, IntakeOptions(
+            number_column=NUMBER if self.row_per_number else self.number_column,
+            number_columns=several,
+            international=self.international,
+            opt_outs=self.opt_outs,
+            one_per_number=self.one_per_number,
+        )
+
+
+def _with_intake(command: Any) -> Any:
+    """Hand a command those flags as one `intake`."""
+    names = {field.name for field in fields(_Intake)}
+
+    @functools.wraps(command)
+    def run(**options: Any) -> Any:
+        intake = _Intake(**{name: options.pop(name) for name in names & options.keys()})
+        return command(intake=intake, **options)
+
+    return run
+
+
+_columns: Final = _stack(
+    click.option("--sheet", metavar="NAME", help="The sheet of a workbook. Default: the first that is shown."),
+    click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told."),
+    click.option(
+        "--number-columns",
+        metavar="NAME",
+        multiple=True,
+        help="One of several columns, the best first (give it again for each): the first usable number of a row.",
+    ),
+    click.option("--row-per-number", is_flag=True, help="A row for each number in --number-columns instead."),
+    click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers not to be texted, besides your own list."),
+)
 _recipients: Final = _stack(
     click.argument("file", type=_PATH),
-    click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told."),
+    _columns,
     click.option("--international", is_flag=True, help="Take numbers from outside the UK (with + or 00)."),
-    click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers that must not be texted."),
+    click.option("--one-per-number", is_flag=True, help="One text a number, though the texts may differ."),
+    _with_intake,
 )
 _message: Final = _stack(
     click.option("--message", metavar="TEXT", help="The text, with fields such as {{ forename }}."),
@@ -83,7 +151,7 @@ _journal: Final = click.option(
     help="Where the journal is. Default: GCBULK_JOURNAL, or your state folder.",
 )
 _output: Final = _stack(
-    click.option("--out", type=_PATH, metavar="FILE", help="Write the results as CSV."),
+    click.option("--out", type=_PATH, metavar="FILE", help="Write the results, as CSV or (for Excel) .xlsx."),
     click.option("--not-told", type=_PATH, metavar="FILE", help="Write the rows of those not told, to mend or phone."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout."),
     click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid or rejected."),
@@ -110,31 +178,28 @@ def cli() -> None:
 
 @cli.command(short_help="Check the numbers; nothing is sent.")
 @_recipients
-@click.option("--out", type=_PATH, metavar="FILE", help="Write the annotated rows as CSV.")
+@click.option("--out", type=_PATH, metavar="FILE", help="Write the annotated rows, as CSV or (for Excel) .xlsx.")
+@click.option("--invalid-out", type=_PATH, metavar="FILE", help="Write only the rows to mend, in your own columns.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
 @click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid.")
 def validate(
     file: Path,
     *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
+    intake: _Intake,
     out: Path | None,
+    invalid_out: Path | None,
     as_json: bool,
     fail_on_errors: bool,
 ) -> None:
     """Check the numbers in FILE: which can be texted, what was mended, what is wrong. Nothing is sent."""
-    _check_outputs(file, opt_outs, out=out)
-    mark = _has_byte_order_mark(file)
+    outputs = _check_outputs(file, intake.opt_outs, out=out, invalid_out=invalid_out)
     from gcbulk.campaign.preview import check_report, check_summary
-    from gcbulk.recipients.reading import read_recipients
-    from gcbulk.recipients.schema import validate as validated
-    from gcbulk.recipients.writing import write_table
+    from gcbulk.recipients.schema import check
 
-    recipients = read_recipients(file)
-    checked = validated(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
-    if out is not None:
-        write_table(checked, out, byte_order_mark=mark)
+    recipients, options = intake.read(file)
+    outputs.check_fit(recipients)
+    checked = check(recipients, options)
+    outputs.write(checked, recipients)
     counts = check_summary(checked)
     click.echo(json.dumps(counts) if as_json else check_report(checked))
     if fail_on_errors and counts["statuses"].get("invalid"):
@@ -150,27 +215,21 @@ def validate(
 def preview(
     file: Path,
     *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
+    intake: _Intake,
     message: str | None,
     message_file: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Show what a send of FILE would do: counts, parts, the first texts, every problem. Nothing is sent."""
-    from gcbulk.campaign.run import preview as previewed
-    from gcbulk.recipients.reading import read_recipients
+    from gcbulk.campaign.options import SendOptions
+    from gcbulk.campaign.plan import make_plan
+    from gcbulk.campaign.run import preview_plan
 
+    settings = SendOptions(**options)
     text = _message_text(message, message_file)
-    view = previewed(
-        read_recipients(file),
-        text,
-        number_column=number_column,
-        international=international,
-        opt_outs=opt_outs,
-        **options,
-    )
+    recipients, taking = intake.read(file)
+    view = preview_plan(make_plan(recipients, text, intake=taking), settings)
     click.echo(json.dumps(view.summary()) if as_json else str(view))
 
 
@@ -193,9 +252,7 @@ def preview(
 def send(
     file: Path,
     *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
+    intake: _Intake,
     message: str | None,
     message_file: Path | None,
     out: Path | None,
@@ -208,16 +265,18 @@ def send(
     **options: Any,
 ) -> None:
     """Text everybody in FILE: show what would go, ask, send, and say what came of every row."""
-    outputs = _check_outputs(file, opt_outs, message_file, out=out, not_told=not_told, journal=options["journal"])
+    outputs = _check_outputs(
+        file, intake.opt_outs, message_file, out=out, not_told=not_told, journal=options["journal"]
+    )
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
     from gcbulk.campaign.run import client_for, preview_plan, send_plan
-    from gcbulk.recipients.reading import read_recipients
 
     settings = SendOptions(**options)
     text = _message_text(message, message_file)
-    recipients = read_recipients(file)
-    plan = make_plan(recipients, text, number_column=number_column, international=international, opt_outs=opt_outs)
+    recipients, taking = intake.read(file)
+    outputs.check_fit(recipients)
+    plan = make_plan(recipients, text, intake=taking)
     view = preview_plan(plan, settings)
     click.echo(str(view), err=True)
     if dry_run:
@@ -234,18 +293,17 @@ def send(
 @cli.command(epilog=EXIT_CODES, short_help="Go on with what was stopped.")
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
-@click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
-@click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers that must not be texted by now.")
+@_columns
 @click.option("--late", is_flag=True, help="Go on although the campaign was begun on an earlier day.")
 @_output
 @_pace
 @_journal
+@_with_intake
 def resume(
     campaign: str,
     *,
     file: Path | None,
-    number_column: str | None,
-    opt_outs: Path | None,
+    intake: _Intake,
     late: bool,
     out: Path | None,
     not_told: Path | None,
@@ -254,34 +312,33 @@ def resume(
     **options: Any,
 ) -> None:
     """Go on with CAMPAIGN: send what certainly has not been sent."""
-    outputs = _check_outputs(file, opt_outs, out=out, not_told=not_told, journal=options["journal"])
+    outputs = _check_outputs(file, intake.opt_outs, out=out, not_told=not_told, journal=options["journal"])
     from gcbulk.campaign.history import begun_earlier
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.run import resume_campaign
-    from gcbulk.recipients.reading import read_recipients
 
     settings = SendOptions(**options)
-    recipients = None if file is None else read_recipients(file)
+    recipients, taking = intake.read_if_given(file)
+    outputs.check_fit(recipients)
     begun = begun_earlier(campaign, journal=settings.journal)
     if begun and not late and sys.stdin.isatty():
         late = click.confirm(f"Campaign {campaign!r} was begun on {begun}. Is it still true?", err=True)
-    sent = resume_campaign(
-        campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
-    )
+    sent = resume_campaign(campaign, settings, recipients=recipients, intake=taking, late=late)
     _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="What is known of a campaign now.")
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
-@click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
+@_columns
 @_output
 @_journal
+@_with_intake
 def results(
     campaign: str,
     *,
     file: Path | None,
-    number_column: str | None,
+    intake: _Intake,
     out: Path | None,
     not_told: Path | None,
     as_json: bool,
@@ -292,10 +349,16 @@ def results(
     outputs = _check_outputs(file, out=out, not_told=not_told, journal=journal)
     from gcbulk.campaign.history import campaign_results
     from gcbulk.campaign.results import summarise
-    from gcbulk.recipients.reading import read_recipients
 
-    recipients = None if file is None else read_recipients(file)
-    frame = campaign_results(campaign, recipients=recipients, number_column=number_column, journal=journal)
+    recipients, taking = intake.read_if_given(file)
+    outputs.check_fit(recipients)
+    frame = campaign_results(
+        campaign,
+        recipients=recipients,
+        number_column=taking.number_column,
+        number_columns=taking.number_columns,
+        journal=journal,
+    )
     summary = summarise(frame)
     _show(campaign, summary, as_json=as_json)
     outputs.write(frame, recipients)
@@ -360,6 +423,57 @@ def purge(*, campaign: str | None, older_than_days: float, journal: str | None) 
 
     names = purged(campaign, older_than_days=older_than_days, journal=journal)
     click.echo(f"Purged: {', '.join(names)}" if names else "There was nothing to purge.")
+
+
+@cli.group("opt-outs", short_help="Your own list of who is not texted.")
+def opt_outs() -> None:
+    """Keep a list of numbers that no send, resume or preview of yours ever texts."""
+
+
+_numbers: Final = _stack(
+    click.argument("numbers", nargs=-1, metavar="[NUMBER]..."),
+    click.option("--file", type=_PATH, metavar="FILE", help="A file of numbers, one a line or with a header."),
+)
+
+
+def _numbers_given(numbers: tuple[str, ...], file: Path | None) -> Any:
+    if bool(numbers) == (file is not None):
+        raise OptionError("Give the numbers, or a file of them with --file: one of the two.")
+    return numbers if file is None else file
+
+
+@opt_outs.command("add", short_help="Put numbers on the list.")
+@_numbers
+def opt_outs_add(*, numbers: tuple[str, ...], file: Path | None) -> None:
+    """Put numbers on your opt-out list. Numbers may be written as people write them."""
+    from gcbulk.recipients.optout_list import add_opt_outs, list_opt_outs
+
+    given = _numbers_given(numbers, file)
+    click.echo(f"{add_opt_outs(given)} added. {len(list_opt_outs())} on the list.")
+
+
+@opt_outs.command("remove", short_help="Take numbers off the list.")
+@_numbers
+def opt_outs_remove(*, numbers: tuple[str, ...], file: Path | None) -> None:
+    """Take numbers off your opt-out list."""
+    from gcbulk.recipients.optout_list import list_opt_outs, remove_opt_outs
+
+    given = _numbers_given(numbers, file)
+    click.echo(f"{remove_opt_outs(given)} removed. {len(list_opt_outs())} on the list.")
+
+
+@opt_outs.command("list", short_help="Show the list.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def opt_outs_list(*, as_json: bool) -> None:
+    """Show the numbers on your opt-out list, and when they were added."""
+    from gcbulk.recipients.optout_list import list_opt_outs, opt_outs_file
+
+    listed = list_opt_outs()
+    if as_json:
+        click.echo(listed.to_json(orient="records"))
+    else:
+        click.echo(listed.to_string(index=False) if len(listed) else "Nobody is on the list.")
+    click.echo(f"The list is in {opt_outs_file()}", err=True)
 
 
 @cli.command(short_help="Keep your key in the keyring.")
@@ -451,20 +565,34 @@ class _Outputs:
 
     out: Path | None
     not_told: Path | None
+    invalid_out: Path | None
     byte_order_mark: bool
 
+    def check_fit(self, recipients: pd.DataFrame | None) -> None:
+        """Find out before anything is sent whether a workbook could hold the results."""
+        from gcbulk.recipients.writing import check_fits
+
+        named = {"--out": self.out, "--not-told": self.not_told, "--invalid-out": self.invalid_out}
+        for option, path in named.items():
+            if path is not None and recipients is not None:
+                check_fits(recipients, path, option=option)
+
     def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
-        """Write the results, and the rows of those who have not been told in the user's own columns."""
-        from gcbulk.campaign.results import not_told as rows_not_told
+        """Write the results, and in the user's own columns the rows of those not told, or only of those to mend."""
+        from gcbulk.campaign.results import NOT_TOLD, rows_with
+        from gcbulk.codes import Status
         from gcbulk.recipients.writing import write_table
 
         if self.out is not None:
             write_table(frame, self.out, byte_order_mark=self.byte_order_mark)
             click.echo(f"Results: {self.out}", err=True)
-        if self.not_told is not None:
-            missed = rows_not_told(frame, recipients)
-            write_table(missed, self.not_told, byte_order_mark=self.byte_order_mark)
-            click.echo(f"Not told: {self.not_told}", err=True)
+        for path, statuses, words in (
+            (self.not_told, NOT_TOLD, "Not told"),
+            (self.invalid_out, (Status.INVALID,), "To mend"),
+        ):
+            if path is not None:
+                write_table(rows_with(statuses, frame, recipients), path, byte_order_mark=self.byte_order_mark)
+                click.echo(f"{words}: {path}", err=True)
 
 
 def _check_outputs(
@@ -472,6 +600,7 @@ def _check_outputs(
     *inputs: Path | None,
     out: Path | None = None,
     not_told: Path | None = None,
+    invalid_out: Path | None = None,
     journal: str | None = None,
 ) -> _Outputs:
     """Find out before anything is sent whether the results can be written, and would replace nothing that counts."""
@@ -481,12 +610,11 @@ def _check_outputs(
     kept = {path: "the input itself" for path in (file, *inputs) if path is not None}
     if (book := journal_file(journal)) is not None:
         kept[book] = "the journal"
-    if out is not None:
-        check_writable(out, option="--out", others=kept)
-        kept[out] = "what --out writes"
-    if not_told is not None:
-        check_writable(not_told, option="--not-told", others=kept)
-    return _Outputs(out, not_told, byte_order_mark=file is None or _has_byte_order_mark(file))
+    for option, path in {"--out": out, "--not-told": not_told, "--invalid-out": invalid_out}.items():
+        if path is not None:
+            check_writable(path, option=option, others=kept)
+            kept[path] = f"what {option} writes"
+    return _Outputs(out, not_told, invalid_out, byte_order_mark=file is None or _has_byte_order_mark(file))
 
 
 def _has_byte_order_mark(file: Path) -> bool:

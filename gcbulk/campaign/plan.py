@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.codes import ErrorCode, Status
+from gcbulk.errors import GcbulkWarning
 from gcbulk.messages.parts import count_parts
 from gcbulk.messages.template import Template
 from gcbulk.recipients.columns import own_columns, row_name
-from gcbulk.recipients.schema import validate
+from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.schema import check, repeat_details
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from gcbulk.campaign.journal import Held
-    from gcbulk.recipients.optouts import OptOuts
 
 _STR: Final = "str"
+_NAMED_ROWS: Final = 5  # in a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Plan:
     """
 
     frame: pd.DataFrame
+    one_per_number: bool = False
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -103,7 +107,7 @@ class Plan:
             column = frame[name].to_numpy(dtype=object).copy()
             column[list(held)] = values
             frame[name] = pd.array(column, dtype=_STR)
-        return Plan(frame)
+        return replace(self, frame=frame)
 
     def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
@@ -124,22 +128,17 @@ class Plan:
         return numbers, messages
 
 
-def make_plan(
-    recipients: pd.DataFrame,
-    message: str,
-    *,
-    number_column: Hashable | None = None,
-    international: bool = False,
-    opt_outs: OptOuts | None = None,
-) -> Plan:
+def make_plan(recipients: pd.DataFrame, message: str, *, intake: IntakeOptions | None = None) -> Plan:
     """Validate the recipients, render the message for each, and leave out what must not be sent.
 
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
+    intake = intake or IntakeOptions()
     template = Template(message)
     fields = own_columns(recipients)
     template.check(fields.columns)
-    frame = validate(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
+    # which row of a number goes is not known before the texts are: one of them may be lacking a field
+    frame = check(recipients, replace(intake, one_per_number=False))
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
     rendered = template.render(fields)
     text = rendered["Text"].to_numpy(dtype=object)
@@ -151,31 +150,42 @@ def make_plan(
     code[broken] = rendered["ErrorCode"].to_numpy(dtype=object)[broken]
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
-    again, first = _repeated(frame["SentTo"].to_numpy(dtype=object)[positions], text[positions])
-    doubled = positions[again]
+    addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
+    again, first = _repeated({"address": addresses} | ({} if intake.one_per_number else {"text": text[positions]}))
+    doubled, kept = positions[again], positions[first]
+    if intake.one_per_number:
+        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]])
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
-    detail[doubled] = [
-        f"The same as {row_name(frame.index, row)}. {SENTENCES[ErrorCode.DUPLICATE]}" for row in positions[first]
-    ]
+    detail[doubled] = repeat_details(frame.index, kept, one_per_number=intake.one_per_number)
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
     frame["Text"] = pd.array(text, dtype=_STR)
     sent = pd.Series(text, dtype=_STR).where(status == Status.READY.value)
     frame["Parts"] = count_parts(sent)["Parts"].to_numpy()
-    return Plan(frame)
+    return Plan(frame, one_per_number=intake.one_per_number)
 
 
-def _repeated(
-    addresses: np.ndarray[Any, Any], texts: np.ndarray[Any, Any]
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Indices of the rows that repeat an earlier one, and for each the index of that earlier one."""
-    pairs = pd.DataFrame({"address": addresses, "text": texts})
-    group = pairs.groupby(["address", "text"], sort=False).ngroup().to_numpy()
-    firsts = np.flatnonzero(~pd.Series(group).duplicated().to_numpy())
-    again = np.flatnonzero(pd.Series(group).duplicated().to_numpy())
+def _repeated(keys: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Indices of the rows whose keys repeat those of an earlier one, and for each the index of that earlier one."""
+    group = pd.DataFrame(keys).groupby(list(keys), sort=False).ngroup().to_numpy()
+    later = pd.Series(group).duplicated().to_numpy()
+    again, firsts = np.flatnonzero(later), np.flatnonzero(~later)
     return again, firsts[group[again]]
+
+
+def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any]) -> None:
+    """Say that texts are left out which differ from the one that goes: each may be about another child."""
+    if not len(rows):
+        return
+    named = ", ".join(row_name(index, row) for row in rows[:_NAMED_ROWS]) + ", ..." * (len(rows) > _NAMED_ROWS)
+    warnings.warn(
+        f"{len(rows)} texts are left out that differ from the one that goes to the same number ({named}): siblings, "
+        "perhaps. To send each of them, leave out one_per_number (--one-per-number).",
+        GcbulkWarning,
+        stacklevel=4,
+    )
 
 
 def _values(column: pd.Series[Any]) -> list[str | None]:

@@ -27,11 +27,11 @@ from gcbulk.errors import (
     OptionError,
 )
 from gcbulk.progress import Progress
-from gcbulk.recipients.optouts import opt_out_numbers
+from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -67,8 +67,10 @@ def preview(
     campaign: str | None = None,  # noqa: ARG001 - the same options as send_sms
     client: CommunicationsClient | None = None,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    one_per_number: bool = False,
     **options: Any,
 ) -> Preview:
     """What a send with the same options would do, without sending: counts, parts, the first texts, every problem.
@@ -84,7 +86,14 @@ def preview(
     ['Dear Ann']
     """
     settings = SendOptions(**options)
-    plan = make_plan(recipients, message, number_column=number_column, international=international, opt_outs=opt_outs)
+    intake = IntakeOptions(
+        number_column=number_column,
+        number_columns=number_columns,
+        international=international,
+        opt_outs=opt_outs,
+        one_per_number=one_per_number,
+    )
+    plan = make_plan(recipients, message, intake=intake)
     return preview_plan(plan, settings, client=client)
 
 
@@ -122,8 +131,10 @@ def send_sms(
     campaign: str | None = None,
     client: CommunicationsClient | None = None,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    one_per_number: bool = False,
     chunk_size: int = 20,
     concurrency: int = 4,
     calls_per_second: float | None = None,
@@ -143,7 +154,9 @@ def send_sms(
 
     `recipients` is any DataFrame (any index, extra columns, dtypes); it is not modified. `message` may hold
     merge fields: column `Parent Name` is `{{ parent_name }}`. Running the same call again is safe: the journal
-    knows what went. `client` defaults to one with the credentials of the environment or keyring.
+    knows what went. Whoever is on the user's own opt-out list is left out, besides `opt_outs`. `number_columns`
+    are several columns of numbers, the best first; `one_per_number` sends one text a number, and warns where
+    texts are left out that differ. `client` defaults to one with the credentials of the environment or keyring.
 
     Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
     Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index. In every row exactly one of
@@ -175,7 +188,14 @@ def send_sms(
         send_at=send_at,
         callback_url=callback_url,
     )
-    plan = make_plan(recipients, message, number_column=number_column, international=international, opt_outs=opt_outs)
+    intake = IntakeOptions(
+        number_column=number_column,
+        number_columns=number_columns,
+        international=international,
+        opt_outs=opt_outs,
+        one_per_number=one_per_number,
+    )
+    plan = make_plan(recipients, message, intake=intake)
     sent = send_plan(plan, recipients, options, campaign=campaign, client=client)
     if sent.nothing_left:
         warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
@@ -199,6 +219,7 @@ def send_plan(
             "sender": options.sender,
             "send_at": scheduled.isoformat() if scheduled else None,
             "share_identical": options.share_identical,
+            "one_per_number": plan.one_per_number,
         }
         identity = Identity(
             base_url=api.base_url,
@@ -236,6 +257,7 @@ def resume(
     *,
     recipients: pd.DataFrame | None = None,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     client: CommunicationsClient | None = None,
     opt_outs: OptOuts | None = None,
     late: bool = False,
@@ -249,8 +271,9 @@ def resume(
 ) -> pd.DataFrame:
     """Go on with a campaign that was stopped; returns its results as `send_sms` does.
 
-    Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs` are applied
-    to what is left. A campaign begun on an earlier day needs `late=True`: is what it says still true?
+    Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs`, and the user's
+    own opt-out list as it is now, are applied to what is left. A campaign begun on an earlier day needs
+    `late=True`: is what it says still true?
     Raises CampaignError for a name that is not known, another list, another customer or API address.
     """
     options = SendOptions(
@@ -266,9 +289,8 @@ def resume(
         campaign,
         options,
         recipients=recipients,
-        number_column=number_column,
+        intake=IntakeOptions(number_column=number_column, number_columns=number_columns, opt_outs=opt_outs),
         client=client,
-        opt_outs=opt_outs,
         late=late,
     )
     if sent.nothing_left:
@@ -281,18 +303,17 @@ def resume_campaign(
     options: SendOptions,
     *,
     recipients: pd.DataFrame | None = None,
-    number_column: Hashable | None = None,
+    intake: IntakeOptions,
     client: CommunicationsClient | None = None,
-    opt_outs: OptOuts | None = None,
     late: bool = False,
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share."""
-    out = opt_out_numbers(opt_outs, international=True) if opt_outs is not None else frozenset[str]()
+    out = intake.opted_out()
     with _at_the_platform(options, client) as (api, journal):
         known = journal.campaign(name)
         _refuse_other_platform(known, api)
         if recipients is not None:
-            check_same_list(known, journal.records(known), recipients, number_column=number_column)
+            check_same_list(known, journal.records(known), recipients, intake)
         run = go_on(journal, known, lease=_lease(api), late=late)
         with run.alive():
             if out:

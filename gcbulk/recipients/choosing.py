@@ -15,6 +15,8 @@ from gcbulk.recipients.numbers import to_e164
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
 
+    from gcbulk.recipients.intake import IntakeOptions
+
 NUMBER, NUMBER_FROM = "Number", "Number From"
 """The columns that `row_per_number` adds: the number, and the name of the column that it came from."""
 
@@ -58,6 +60,20 @@ def first_usable(
         verdict["ErrorDetail"] = verdict["ErrorDetail"].where(~wrong, f"In {column}: " + verdict["ErrorDetail"])
         result = result.where(~here, verdict)
     return result
+
+
+def are_numbers_of(recipients: pd.DataFrame, addresses: Sequence[str | None], intake: IntakeOptions) -> bool:
+    """Whether each address is a number in the row of its place; None is in any row.
+
+    Which of several numbers was taken may have changed since, with the opt-outs. Numbers are those of any country.
+    """
+    own = user_columns(recipients)
+    wanted = pd.Series(addresses, dtype="str")
+    same = wanted.isna().to_numpy(dtype=bool, copy=True)
+    for position in intake.positions(own.columns):
+        numbers = to_e164(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), international=True)["SentTo"]
+        same |= (numbers == wanted).to_numpy(dtype=bool)
+    return bool(same.all())
 
 
 def row_per_number(recipients: pd.DataFrame, number_columns: Sequence[Hashable]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from gcbulk.errors import RecipientsError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
 ANNOTATIONS: tuple[str, ...] = (
     "SentTo",  # E.164 number, or email address
@@ -64,7 +64,13 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         *("Mobile Phone", "Mobile phone number", "Primary Guardian Mobile", "Primary Guardian's Mobile Number"),
         *("Guardian 1 Mobile Phone", "Guardians: Mobile Phone Numbers"),
     ),
-    "Bromcom": ("MobilePhone", "Contact 1 Mobile", "First Contact Mobile", "Mobile Telephone Number", "Contact: Mobile"),
+    "Bromcom": (
+        "MobilePhone",
+        "Contact 1 Mobile",
+        "First Contact Mobile",
+        "Mobile Telephone Number",
+        "Contact: Mobile",
+    ),
     "ScholarPack": ("Mobile Phone", "Contact 1 Mobile Phone", "Tel (Mobile)", "Contact 1 Mobile No"),
     "Groupcall": ("MobileNumber", "Mobile Number", "ContactMobile", "SMS Number", "Contact.MobileNumber"),
 }
@@ -118,6 +124,11 @@ def names_a_number(name: str) -> bool:
     return any(tier.fullmatch(_normalised(name)) for tier in _TIERS)
 
 
+def is_annotated(labels: Iterable[Hashable]) -> bool:
+    """Whether these are the columns of a frame that came out of `validate`, `preview` or a send."""
+    return _OURS.issubset(labels)
+
+
 def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
     """Return a new frame with the user's own columns, as they are before annotations are joined to them.
 
@@ -136,7 +147,7 @@ def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
             "or with pandas.DataFrame({'mobile': [...]})."
         )
     labels = list(recipients.columns.to_flat_index())
-    fed_back = _OURS.issubset(labels)
+    fed_back = is_annotated(labels)
     kept = [i for i, label in enumerate(labels) if not (fed_back and label in ANNOTATIONS)]
     taken = {labels[i] for i in kept}
     names: list[Hashable] = []

@@ -31,8 +31,8 @@ _NAMES: Final = {
     "mac_roman": "Mac Roman",
 }
 
-_GUESSES: Final = ["cp1252", "mac_roman", "cp1250"]  # what British offices save besides UTF-8
-_MOST_CHAOS: Final = 0.2  # charset-normalizer's own scale: above it, text makes no sense
+_WESTERN: Final = "cp1252"
+_GUESSES: Final = (_WESTERN, "mac_roman", "cp1250")  # what British offices save besides UTF-8
 _EVIDENCE: Final = 3  # letters beyond ASCII without which nothing but Windows-1252 is believed
 _SAMPLE: Final = 1 << 16  # bytes
 
@@ -84,16 +84,19 @@ def _encoding(content: bytes, name: str) -> tuple[str, bool]:
 def _guessed(content: bytes, name: str) -> tuple[str, bool]:
     """Windows-1252 wherever that makes as much sense as anything else; another only on good evidence."""
     sample = b"\n".join(_LINES_BEYOND_ASCII.findall(content))[:_SAMPLE]
-    matches = from_bytes(sample, cp_isolation=_GUESSES, threshold=_MOST_CHAOS)
-    best = matches.best()
-    western = _decodes(content, "cp1252")
-    if western and (best is None or "cp1252" in best.could_be_from_charset):
-        return "cp1252", False
-    if best is not None and best.encoding in _NAMES and _reads_as_names(sample, best.encoding):
-        return best.encoding, True
-    if western:
-        return "cp1252", True
+    chaos = {encoding: _chaos(sample, encoding) for encoding in _GUESSES if _decodes(content, encoding)}
+    best = min(chaos, key=lambda encoding: chaos[encoding], default=None)  # the first of equals
+    if best not in (None, _WESTERN) and _reads_as_names(sample, best):
+        return best, True
+    if _WESTERN in chaos:
+        return _WESTERN, False
     raise _no_text(name)
+
+
+def _chaos(sample: bytes, encoding: str) -> float:
+    """How little sense the text makes in this encoding, by charset-normalizer: from 0 to 1."""
+    match = from_bytes(sample, cp_isolation=[encoding], threshold=1.0).best()
+    return 1.0 if match is None else match.chaos
 
 
 def _reads_as_names(sample: bytes, encoding: str) -> bool:

@@ -17,8 +17,6 @@ from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.settings import home
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     from gcbulk.recipients.optouts import OptOuts
 
 _HEADER: Final = ("Mobile", "Added")
@@ -33,15 +31,19 @@ def kept_opt_outs() -> frozenset[str]:
     """The numbers on the user's own list, in E.164; none where there is no list yet.
 
     Raises:
-        RecipientsError: the list cannot be read. Nothing is sent then.
+        InputError: the list cannot be read. Nothing is sent then.
 
     Warns:
         GcbulkWarning: entries that somebody wrote into the file are no numbers.
     """
     file = opt_outs_file()
-    if not file.exists() or not file.stat().st_size:
-        return frozenset()
-    return opt_out_numbers(file, international=True)
+    try:
+        nothing_in_it = not file.stat().st_size
+    except FileNotFoundError:
+        nothing_in_it = True
+    except OSError as error:
+        raise OptionError(f"The opt-out list {file} cannot be read: {error.strerror}. Mend or remove it.") from None
+    return frozenset() if nothing_in_it else opt_out_numbers(file, international=True)
 
 
 def list_opt_outs() -> pd.DataFrame:
@@ -77,14 +79,10 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
 def remove_opt_outs(numbers: OptOuts) -> int:
     """Take numbers off the user's own list; returns how many were on it."""
     known = _entries()
-    gone = _among(opt_out_numbers(numbers, international=True), known)
+    gone = opt_out_numbers(numbers, international=True) & known.keys()
     if gone:
         _write({number: day for number, day in known.items() if number not in gone})
     return len(gone)
-
-
-def _among(numbers: Iterable[str], known: Collection[str]) -> set[str]:
-    return {number for number in numbers if number in known}
 
 
 def _entries() -> dict[str, str]:
@@ -92,7 +90,7 @@ def _entries() -> dict[str, str]:
     numbers = kept_opt_outs()
     if not numbers:
         return {}
-    with opt_outs_file().open(encoding="utf-8-sig", newline="") as file:
+    with opt_outs_file().open(encoding="utf-8-sig", errors="replace", newline="") as file:
         written = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
     listed = {number: day for number, day in written.items() if number in numbers}
     return {**listed, **dict.fromkeys(sorted(numbers - listed.keys()), "")}

@@ -90,7 +90,7 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
     frame.columns = pd.Index(names)
     frame.attrs["reading"] = list(table.notes)
     listed = ", ".join(f'"{" ".join(label.split())}"' for label in twice)
-    doubts = [f"{table.name} has more than one column called {listed}. They were numbered."] if twice else []
+    doubts = [f"{table.name} has more than one column called {listed}. They were numbered: (1), (2)."] if twice else []
     for doubt in (*table.doubts, *doubts):
         warnings.warn(doubt, GcbulkWarning, stacklevel=2)
     return frame

@@ -15,15 +15,13 @@ from gcbulk.recipients.columns import ANNOTATIONS, find_number_column, row_name,
 from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     import numpy.typing as npt
 
     from gcbulk.recipients.optouts import OptOuts
 
 __all__ = ["ANNOTATIONS", "RecipientsSchema", "ResultsSchema", "find_number_column", "user_columns", "validate"]
-
-ONE_PER_NUMBER = "One text a number was asked for (one_per_number), so this row was left out."
 
 _E164_OR_ADDRESS = r"^(?:\+[1-9]\d{6,14}|[^@\s]+@[^@\s]+)$"
 
@@ -146,12 +144,21 @@ def check(recipients: pd.DataFrame, intake: IntakeOptions) -> pd.DataFrame:
     compared = [] if intake.one_per_number else [i for i in range(own.shape[1]) if i not in positions]
     repeats, firsts = _repeats(own.iloc[:, compared], notes["SentTo"], ready)
     _mark(notes, repeats, Status.DUPLICATE, ErrorCode.DUPLICATE)
-    why = ONE_PER_NUMBER if intake.one_per_number else SENTENCES[ErrorCode.DUPLICATE]
-    notes.loc[repeats, "ErrorDetail"] = [f"The same as {row_name(own.index, first)}. {why}" for first in firsts]
+    notes.loc[repeats, "ErrorDetail"] = repeat_details(own.index, firsts, one_per_number=intake.one_per_number)
     columns = [*own.columns, *notes.columns]
     annotated = pd.concat([own, notes.set_axis(own.index)], axis=1)
     annotated.columns = pd.Index(columns, name=own.columns.name, tupleize_cols=False)
     return annotated
+
+
+def repeat_details(index: pd.Index, firsts: Iterable[int], *, one_per_number: bool) -> list[str]:
+    """Why rows are duplicates, by the positions of the rows that go in their stead."""
+    same, why = (
+        ("The same number as", "One text a number was asked for (one_per_number), so this row was left out.")
+        if one_per_number
+        else ("The same as", SENTENCES[ErrorCode.DUPLICATE])
+    )
+    return [f"{same} {row_name(index, first)}. {why}" for first in firsts]
 
 
 def _failing(notes: pd.DataFrame) -> npt.NDArray[np.intp]:

@@ -77,7 +77,9 @@ def _chosen(sheets: Iterable[calamine.SheetMetadata], name: str, wanted: str | i
         shown = [sheet.name for sheet in tables if sheet.visible == calamine.SheetVisibleEnum.Visible]
         if shown:
             return shown[0]
-        raise RecipientsError(f"{name} has no sheet that is not hidden. Name one with sheet= (--sheet): {_list(tables)}.")
+        raise RecipientsError(
+            f"{name} has no sheet that is not hidden. Name one with sheet= (--sheet): {_list(tables)}."
+        )
     if isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < len(tables):
         return tables[wanted].name
     for same in (str.__str__, str.strip, lambda text: " ".join(text.split()).casefold()):
