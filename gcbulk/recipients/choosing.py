@@ -68,7 +68,7 @@ def are_numbers_of(recipients: pd.DataFrame, addresses: Sequence[str | None], in
     Which of several numbers was taken may have changed since, with the opt-outs. Numbers are those of any country.
     """
     own = user_columns(recipients)
-    wanted = pd.Series(addresses, dtype="str")
+    wanted = pd.Series(list(addresses), dtype="object").astype("str")
     same = wanted.isna().to_numpy(dtype=bool, copy=True)
     for position in intake.positions(own.columns):
         numbers = to_e164(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), international=True)["SentTo"]
@@ -111,11 +111,13 @@ def row_per_number(recipients: pd.DataFrame, number_columns: Sequence[Hashable])
     positions = list(dict.fromkeys(find_number_column(own.columns, column) for column in number_columns))
     cells = [own.iloc[:, position].set_axis(pd.RangeIndex(len(own))) for position in positions]
     given = np.column_stack([to_e164(column)["ErrorCode"] != ErrorCode.NUMBER_MISSING for column in cells])
-    none = ~given.any(axis=1)
+    none = np.flatnonzero(~given.any(axis=1))
     given[none, 0] = True
     rows, nth = np.nonzero(given)
     numbers = np.column_stack([column.to_numpy(dtype=object) for column in cells])[rows, nth]
-    numbers[none[rows]] = ""
+    numbers[np.isin(rows, none)] = ""
     labels = np.array([str(own.columns[position]) for position in positions], dtype=object)
-    result = own.iloc[rows]
-    return result.assign(**{NUMBER: numbers, NUMBER_FROM: pd.array(labels[nth], dtype="str")})
+    result = own.iloc[rows].copy()
+    result[NUMBER] = numbers
+    result[NUMBER_FROM] = pd.array(labels[nth], dtype="str")
+    return result

@@ -39,13 +39,14 @@ _OWNER = r"""(?:
 )s?\d?"""
 _ENDING = r"(?:no|num|number)?s?\d{0,2}"
 
+_FOR_TEXTS = r"(?:sms|text)(?:no|number)?\d{0,2}|msisdn"
+
 # Names without case, spaces and signs, by preference: one match in an earlier tier settles it.
 _TIERS = tuple(
     re.compile(pattern, re.VERBOSE)
     for pattern in (
         # those that say mobile, or that they are for texts
-        rf"(?:{_OWNER})*(?:tel|telephone|phone)?(?:mobile|mob|cell)(?:phone|tel|telephone)?{_ENDING}"
-        r"|(?:sms|text)(?:no|number)?\d{0,2}|msisdn",
+        rf"(?:{_OWNER})*(?:tel|telephone|phone)?(?:mobile|mob|cell)(?:phone|tel|telephone)?{_ENDING}|{_FOR_TEXTS}",
         # those that say telephone of any kind
         rf"(?:{_OWNER})*(?:phone|telephone|tel){_ENDING}",
         # those that only say number

@@ -115,5 +115,5 @@ def _write(entries: dict[str, str]) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OptionError(
-            f"The opt-out list {file} cannot be written: {error.strerror}. Check that the folder is yours (GCBULK_HOME)."
+            f"The opt-out list {file} cannot be written: {error.strerror}. Is the folder yours (GCBULK_HOME)?"
         ) from None
