@@ -1,4 +1,4 @@
-"""Our verdicts against libphonenumber's own, on more than 300,000 numbers of every British prefix, whole and damaged."""
+"""Our verdicts against libphonenumber's own, on 300,000 numbers of every British prefix, whole and damaged."""
 
 from __future__ import annotations
 

@@ -132,7 +132,8 @@ def _last_content(rows: Sequence[Sequence[str]], most: int) -> int:
 
 def _read_one_by_one(text: str, delimiter: str, name: str) -> tuple[list[list[str]], list[int]]:
     """Each row with the number of the line it begins in; a mark of our own at the end shows an open quotation."""
-    reader = csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=delimiter)
+    end = "" if text.endswith(("\n", "\r")) else "\n"
+    reader = csv.reader(io.StringIO(f"{text}{end}{_END}", newline=""), delimiter=delimiter)
     rows: list[list[str]] = []
     lines, line = [], 1
     try:

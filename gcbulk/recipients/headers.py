@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MOST_TITLES: Final = 8  # rows with content that may stand above a header
 _CELLS_OF_A_TITLE: Final = 2  # "Absent today", or "Date:" and a date
 _LOOKED_AT: Final = 30  # rows
-_LOOKS_LIKE_A_NUMBER: Final = re.compile(r"[\s+(]*\d[\d\s().-]{8,}")
+_LOOKS_LIKE_A_NUMBER: Final = re.compile(r"[\s+(]*\d(?:[\s().-]*\d){8,}[\s().-]*")  # a date has eight digits
 
 
 def header_row(rows: Sequence[Sequence[str]]) -> int:
@@ -42,8 +42,7 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
     named = [at for at in candidates if names_numbers(rows[at])]
     if named:
         return named[0]
-    wide = [at for at in candidates if 2 * filled[at] > widest]
-    return wide[0] if wide else 0
+    return candidates[-1] if 2 * filled[candidates[-1]] > widest else 0
 
 
 def names_numbers(row: Sequence[str]) -> bool:

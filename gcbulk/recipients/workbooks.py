@@ -6,7 +6,8 @@ import datetime as dt
 import io
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any, Final
+import zlib
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import python_calamine as calamine
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 _ZIP: Final = b"PK\x03\x04"
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0"
+_SECTOR: Final = 512  # bytes; compound files are made of these
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")  # the stream that a protected XLSX is kept in
 _ONLY_WORKBOOKS: Final = (".xlsx", ".xlsm", ".xlsb", ".ods")
 _MOST_CELLS: Final = 50_000_000  # a million rows of fifty columns; beyond it, something stands far off the table
 _CELL: Final = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"')
-_EXTENT: Final = re.compile(rb'<dimension ref="[A-Z]{1,3}\d{1,7}:([A-Z]{1,3})(\d{1,7})"')
-_HEAD_OF_A_SHEET: Final = 4096  # bytes, in which its extent is told
+_CHUNK: Final = 1 << 20  # bytes
+_LONGEST_CELL: Final = 20  # bytes, of what the pattern finds
 
 
 def is_workbook(data: bytes | str, name: str) -> bool:
@@ -52,22 +55,42 @@ def workbook_rows(data: bytes, name: str, *, sheet: str | int | None = None) -> 
         RecipientsError: it is protected with a password, is damaged, has no such sheet, or holds cells so far
             apart that no memory could hold the table between them.
     """
+    if data.startswith(_COMPOUND) and _ENCRYPTED in data:
+        raise _protected(name)
+    if data.startswith(_COMPOUND) and len(data) % _SECTOR:
+        raise _damaged(name, "its end is missing")
     try:
-        with calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
-            chosen = _chosen(book.sheets_metadata, name, sheet)
-            _refuse_far_cells(data, name)
-            rows = book.get_sheet_by_name(chosen).to_python(skip_empty_area=False)
+        rows, chosen = _cells(data, name, sheet)
     except calamine.PasswordError:
-        raise RecipientsError(
-            f"{name} is protected with a password. Open it, save a copy without the password, and use that."
-        ) from None
+        raise _protected(name) from None
     except (calamine.CalamineError, calamine.XmlError, calamine.ZipError, OSError) as error:
-        raise RecipientsError(
-            f"{name} is no workbook that can be read, or it is damaged ({_in_one_line(error)}). Open it in Excel and "
-            "save it again as XLSX, or its sheet as CSV UTF-8."
-        ) from None
+        raise _damaged(name, " ".join(str(error).split()).rstrip(".")) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what Rust raises for its own mistakes; it has no public name
+            raise
+        raise _damaged(name, "its parts do not fit together") from None
     columns = {i: pd.array(_written(cells), dtype="str") for i, cells in enumerate(zip(*rows, strict=True))}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows))), chosen
+
+
+def _cells(data: bytes, name: str, sheet: str | int | None) -> tuple[list[list[Any]], str]:
+    with calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
+        chosen = _chosen(book.sheets_metadata, name, sheet)
+        _refuse_far_cells(data, name)
+        return book.get_sheet_by_name(chosen).to_python(skip_empty_area=False), chosen
+
+
+def _damaged(name: str, why: str) -> RecipientsError:
+    return RecipientsError(
+        f"{name} is no workbook that can be read, or it is damaged ({why}). Open it in Excel and save it again as "
+        "XLSX, or its sheet as CSV UTF-8."
+    )
+
+
+def _protected(name: str) -> RecipientsError:
+    return RecipientsError(
+        f"{name} is protected with a password. Open it, save a copy without the password, and use that."
+    )
 
 
 def _chosen(sheets: Iterable[calamine.SheetMetadata], name: str, wanted: str | int | None) -> str:
@@ -130,21 +153,26 @@ def _refuse_far_cells(data: bytes, name: str) -> None:
             for part in archive.namelist():
                 if part.startswith("xl/worksheets/") and part.endswith(".xml"):
                     with archive.open(part) as sheet:
-                        rows, columns = _extent(sheet.read(_HEAD_OF_A_SHEET), sheet)
+                        rows, columns = _extent(sheet)
                     if rows * columns > _MOST_CELLS:
                         raise RecipientsError(
                             f"{name} has a cell in row {rows} and one in column {columns}, far off its table. "
                             "Copy the table into a new workbook, and use that."
                         )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
         return  # calamine will put it into words
 
 
-def _extent(head: bytes, rest: Any) -> tuple[int, int]:
-    """How many rows and columns a sheet spans: as it says itself, or else by all its cells."""
-    told = _EXTENT.findall(head)
-    cells = told or [cell for chunk in (head, *iter(lambda: rest.read(1 << 20), b"")) for cell in _CELL.findall(chunk)]
-    return max((int(row) for _, row in cells), default=0), max((_column(letters) for letters, _ in cells), default=0)
+def _extent(sheet: IO[bytes]) -> tuple[int, int]:
+    """How many rows and columns the cells of a sheet span."""
+    rows, letters, rest = 0, b"A", b""
+    while chunk := sheet.read(_CHUNK):
+        chunk = rest + chunk
+        for column, row in _CELL.findall(chunk):
+            letters = max(letters, column, key=lambda name: (len(name), name))
+            rows = max(rows, int(row))
+        rest = chunk[-_LONGEST_CELL:]
+    return rows, _column(letters)
 
 
 def _column(letters: bytes) -> int:
@@ -157,7 +185,3 @@ def _column(letters: bytes) -> int:
     for letter in letters:
         number = number * 26 + letter - 64
     return number
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
