@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 import tempfile
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from gcbulk.errors import OptionError
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.settings import home
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gcbulk.recipients.optouts import OptOuts
 
 _HEADER: Final = ("Mobile", "Added")
+_LOCK_SECONDS: Final = 30  # how long a change waits for another
 
 
 def opt_outs_file() -> Path:
@@ -68,20 +72,24 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
     `numbers` are a path, Series, DataFrame or iterable, written in any way that can be mended; entries that
     cannot are reported by a GcbulkWarning. Returns how many were not on it yet.
     """
-    known = _entries()
+    given = sorted(opt_out_numbers(numbers, international=True))
     day = today or datetime.now(UTC).astimezone().date().isoformat()
-    new = [number for number in sorted(opt_out_numbers(numbers, international=True)) if number not in known]
-    if new:
-        _write({**known, **dict.fromkeys(new, day)})
+    with _alone():
+        known = _entries()
+        new = [number for number in given if number not in known]
+        if new:
+            _write({**known, **dict.fromkeys(new, day)})
     return len(new)
 
 
 def remove_opt_outs(numbers: OptOuts) -> int:
     """Take numbers off the user's own list; returns how many were on it."""
-    known = _entries()
-    gone = opt_out_numbers(numbers, international=True) & known.keys()
-    if gone:
-        _write({number: day for number, day in known.items() if number not in gone})
+    given = opt_out_numbers(numbers, international=True)
+    with _alone():
+        known = _entries()
+        gone = given & known.keys()
+        if gone:
+            _write({number: day for number, day in known.items() if number not in gone})
     return len(gone)
 
 
@@ -96,24 +104,34 @@ def _entries() -> dict[str, str]:
     return {**listed, **dict.fromkeys(sorted(numbers - listed.keys()), "")}
 
 
-def _write(entries: dict[str, str]) -> None:
-    """Replace the list, whole or not at all; readable by its owner alone."""
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One change at a time, among all processes: none may write over what another has just added."""
     file = opt_outs_file()
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opt-outs.", suffix=".part")  # made with mode 0600
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
-                csv.writer(out).writerows([_HEADER, *entries.items()])
-                out.flush()
-                os.fsync(out.fileno())
-            if sys.platform != "win32":
-                temporary.chmod(0o600)
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=0o600):
+            yield
+    except Timeout:
+        raise OptionError(
+            f"The opt-out list {file} is held by another program. Try again when that has ended."
+        ) from None
     except OSError as error:
         raise OptionError(
-            f"The opt-out list {file} cannot be written: {error.strerror}. Is the folder yours (GCBULK_HOME)?"
+            f"The opt-out list {file} cannot be written: {error.strerror}. Is the folder yours?"
         ) from None
+
+
+def _write(entries: dict[str, str]) -> None:
+    """Replace the list, whole or not at all; readable by its owner alone."""
+    file = opt_outs_file()
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opt-outs.", suffix=".part")  # made with mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+            csv.writer(out).writerows([_HEADER, *entries.items()])
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 import xlsxwriter
-from xlsxwriter.exceptions import XlsxFileError
 
-from gcbulk.errors import InputError, OptionError
+from gcbulk.errors import OptionError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import IO
 
 # Excel's own limits, the header's row included.
 _MOST_ROWS: Final = 1_048_576
@@ -39,14 +38,15 @@ def check_fits(frame: pd.DataFrame, path: Path, *, option: str, more_columns: in
             )
 
 
-def write_sheet(frame: pd.DataFrame, file: IO[bytes], folder: Path) -> None:
-    """Write a frame as a workbook of one sheet; missing values are empty cells, every other is a text.
+def sheet_of(frame: pd.DataFrame, *, scratch_in: Path | None = None) -> bytes:
+    """A frame as a workbook of one sheet; missing values are empty cells, every other is a text.
 
     So Excel shows numbers with their plus and zeros, runs no formula, and still does after somebody edits a cell.
-    XlsxWriter's own temporary files go into a folder in `folder`, where the result will be, and nowhere else.
+    XlsxWriter's own temporary files go into a folder in `scratch_in`, beside the result, and nowhere else.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".gcbulk-", ignore_cleanup_errors=True) as scratch:
-        book = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": scratch, "use_zip64": True})
+    out = io.BytesIO()
+    with tempfile.TemporaryDirectory(dir=scratch_in, prefix=".gcbulk-", ignore_cleanup_errors=True) as scratch:
+        book = xlsxwriter.Workbook(out, {"constant_memory": True, "tmpdir": scratch, "use_zip64": True})
         sheet = book.add_worksheet("Recipients")
         text = book.add_format({"num_format": "@"})
         heading = book.add_format({"num_format": "@", "bold": True})
@@ -61,10 +61,8 @@ def write_sheet(frame: pd.DataFrame, file: IO[bytes], folder: Path) -> None:
                 for at, cell in enumerate(cells):
                     if cell:
                         sheet.write_string(row, at, cell, text)
-        try:
-            book.close()
-        except XlsxFileError as error:
-            raise InputError(f"The workbook cannot be written: {error}.") from None
+        book.close()
+    return out.getvalue()
 
 
 def _columns(frame: pd.DataFrame) -> list[pd.Series]:

@@ -87,10 +87,10 @@ def _write_csv(frame: pd.DataFrame, handle: int, encoding: str) -> None:
 
 
 def _write_workbook(frame: pd.DataFrame, handle: int, folder: Path) -> None:
-    from gcbulk.recipients.spreadsheets import write_sheet
+    from gcbulk.recipients.spreadsheets import sheet_of
 
     with os.fdopen(handle, "wb") as file:
-        write_sheet(frame, file, folder)
+        file.write(sheet_of(frame, scratch_in=folder))
         file.flush()
         os.fsync(file.fileno())
 
