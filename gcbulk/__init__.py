@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         RecipientsError,
         TemplateError,
     )
+    from gcbulk.recipients.choosing import row_per_number
+    from gcbulk.recipients.optout_list import add_opt_outs, list_opt_outs, remove_opt_outs
     from gcbulk.recipients.reading import read_recipients
     from gcbulk.recipients.schema import RecipientsSchema, ResultsSchema, validate
     from gcbulk.sandbox import Sandbox
@@ -60,13 +62,17 @@ _HOMES: Final[dict[str, str]] = {
     "SendResult": "gcbulk.api.client",
     "Status": "gcbulk.codes",
     "TemplateError": "gcbulk.errors",
+    "add_opt_outs": "gcbulk.recipients.optout_list",
     "campaign_results": "gcbulk.campaign.history",
     "campaigns": "gcbulk.campaign.history",
     "check_credentials": "gcbulk.api.client",
+    "list_opt_outs": "gcbulk.recipients.optout_list",
     "preview": "gcbulk.campaign.run",
     "purge": "gcbulk.campaign.history",
     "read_recipients": "gcbulk.recipients.reading",
+    "remove_opt_outs": "gcbulk.recipients.optout_list",
     "resume": "gcbulk.campaign.run",
+    "row_per_number": "gcbulk.recipients.choosing",
     "send_sms": "gcbulk.campaign.run",
     "settle": "gcbulk.campaign.history",
     "validate": "gcbulk.recipients.schema",
@@ -96,13 +102,17 @@ __all__ = [
     "Status",
     "TemplateError",
     "__version__",
+    "add_opt_outs",
     "campaign_results",
     "campaigns",
     "check_credentials",
+    "list_opt_outs",
     "preview",
     "purge",
     "read_recipients",
+    "remove_opt_outs",
     "resume",
+    "row_per_number",
     "send_sms",
     "settle",
     "validate",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
 import signal
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.results import Summary
     from gcbulk.campaign.run import Sent
+    from gcbulk.messages.options import TextOptions
+    from gcbulk.recipients.intake import IntakeOptions
 
 DONE, FAILED, BAD_INPUT, HELD, UNKNOWN, NOTHING_LEFT, NOTHING_ACCEPTED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 """Exit codes. Where several fit, the first of 1, 130, 2, 4, 3, 5, 6 is given."""
@@ -56,17 +59,110 @@ def _stack(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Intake:
+    """The flags that say how a list is read and taken in."""
+
+    sheet: str | None = None
+    number_column: str | None = None
+    number_columns: tuple[str, ...] = ()
+    row_per_number: bool = False
+    international: bool = False
+    opt_outs: Path | None = None
+    one_per_number: bool = False
+
+    def read_if_given(self, file: Path | None) -> tuple[pd.DataFrame | None, IntakeOptions]:
+        """The list that a campaign was sent from, where the user gives it again."""
+        from gcbulk.recipients.intake import IntakeOptions
+
+        return (None, IntakeOptions(opt_outs=self.opt_outs)) if file is None else self.read(file)
+
+    def read(self, file: Path) -> tuple[pd.DataFrame, IntakeOptions]:
+        """The list, told on stderr how it was read, and the options with which it is validated."""
+        from gcbulk.recipients.choosing import NUMBER, row_per_number
+        from gcbulk.recipients.intake import IntakeOptions
+        from gcbulk.recipients.reading import read_recipients
+
+        if self.row_per_number and not self.number_columns:
+            raise OptionError("--row-per-number needs the columns: --number-columns NAME, once for each.")
+        recipients = read_recipients(file, sheet=self.sheet)
+        for note in recipients.attrs["reading"]:
+            click.echo(f"{file}: {note}", err=True)
+        if self.row_per_number:
+            recipients = row_per_number(recipients, self.number_columns)
+        several = None if self.row_per_number else self.number_columns or None
+        return recipients, IntakeOptions(
+            number_column=NUMBER if self.row_per_number else self.number_column,
+            number_columns=several,
+            international=self.international,
+            opt_outs=self.opt_outs,
+            one_per_number=self.one_per_number,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """The flags that say what is written."""
+
+    message: str | None
+    message_file: Path | None
+    smart_characters: Any
+    max_parts: int
+    header_length: int
+    price_per_part: str | None
+
+    def read(self) -> tuple[str, TextOptions]:
+        """The text, and the options with which it is written."""
+        from gcbulk.messages.options import TextOptions
+
+        texts = TextOptions(
+            smart_characters=self.smart_characters,
+            max_parts=self.max_parts,
+            header_length=self.header_length,
+            price_per_part=self.price_per_part,
+        )
+        return _message_text(self.message, self.message_file), texts
+
+
+def _together(name: str, flags: type[_Intake | _Words]) -> Callable[[Any], Any]:
+    """Hand a command all of these flags as one argument."""
+    names = {field.name for field in fields(flags)}
+
+    def decorate(command: Any) -> Any:
+        @functools.wraps(command)
+        def run(**options: Any) -> Any:
+            grouped: dict[str, Any] = {one: options.pop(one) for one in names & options.keys()}
+            return command(**{name: flags(**grouped)}, **options)
+
+        return run
+
+    return decorate
+
+
+_with_intake: Final = _together("intake", _Intake)
+
+_columns: Final = _stack(
+    click.option("--sheet", metavar="NAME", help="The sheet of a workbook. Default: the first that is shown."),
+    click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told."),
+    click.option(
+        "--number-columns",
+        metavar="NAME",
+        multiple=True,
+        help="One of several columns, the best first (give it again for each): the first usable number of a row.",
+    ),
+    click.option("--row-per-number", is_flag=True, help="A row for each number in --number-columns instead."),
+    click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers not to be texted, besides your own list."),
+)
 _recipients: Final = _stack(
     click.argument("file", type=_PATH),
-    click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told."),
+    _columns,
     click.option("--international", is_flag=True, help="Take numbers from outside the UK (with + or 00)."),
-    click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers that must not be texted."),
+    click.option("--one-per-number", is_flag=True, help="One text a number, though the texts may differ."),
+    _with_intake,
 )
 _message: Final = _stack(
     click.option("--message", metavar="TEXT", help="The text, with fields such as {{ forename }}."),
     click.option("--message-file", type=_PATH, metavar="FILE", help="A UTF-8 file with the text."),
-)
-_texts: Final = _stack(
     click.option(
         "--smart-characters",
         type=click.Choice(["replace", "keep"]),
@@ -77,6 +173,7 @@ _texts: Final = _stack(
     click.option("--max-parts", type=int, default=3, show_default=True, help="Warn of texts of more SMS parts."),
     click.option("--header-length", type=int, default=0, help="Characters the platform puts before each text."),
     click.option("--price-per-part", metavar="POUNDS", help="What one SMS part costs, such as 0.035."),
+    _together("words", _Words),
 )
 _when: Final = _stack(
     click.option("--sender", metavar="NAME", help="Shown on the handset: 11 letters and digits, or a number."),
@@ -111,7 +208,7 @@ _journal: Final = click.option(
     help="Where the journal is. Default: GCBULK_JOURNAL, or your state folder.",
 )
 _output: Final = _stack(
-    click.option("--out", type=_PATH, metavar="FILE", help="Write the results as CSV."),
+    click.option("--out", type=_PATH, metavar="FILE", help="Write the results, as CSV or (for Excel) .xlsx."),
     click.option("--not-told", type=_PATH, metavar="FILE", help="Write the rows of those not told, to mend or phone."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout."),
     click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid or rejected."),
@@ -138,31 +235,28 @@ def cli() -> None:
 
 @cli.command(short_help="Check the numbers; nothing is sent.")
 @_recipients
-@click.option("--out", type=_PATH, metavar="FILE", help="Write the annotated rows as CSV.")
+@click.option("--out", type=_PATH, metavar="FILE", help="Write the annotated rows, as CSV or (for Excel) .xlsx.")
+@click.option("--invalid-out", type=_PATH, metavar="FILE", help="Write only the rows to mend, in your own columns.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
 @click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid.")
 def validate(
     file: Path,
     *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
+    intake: _Intake,
     out: Path | None,
+    invalid_out: Path | None,
     as_json: bool,
     fail_on_errors: bool,
 ) -> None:
     """Check the numbers in FILE: which can be texted, what was mended, what is wrong. Nothing is sent."""
-    _check_outputs(file, opt_outs, out=out)
-    mark = _has_byte_order_mark(file)
+    outputs = _check_outputs(file, intake.opt_outs, out=out, invalid_out=invalid_out)
     from gcbulk.campaign.preview import check_report, check_summary
-    from gcbulk.recipients.reading import read_recipients
-    from gcbulk.recipients.schema import validate as validated
-    from gcbulk.recipients.writing import write_table
+    from gcbulk.recipients.schema import check
 
-    recipients = read_recipients(file)
-    checked = validated(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
-    if out is not None:
-        write_table(checked, out, byte_order_mark=mark)
+    recipients, options = intake.read(file)
+    outputs.check_fit(recipients)
+    checked = check(recipients, options)
+    outputs.write(checked, recipients)
     counts = check_summary(checked)
     click.echo(json.dumps(counts) if as_json else check_report(checked))
     if fail_on_errors and counts["statuses"].get("invalid"):
@@ -174,7 +268,6 @@ def validate(
 @_message
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
 @click.option("--show-numbers", is_flag=True, help="Show numbers whole, not masked.")
-@_texts
 @_when
 @_quiet
 @click.option("--repeat", is_flag=True, help="As if what went already today were to go again.")
@@ -182,27 +275,23 @@ def validate(
 def preview(
     file: Path,
     *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
-    message: str | None,
-    message_file: Path | None,
+    intake: _Intake,
+    words: _Words,
     as_json: bool,
+    show_numbers: bool,
     **options: Any,
 ) -> None:
     """Show what a send of FILE would do: counts, cost, the texts to read, every problem. Nothing is sent."""
-    from gcbulk.campaign.run import preview as previewed
-    from gcbulk.recipients.reading import read_recipients
+    from gcbulk.campaign.options import SendOptions
+    from gcbulk.campaign.plan import make_plan
+    from gcbulk.campaign.run import preview_plan
 
-    text = _message_text(message, message_file)
-    view = previewed(
-        read_recipients(file),
-        text,
-        number_column=number_column,
-        international=international,
-        opt_outs=opt_outs,
-        **options,
-    )
+    settings = SendOptions(**options)
+    settings.check_time()
+    text, texts = words.read()
+    recipients, taking = intake.read(file)
+    plan = make_plan(recipients, text, intake=taking, texts=texts)
+    view = preview_plan(plan, settings, show_numbers=show_numbers)
     if as_json:
         click.echo(_summary_json(view))
     else:
@@ -224,7 +313,6 @@ def _summary_json(view: Preview) -> str:
 @click.option("--repeat", is_flag=True, help="Send again what went already today.")
 @click.option("--chunk-size", type=int, default=20, show_default=True, help="Recipients a call.")
 @click.option("--share-identical", is_flag=True, help="One message object for all who get the same text.")
-@_texts
 @_when
 @_quiet
 @click.option("--callback-url", metavar="URL", help="Where delivery news goes.")
@@ -233,11 +321,8 @@ def _summary_json(view: Preview) -> str:
 def send(
     file: Path,
     *,
-    number_column: str | None,
-    international: bool,
-    opt_outs: Path | None,
-    message: str | None,
-    message_file: Path | None,
+    intake: _Intake,
+    words: _Words,
     out: Path | None,
     not_told: Path | None,
     as_json: bool,
@@ -245,32 +330,21 @@ def send(
     yes: bool,
     dry_run: bool,
     campaign: str | None,
-    smart_characters: Any,
-    max_parts: int,
-    header_length: int,
-    price_per_part: str | None,
     **options: Any,
 ) -> None:
     """Text everybody in FILE: show what would go, ask, send, and say what came of every row."""
-    outputs = _check_outputs(file, opt_outs, message_file, out=out, not_told=not_told, journal=options["journal"])
+    outputs = _check_outputs(
+        file, intake.opt_outs, words.message_file, out=out, not_told=not_told, journal=options["journal"]
+    )
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
     from gcbulk.campaign.run import client_for, preview_plan, send_plan
-    from gcbulk.messages.options import TextOptions
-    from gcbulk.recipients.reading import read_recipients
 
     settings = SendOptions(**options)
-    text = _message_text(message, message_file)
-    texts = TextOptions(
-        smart_characters=smart_characters,
-        max_parts=max_parts,
-        header_length=header_length,
-        price_per_part=price_per_part,
-    )
-    recipients = read_recipients(file)
-    plan = make_plan(
-        recipients, text, number_column=number_column, international=international, opt_outs=opt_outs, texts=texts
-    )
+    text, texts = words.read()
+    recipients, taking = intake.read(file)
+    outputs.check_fit(recipients)
+    plan = make_plan(recipients, text, intake=taking, texts=texts)
     view = preview_plan(plan, settings)
     view.show(sys.stderr)
     if dry_run:
@@ -286,26 +360,25 @@ def send(
         )
     if settings.test_to is not None:
         click.echo("\nOnly your own phone was texted: no file was written. To send, leave --test-to out.", err=True)
-        outputs = _Outputs(None, None, byte_order_mark=False)
+        outputs = _Outputs(None, None, None, byte_order_mark=False)
     _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Go on with what was stopped.")
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
-@click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
-@click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers that must not be texted by now.")
+@_columns
 @click.option("--late", is_flag=True, help="Go on although the campaign was begun on an earlier day.")
 @_output
 @_pace
 @_quiet
 @_journal
+@_with_intake
 def resume(
     campaign: str,
     *,
     file: Path | None,
-    number_column: str | None,
-    opt_outs: Path | None,
+    intake: _Intake,
     late: bool,
     out: Path | None,
     not_told: Path | None,
@@ -314,22 +387,20 @@ def resume(
     **options: Any,
 ) -> None:
     """Go on with CAMPAIGN: send what certainly has not been sent."""
-    outputs = _check_outputs(file, opt_outs, out=out, not_told=not_told, journal=options["journal"])
+    outputs = _check_outputs(file, intake.opt_outs, out=out, not_told=not_told, journal=options["journal"])
     from gcbulk.campaign.history import begun_earlier
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.run import resume_campaign
-    from gcbulk.recipients.reading import read_recipients
 
     settings = SendOptions(**options)
-    recipients = None if file is None else read_recipients(file)
+    recipients, taking = intake.read_if_given(file)
+    outputs.check_fit(recipients)
     begun = begun_earlier(campaign, journal=settings.journal)
     if begun and not late and sys.stdin.isatty():
         late = click.confirm(f"Campaign {campaign!r} was begun on {begun}. Is it still true?", err=True)
     sent = _unless_quiet(
         settings,
-        lambda settings: resume_campaign(
-            campaign, settings, recipients=recipients, number_column=number_column, opt_outs=opt_outs, late=late
-        ),
+        lambda settings: resume_campaign(campaign, settings, recipients=recipients, intake=taking, late=late),
     )
     _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
@@ -337,14 +408,15 @@ def resume(
 @cli.command(epilog=EXIT_CODES, short_help="What is known of a campaign now.")
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
-@click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told.")
+@_columns
 @_output
 @_journal
+@_with_intake
 def results(
     campaign: str,
     *,
     file: Path | None,
-    number_column: str | None,
+    intake: _Intake,
     out: Path | None,
     not_told: Path | None,
     as_json: bool,
@@ -355,10 +427,16 @@ def results(
     outputs = _check_outputs(file, out=out, not_told=not_told, journal=journal)
     from gcbulk.campaign.history import campaign_results
     from gcbulk.campaign.results import summarise
-    from gcbulk.recipients.reading import read_recipients
 
-    recipients = None if file is None else read_recipients(file)
-    frame = campaign_results(campaign, recipients=recipients, number_column=number_column, journal=journal)
+    recipients, taking = intake.read_if_given(file)
+    outputs.check_fit(recipients)
+    frame = campaign_results(
+        campaign,
+        recipients=recipients,
+        number_column=taking.number_column,
+        number_columns=taking.number_columns,
+        journal=journal,
+    )
     summary = summarise(frame)
     outputs.write(frame, recipients)
     _show(campaign, summary, as_json=as_json)
@@ -423,6 +501,57 @@ def purge(*, campaign: str | None, older_than_days: float | None, journal: str |
 
     names = purged(campaign, older_than_days=older_than_days, journal=journal)
     click.echo(f"Purged: {', '.join(names)}" if names else "There was nothing to purge.")
+
+
+@cli.group("opt-outs", short_help="Your own list of who is not texted.")
+def opt_outs() -> None:
+    """Keep a list of numbers that no send, resume or preview of yours ever texts."""
+
+
+_numbers: Final = _stack(
+    click.argument("numbers", nargs=-1, metavar="[NUMBER]..."),
+    click.option("--file", type=_PATH, metavar="FILE", help="A file of numbers, one a line or with a header."),
+)
+
+
+def _numbers_given(numbers: tuple[str, ...], file: Path | None) -> Any:
+    if bool(numbers) == (file is not None):
+        raise OptionError("Give the numbers, or a file of them with --file: one of the two.")
+    return numbers if file is None else file
+
+
+@opt_outs.command("add", short_help="Put numbers on the list.")
+@_numbers
+def opt_outs_add(*, numbers: tuple[str, ...], file: Path | None) -> None:
+    """Put numbers on your opt-out list. Numbers may be written as people write them."""
+    from gcbulk.recipients.optout_list import add_opt_outs, list_opt_outs
+
+    given = _numbers_given(numbers, file)
+    click.echo(f"{add_opt_outs(given)} added. {len(list_opt_outs())} on the list.")
+
+
+@opt_outs.command("remove", short_help="Take numbers off the list.")
+@_numbers
+def opt_outs_remove(*, numbers: tuple[str, ...], file: Path | None) -> None:
+    """Take numbers off your opt-out list."""
+    from gcbulk.recipients.optout_list import list_opt_outs, remove_opt_outs
+
+    given = _numbers_given(numbers, file)
+    click.echo(f"{remove_opt_outs(given)} removed. {len(list_opt_outs())} on the list.")
+
+
+@opt_outs.command("list", short_help="Show the list.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def opt_outs_list(*, as_json: bool) -> None:
+    """Show the numbers on your opt-out list, and when they were added."""
+    from gcbulk.recipients.optout_list import list_opt_outs, opt_outs_file
+
+    listed = list_opt_outs()
+    if as_json:
+        click.echo(listed.to_json(orient="records"))
+    else:
+        click.echo(listed.to_string(index=False) if len(listed) else "Nobody is on the list.")
+    click.echo(f"The list is in {opt_outs_file()}", err=True)
 
 
 @cli.command(short_help="Keep your key in the keyring.")
@@ -531,24 +660,35 @@ class _Outputs:
 
     out: Path | None
     not_told: Path | None
+    invalid_out: Path | None
     byte_order_mark: bool
 
     def name_files(self) -> None:
         """Say which files were written."""
-        for words, path in (("Results", self.out), ("Not told", self.not_told)):
+        for words, path in (("Results", self.out), ("Not told", self.not_told), ("To mend", self.invalid_out)):
             if path is not None:
                 click.echo(f"{words}: {path}", err=True)
 
+    def check_fit(self, recipients: pd.DataFrame | None) -> None:
+        """Find out before anything is sent whether a workbook could hold the results."""
+        from gcbulk.recipients.writing import check_fits
+
+        named = {"--out": self.out, "--not-told": self.not_told, "--invalid-out": self.invalid_out}
+        for option, path in named.items():
+            if path is not None and recipients is not None:
+                check_fits(recipients, path, option=option)
+
     def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
-        """Write the results, and the rows of those who have not been told in the user's own columns."""
-        from gcbulk.campaign.results import not_told as rows_not_told
+        """Write the results, and in the user's own columns the rows of those not told, or only of those to mend."""
+        from gcbulk.campaign.results import NOT_TOLD, rows_with
+        from gcbulk.codes import Status
         from gcbulk.recipients.writing import write_table
 
         if self.out is not None:
             write_table(frame, self.out, byte_order_mark=self.byte_order_mark)
-        if self.not_told is not None:
-            missed = rows_not_told(frame, recipients)
-            write_table(missed, self.not_told, byte_order_mark=self.byte_order_mark)
+        for path, statuses in ((self.not_told, NOT_TOLD), (self.invalid_out, (Status.INVALID,))):
+            if path is not None:
+                write_table(rows_with(statuses, frame, recipients), path, byte_order_mark=self.byte_order_mark)
 
 
 def _check_outputs(
@@ -556,6 +696,7 @@ def _check_outputs(
     *inputs: Path | None,
     out: Path | None = None,
     not_told: Path | None = None,
+    invalid_out: Path | None = None,
     journal: str | None = None,
 ) -> _Outputs:
     """Find out before anything is sent whether the results can be written, and would replace nothing that counts."""
@@ -565,12 +706,11 @@ def _check_outputs(
     kept = {path: "the input itself" for path in (file, *inputs) if path is not None}
     if (book := journal_file(journal)) is not None:
         kept[book] = "the journal"
-    if out is not None:
-        check_writable(out, option="--out", others=kept)
-        kept[out] = "what --out writes"
-    if not_told is not None:
-        check_writable(not_told, option="--not-told", others=kept)
-    return _Outputs(out, not_told, byte_order_mark=file is None or _has_byte_order_mark(file))
+    for option, path in {"--out": out, "--not-told": not_told, "--invalid-out": invalid_out}.items():
+        if path is not None:
+            check_writable(path, option=option, others=kept)
+            kept[path] = f"what {option} writes"
+    return _Outputs(out, not_told, invalid_out, byte_order_mark=file is None or _has_byte_order_mark(file))
 
 
 def _has_byte_order_mark(file: Path) -> bool:

@@ -251,10 +251,22 @@ BAD = {
     ),
     "another number column": Bad('no column "Phone".*"Parent Mobile"', ("--number-column", "Phone")),
     "no encoding we know": Bad("people.csv is no text", content=b"Name,Mobile\nZo\x81\xff,07700 900100\n"),
-    "UTF-16 without mark": Bad("people.csv is no text", content="Name,Mobile\nAnn,07700 900100\n".encode("utf-16-le")),
-    "a workbook": Bad("people.xlsx is a workbook", file="people.xlsx"),
-    "a workbook by content": Bad("people.csv is a workbook", content=b"PK\x03\x04 and so on"),
-    "a header twice": Bad('more than one column called "Name"', content=b"Name,Name,Mobile\nAnn,B,07700 900100\n"),
+    "no workbook": Bad("people.xlsx is no workbook", file="people.xlsx"),
+    "a workbook cut off": Bad("people.csv is no workbook .* or it is damaged", content=b"PK\x03\x04 and so on"),
+    "a PDF": Bad("people.csv is a PDF", content=b"%PDF-1.7 and so on"),
+    "a field of a header twice": Bad("name_1", content=b"Name,Name,Mobile\nAnn,B,07700 900100\n"),
+    "numbers of a header twice": Bad(
+        '"Mobile .1.", "Mobile .2."', content=b"Name,Mobile,Mobile\nAnn,07700 900100,07700 900101\n"
+    ),
+    "a header twice, named": Bad(
+        'no column "Mobile".*Did you mean "Mobile .1."',
+        ("--number-column", "Mobile"),
+        content=b"Name,Mobile,Mobile\nAnn,07700 900100,07700 900101\n",
+    ),
+    "a sheet of a text": Bad("people.csv has no sheets", ("--sheet", "Year 7")),
+    "row per number of which": Bad("--row-per-number needs", ("--row-per-number",)),
+    "one column and several": Bad("not both", ("--number-column", "Name", "--number-columns", "Name")),
+    "--out of another kind": Bad("--out r.ods cannot be written as .ods", ("--out", "r.ods")),
     "too many cells": Bad("people.csv has 3 cells in line 2", content=b"Name,Mobile\nAnn,07700 900100,more\n"),
     "an open quotation mark": Bad("line 2 that is never closed", content=b'Name,Mobile\n"Ann,07700 900100\n'),
     "unknown field": Bad("forename.*parent_mobile", message=("--message", "Dear {{ forename }}")),
@@ -1336,7 +1348,7 @@ def fail_in_planning(monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> 
     def fail(*_arguments: object, **_options: object) -> None:
         raise kind(f"+447700900123 {KEY}")
 
-    monkeypatch.setattr(plan_module, "validate", fail)
+    monkeypatch.setattr(plan_module, "check", fail)
 
 
 FAILS_IN_A_THREAD = f"""

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gcbulk.campaign.journal import Campaign, Record
-from gcbulk.campaign.results import not_told, results_frame, summarise
+from gcbulk.campaign.results import NOT_TOLD, results_frame, rows_with, summarise
 from gcbulk.errors import CampaignError
 
 
@@ -86,6 +86,6 @@ def test_summary_adds_up_and_says_who_was_not_told() -> None:
 
 def test_not_told_are_the_user_s_own_rows() -> None:
     parents = pd.DataFrame({"Status": list("abcdefghij"), "mobile": "x"}, index=list("aabbccddee"))
-    rows = not_told(results_frame(campaign(), STATES, parents), parents)
+    rows = rows_with(NOT_TOLD, results_frame(campaign(), STATES, parents), parents)
     assert list(rows.columns) == ["Status", "mobile"]
     assert rows["Status"].tolist() == ["c", "f", "g", "h", "i", "j"]

@@ -12,6 +12,7 @@ from gcbulk.campaign import journal as journals
 from gcbulk.campaign.journal import Journal, london_date, told
 from gcbulk.campaign.results import check_same_list, results_frame
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
+from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
@@ -25,6 +26,7 @@ def campaign_results(
     *,
     recipients: pd.DataFrame | None = None,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     journal: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """The results of a campaign as they are known now; `recipients` rejoins the user's columns.
@@ -39,7 +41,8 @@ def campaign_results(
                 f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left."
             )
         if recipients is not None:
-            check_same_list(known, book.records(known), recipients, number_column=number_column)
+            intake = IntakeOptions(number_column=number_column, number_columns=number_columns)
+            check_same_list(known, book.records(known), recipients, intake)
         return results_frame(known, book.records(known), recipients)
 
 

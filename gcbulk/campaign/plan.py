@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.codes import ErrorCode, Status
+from gcbulk.errors import GcbulkWarning
 from gcbulk.messages.findings import Batch
 from gcbulk.messages.lint import lint
 from gcbulk.messages.options import TextOptions
@@ -19,16 +21,17 @@ from gcbulk.messages.parts import count_parts
 from gcbulk.messages.savings import savings
 from gcbulk.messages.template import Template
 from gcbulk.recipients.columns import own_columns, row_name
-from gcbulk.recipients.schema import validate
+from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.schema import check, repeat_details
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from gcbulk.campaign.journal import Held
     from gcbulk.messages.findings import Finding
-    from gcbulk.recipients.optouts import OptOuts
 
 _STR: Final = "str"
+_NAMED_ROWS: Final = 5  # in a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Plan:
     replaced: Mapping[str, int] = field(default_factory=dict)
     texts: TextOptions = TextOptions()  # noqa: RUF009 - frozen
     trial: bool = False
+    one_per_number: bool = False
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -143,20 +147,20 @@ def make_plan(
     recipients: pd.DataFrame,
     message: str,
     *,
-    number_column: Hashable | None = None,
-    international: bool = False,
-    opt_outs: OptOuts | None = None,
+    intake: IntakeOptions | None = None,
     texts: TextOptions = TextOptions(),  # noqa: B008 - frozen
 ) -> Plan:
     """Validate the recipients, render the message for each, and leave out what must not be sent.
 
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
+    intake = intake or IntakeOptions()
     template = Template(message)
     fields = own_columns(recipients)
     template.check(fields.columns)
     template.check_characters(texts)
-    frame = validate(recipients, number_column=number_column, international=international, opt_outs=opt_outs)
+    # which row of a number goes is not known before the texts are: one of them may be lacking a field
+    frame = check(recipients, replace(intake, one_per_number=False))
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
     cells = template.cells(fields)
     written = template.write(cells, texts)
@@ -170,13 +174,14 @@ def make_plan(
     code[broken] = rendered["ErrorCode"].to_numpy(dtype=object)[broken]
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
-    again, first = _repeated(frame["SentTo"].to_numpy(dtype=object)[positions], text[positions])
-    doubled = positions[again]
+    addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
+    again, first = _repeated({"address": addresses} | ({} if intake.one_per_number else {"text": text[positions]}))
+    doubled, kept = positions[again], positions[first]
+    if intake.one_per_number:
+        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]])
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
-    detail[doubled] = [
-        f"The same as {row_name(frame.index, row)}. {SENTENCES[ErrorCode.DUPLICATE]}" for row in positions[first]
-    ]
+    detail[doubled] = repeat_details(frame.index, kept, one_per_number=intake.one_per_number)
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
@@ -185,7 +190,14 @@ def make_plan(
     batch = Batch(template, cells, written, counts, frame["SentTo"].reset_index(drop=True), sent)
     frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts)
     found = (*lint(batch, fields.columns, texts), *savings(batch, texts))
-    return Plan(frame, counts["Encoding"], found, _replaced(written.replaced[sent]), texts)
+    return Plan(
+        frame,
+        counts["Encoding"],
+        found,
+        _replaced(written.replaced[sent]),
+        texts,
+        one_per_number=intake.one_per_number,
+    )
 
 
 def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int], options: TextOptions) -> pd.DataFrame:
@@ -216,15 +228,25 @@ def _replaced(characters: pd.Series[str]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _repeated(
-    addresses: np.ndarray[Any, Any], texts: np.ndarray[Any, Any]
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Indices of the rows that repeat an earlier one, and for each the index of that earlier one."""
-    pairs = pd.DataFrame({"address": addresses, "text": texts})
-    group = pairs.groupby(["address", "text"], sort=False).ngroup().to_numpy()
-    firsts = np.flatnonzero(~pd.Series(group).duplicated().to_numpy())
-    again = np.flatnonzero(pd.Series(group).duplicated().to_numpy())
+def _repeated(keys: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Indices of the rows whose keys repeat those of an earlier one, and for each the index of that earlier one."""
+    group = pd.DataFrame(keys).groupby(list(keys), sort=False).ngroup().to_numpy()
+    later = pd.Series(group).duplicated().to_numpy()
+    again, firsts = np.flatnonzero(later), np.flatnonzero(~later)
     return again, firsts[group[again]]
+
+
+def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any]) -> None:
+    """Say that texts are left out which differ from the one that goes: each may be about another child."""
+    if not len(rows):
+        return
+    named = ", ".join(row_name(index, row) for row in rows[:_NAMED_ROWS]) + ", ..." * (len(rows) > _NAMED_ROWS)
+    warnings.warn(
+        f"{len(rows)} texts are left out that differ from the one that goes to the same number ({named}): siblings, "
+        "perhaps. To send each of them, leave out one_per_number (--one-per-number).",
+        GcbulkWarning,
+        stacklevel=4,
+    )
 
 
 def _values(column: pd.Series[Any]) -> list[str | None]:

@@ -11,13 +11,14 @@ import pandas as pd
 from gcbulk.campaign.journal import Record
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import CampaignError
+from gcbulk.recipients.choosing import are_numbers_of
 from gcbulk.recipients.columns import own_columns, user_columns
-from gcbulk.recipients.schema import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Iterable
 
     from gcbulk.campaign.journal import Campaign
+    from gcbulk.recipients.intake import IntakeOptions
 
 NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
 """The statuses of people who were to be told and, as far as is known, were not."""
@@ -75,13 +76,11 @@ def _say_why_not_sent(known: pd.DataFrame, campaign: Campaign) -> None:
 
 
 def check_same_list(
-    campaign: Campaign, records: Iterable[Record], recipients: pd.DataFrame, *, number_column: Hashable | None = None
+    campaign: Campaign, records: Iterable[Record], recipients: pd.DataFrame, intake: IntakeOptions
 ) -> None:
     """Raise CampaignError where a list of recipients is not the one that the campaign was sent from."""
-    mine = validate(recipients, number_column=number_column, international=True)["SentTo"].tolist()
     theirs = [record.address for record in records]
-    same = len(theirs) == len(mine) and all(b is None or a == b for a, b in zip(mine, theirs, strict=True))
-    if not same:
+    if len(theirs) != len(recipients) or not are_numbers_of(recipients, theirs, intake):
         raise CampaignError(
             f"These recipients are not the list that campaign {campaign.name!r} was sent from. "
             "Give that list, in the same order, or leave it out."
@@ -141,10 +140,10 @@ def summarise(results: pd.DataFrame) -> Summary:
     )
 
 
-def not_told(results: pd.DataFrame, recipients: pd.DataFrame | None) -> pd.DataFrame:
-    """The rows of people who have not been told, in the user's own columns, to mend or to phone.
+def rows_with(statuses: Iterable[Status], results: pd.DataFrame, recipients: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows of these statuses (`NOT_TOLD`, say) in the user's own columns, to mend or to phone.
 
     Annotations of an earlier run are no columns of the user's; without `recipients` the results' own are given.
     """
     own = results if recipients is None else own_columns(recipients)
-    return own.loc[results["Status"].isin([s.value for s in NOT_TOLD]).to_numpy(dtype=bool)].copy()
+    return own.loc[results["Status"].isin([status.value for status in statuses]).to_numpy(dtype=bool)].copy()

@@ -35,7 +35,7 @@ from gcbulk.errors import (
 from gcbulk.messages.findings import Finding
 from gcbulk.messages.options import TextOptions
 from gcbulk.progress import Progress
-from gcbulk.recipients.optouts import opt_out_numbers
+from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
@@ -78,8 +78,10 @@ def preview(
     campaign: str | None = None,  # noqa: ARG001 - the same options as send_sms
     client: CommunicationsClient | None = None,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    one_per_number: bool = False,
     smart_characters: SmartCharacters = "replace",
     max_parts: int = 3,
     header_length: int = 0,
@@ -101,6 +103,13 @@ def preview(
     ['Dear Ann']
     """
     settings = SendOptions(**options)
+    intake = IntakeOptions(
+        number_column=number_column,
+        number_columns=number_columns,
+        international=international,
+        opt_outs=opt_outs,
+        one_per_number=one_per_number,
+    )
     texts = TextOptions(
         smart_characters=smart_characters,
         max_parts=max_parts,
@@ -108,9 +117,7 @@ def preview(
         price_per_part=price_per_part,
     )
     settings.check_time()
-    plan = make_plan(
-        recipients, message, number_column=number_column, international=international, opt_outs=opt_outs, texts=texts
-    )
+    plan = make_plan(recipients, message, intake=intake, texts=texts)
     return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
 
 
@@ -182,8 +189,10 @@ def send_sms(
     campaign: str | None = None,
     client: CommunicationsClient | None = None,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    one_per_number: bool = False,
     chunk_size: int = 20,
     concurrency: int = 4,
     calls_per_second: float | None = None,
@@ -211,7 +220,9 @@ def send_sms(
 
     `recipients` is any DataFrame (any index, extra columns, dtypes); it is not modified. `message` may hold
     merge fields: column `Parent Name` is `{{ parent_name }}`. Running the same call again is safe: the journal
-    knows what went. `client` defaults to one with the credentials of the environment or keyring.
+    knows what went. Whoever is on the user's own opt-out list is left out, besides `opt_outs`. `number_columns`
+    are several columns of numbers, the best first; `one_per_number` sends one text a number, and warns where
+    texts are left out that differ. `client` defaults to one with the credentials of the environment or keyring.
 
     Nothing is sent within `quiet_hours` (UK time; None means 21:00 to 06:00 wherever calls reach people, "off"
     none) unless it is `urgent`. `send_at` is an aware datetime, or UK time. `limit` sends to the first so many, and
@@ -253,15 +264,20 @@ def send_sms(
         limit=limit,
         test_to=test_to,
     )
+    intake = IntakeOptions(
+        number_column=number_column,
+        number_columns=number_columns,
+        international=international,
+        opt_outs=opt_outs,
+        one_per_number=one_per_number,
+    )
     texts = TextOptions(
         smart_characters=smart_characters,
         max_parts=max_parts,
         header_length=header_length,
         price_per_part=price_per_part,
     )
-    plan = make_plan(
-        recipients, message, number_column=number_column, international=international, opt_outs=opt_outs, texts=texts
-    )
+    plan = make_plan(recipients, message, intake=intake, texts=texts)
     for finding in (*_about_the_time(options, client), *plan.findings):
         if finding.severity == "warning":
             warnings.warn(finding.sentence, GcbulkWarning, stacklevel=2)
@@ -294,6 +310,7 @@ def send_plan(
             "sender": options.sender,
             "send_at": scheduled.isoformat() if scheduled else None,
             "share_identical": options.share_identical,
+            "one_per_number": plan.one_per_number,
         }
         identity = Identity(
             base_url=api.base_url,
@@ -332,6 +349,7 @@ def resume(
     *,
     recipients: pd.DataFrame | None = None,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     client: CommunicationsClient | None = None,
     opt_outs: OptOuts | None = None,
     late: bool = False,
@@ -347,9 +365,10 @@ def resume(
 ) -> pd.DataFrame:
     """Go on with a campaign that was stopped; returns its results as `send_sms` does.
 
-    Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs` are applied
-    to what is left. A campaign begun on an earlier day needs `late=True`: is what it says still true? One that was
-    scheduled for a time now past goes at once; within quiet hours it needs `urgent=True`, as `send_sms` does.
+    Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs`, and the user's
+    own opt-out list as it is now, are applied to what is left. A campaign begun on an earlier day needs
+    `late=True`: is what it says still true? One that was scheduled for a time now past goes at once; within quiet
+    hours it needs `urgent=True`, as `send_sms` does.
     Raises CampaignError for a name that is not known, another list, another customer or API address.
     """
     options = SendOptions(
@@ -367,9 +386,8 @@ def resume(
         campaign,
         options,
         recipients=recipients,
-        number_column=number_column,
+        intake=IntakeOptions(number_column=number_column, number_columns=number_columns, opt_outs=opt_outs),
         client=client,
-        opt_outs=opt_outs,
         late=late,
     )
     if sent.nothing_left:
@@ -382,18 +400,17 @@ def resume_campaign(
     options: SendOptions,
     *,
     recipients: pd.DataFrame | None = None,
-    number_column: Hashable | None = None,
+    intake: IntakeOptions,
     client: CommunicationsClient | None = None,
-    opt_outs: OptOuts | None = None,
     late: bool = False,
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share."""
-    out = opt_out_numbers(opt_outs, international=True) if opt_outs is not None else frozenset[str]()
+    out = intake.opted_out()
     with _at_the_platform(options, client) as (api, journal):
         known = journal.campaign(name)
         _refuse_other_platform(known, api)
         if recipients is not None:
-            check_same_list(known, journal.records(known), recipients, number_column=number_column)
+            check_same_list(known, journal.records(known), recipients, intake)
         at = schedule.now()
         refusal = options.refusal(at, _still_ahead(known, at), reaches_people=_reaches_people(options, api))
         if known.options.get(KIND) == TEST:

@@ -11,7 +11,7 @@ import pandas as pd
 from gcbulk.errors import RecipientsError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable, Sequence
 
 ANNOTATIONS: tuple[str, ...] = (
     "SentTo",  # E.164 number, or email address
@@ -35,31 +35,53 @@ _OURS = frozenset({"SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"})
 _PREVIEWED = frozenset({"Text", "Cost"})
 
 # Whom a number column may name and still hold the number to text. Pupils are left out on purpose.
-_OWNERS = "|".join(
-    (
-        r"(?:parent|guardian|carer|contact|prioritycontact)s?\d?",
-        r"parent(?:or)?(?:carer|guardian)s?\d?",
-        r"(?:mother|father|mum|dad)s?",
-        r"(?:main|primary|preferred|emergency|first)(?:contact|parent)?",
-        r"staff|recipients?|sms|text|messaging",
-    )
-)
-_ENDING = r"(?:no|num|number)?s?\d?"
+_OWNER = r"""(?:
+    parent|parental|guardian|carer|contact|mother|father|mum|dad|staff|recipient|
+    priority|primary|main|first|preferred|emergency|sms|text|messaging
+)s?\d?"""
+_ENDING = r"(?:no|num|number)?s?\d{0,2}"
+
+_FOR_TEXTS = r"(?:sms|text)(?:no|number)\d{0,2}|msisdn"
 
 # Names without case, spaces and signs, by preference: one match in an earlier tier settles it.
 _TIERS = tuple(
-    re.compile(pattern)
+    re.compile(pattern, re.VERBOSE)
     for pattern in (
         # those that say mobile, or that they are for texts
-        rf"(?:{_OWNERS})?(?:mobile|mob|cell)(?:phone|tel|telephone)?{_ENDING}|(?:sms|text)(?:no|number)?|msisdn",
+        rf"(?:{_OWNER})*(?:tel|telephone|phone)?(?:mobile|mob|cell)(?:phone|tel|telephone)?{_ENDING}|{_FOR_TEXTS}",
         # those that say telephone of any kind
-        rf"(?:{_OWNERS})?(?:phone|telephone|tel){_ENDING}",
+        rf"(?:{_OWNER})*(?:phone|telephone|tel){_ENDING}",
         # those that only say number
-        rf"(?:{_OWNERS})?(?:contact)?(?:number|numbers)|contactno",
+        rf"(?:{_OWNER})*numbers?\d{{0,2}}|contactno",
+        # those that may hold a number, or whether its owner agreed to be texted
+        r"(?:sms|text)\d{0,2}",
     )
 )
 
+# How the systems that schools export from head the column of mobiles: the names that the patterns must know, kept
+# together so that a new one has a place to go (and a test to pass).
+HEADINGS: dict[str, tuple[str, ...]] = {
+    "SIMS": (
+        *("Parental Mobile", "Contact Mobile", "Mobile Telephone", "Priority 1 Mobile", "Priority Contact Mobile"),
+        *("Primary Contact Mobile", "Telephone (Mobile)", "Mobile Tel No."),
+    ),
+    "Arbor": (
+        *("Mobile Phone", "Mobile phone number", "Primary Guardian Mobile", "Primary Guardian's Mobile Number"),
+        *("Guardian 1 Mobile Phone", "Guardians: Mobile Phone Numbers"),
+    ),
+    "Bromcom": (
+        "MobilePhone",
+        "Contact 1 Mobile",
+        "First Contact Mobile",
+        "Mobile Telephone Number",
+        "Contact: Mobile",
+    ),
+    "ScholarPack": ("Mobile Phone", "Contact 1 Mobile Phone", "Tel (Mobile)", "Contact 1 Mobile No"),
+    "Groupcall": ("MobileNumber", "Mobile Number", "ContactMobile", "SMS Number", "Contact.MobileNumber"),
+}
+
 _SHOWN_COLUMNS = 30  # in an error: enough to recognise the file by
+_NEAR = 75  # of 100 in rapidfuzz's ratio: a letter or two apart
 
 
 def find_number_column(columns: pd.Index, number_column: Hashable | None = None) -> int:
@@ -86,12 +108,30 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
         if found:
             raise RecipientsError(
                 f"The numbers could be in any of these columns: {_listed(columns[found])}. "
-                "Name the right one with number_column= (--number-column)."
+                "Name the right one with number_column= (--number-column), or several, the best first, with "
+                "number_columns= (--number-columns)."
             )
+    known = ["mobile", "mobilenumber", "telephone", "phone", *(_normalised(n) for n in sum(HEADINGS.values(), ()))]
+    near = next((column for column, name in zip(columns, names, strict=True) if _nearest(name, known)), None)
     raise RecipientsError(
         f"None of the columns is called mobile or phone: {_listed(columns)}. "
-        "Name the one with the numbers with number_column= (--number-column)."
+        + (f'Is it "{_on_one_line(near)}"? ' if near is not None else "")
+        + "Name the one with the numbers with number_column= (--number-column)."
     )
+
+
+def names_a_number(name: str) -> bool:
+    """Whether this is the name of a column with numbers to text.
+
+    >>> names_a_number("Priority Contact 1 Mobile"), names_a_number("Forename")
+    (True, False)
+    """
+    return any(tier.fullmatch(_normalised(name)) for tier in _TIERS)
+
+
+def is_annotated(labels: Iterable[Hashable]) -> bool:
+    """Whether these are the columns of a frame that came out of `validate`, `preview` or a send."""
+    return _OURS.issubset(labels)
 
 
 def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +152,7 @@ def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
             "or with pandas.DataFrame({'mobile': [...]})."
         )
     labels = list(recipients.columns.to_flat_index())
-    fed_back = _OURS.issubset(labels)
+    fed_back = is_annotated(labels)
     ours = {*ANNOTATIONS, *(_PREVIEWED if "Parts" in labels and "MessageId" not in labels else ())}
     kept = [i for i, label in enumerate(labels) if not (fed_back and label in ours)]
     taken = {labels[i] for i in kept}
@@ -152,7 +192,9 @@ def _named(columns: pd.Index, number_column: Hashable) -> int:
             f'{len(found)} columns are called "{number_column}", so the one with the numbers cannot be told. '
             "Give each column a name of its own."
         )
-    raise RecipientsError(f'There is no column "{number_column}". The columns are: {_listed(columns)}.')
+    near = _nearest(_normalised(number_column), [_normalised(column) for column in columns])
+    meant = next((f'Did you mean "{_on_one_line(c)}"? ' for c in columns if near and _normalised(c) == near), "")
+    raise RecipientsError(f'There is no column "{number_column}". {meant}The columns are: {_listed(columns)}.')
 
 
 def _same(column: Hashable, label: Hashable) -> bool:
@@ -163,8 +205,20 @@ def _normalised(column: Hashable) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", str(column))).casefold()
 
 
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that this one is probably a slip of."""
+    from rapidfuzz import fuzz, process  # only errors need it
+
+    found = process.extractOne(name, known, scorer=fuzz.ratio, score_cutoff=_NEAR) if name else None
+    return None if found is None else str(found[0])
+
+
+def _on_one_line(column: Hashable) -> str:
+    return " ".join(str(column).split())
+
+
 def _listed(columns: pd.Index) -> str:
-    shown = ", ".join(f'"{" ".join(str(column).split())}"' for column in columns[:_SHOWN_COLUMNS])
+    shown = ", ".join(f'"{_on_one_line(column)}"' for column in columns[:_SHOWN_COLUMNS])
     more = len(columns) - _SHOWN_COLUMNS
     return f"{shown} and {more} more" if more > 0 else shown or "(there are none)"
 

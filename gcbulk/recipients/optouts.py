@@ -12,12 +12,13 @@ from gcbulk.codes import ErrorCode
 from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.recipients.columns import find_number_column
 from gcbulk.recipients.numbers import to_e164
-from gcbulk.recipients.reading import read_rows
+from gcbulk.recipients.reading import read_table
+from gcbulk.recipients.sources import is_upload
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from gcbulk.recipients.reading import Source
+    from gcbulk.recipients.sources import Source
 
     OptOuts: TypeAlias = Source | pd.Series | pd.DataFrame | Iterable[object]
 
@@ -70,7 +71,7 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
 
 
 def _file_entries(source: Source) -> pd.Series:
-    rows = read_rows(source)
+    rows = read_table(source).rows
     numbers_in_first = [i for i, cell in enumerate(rows.iloc[0]) if sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER]
     if rows.shape[1] == 1:
         position = 0
@@ -93,8 +94,14 @@ def _entries(source: OptOuts) -> tuple[pd.Series, str]:
         entries = source.iloc[:, position]
     elif isinstance(source, pd.Series):
         entries = source
-    elif isinstance(source, Iterable) and not isinstance(source, (str, bytes)) and not hasattr(source, "read"):
-        entries = pd.Series(list(source), dtype=object)
+    elif _holds_numbers(source):
+        entries = pd.Series(list(cast("Iterable[object]", source)), dtype=object)
     else:
         return _file_entries(cast("Source", source)), "line"
     return entries.set_axis(pd.RangeIndex(1, len(entries) + 1)), "row"
+
+
+def _holds_numbers(source: object) -> bool:
+    """Whether it is an iterable of numbers, and not the path or content of a file."""
+    file = isinstance(source, (str, bytes, bytearray, memoryview)) or hasattr(source, "read") or is_upload(source)
+    return isinstance(source, Iterable) and not file

@@ -2,217 +2,144 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections import Counter
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
-from gcbulk.errors import RecipientsError
+from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.recipients.delimited import delimited_rows, named_lines
+from gcbulk.recipients.encodings import decoded
+from gcbulk.recipients.headers import distinct, header_row, looks_like_a_number
+from gcbulk.recipients.sources import content_of
+from gcbulk.recipients.workbooks import is_workbook, workbook_rows
 
 if TYPE_CHECKING:
-    import os
-    from typing import TypeAlias
-
     import numpy.typing as npt
 
-    Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | IO[str]
+    from gcbulk.recipients.sources import Source
 
-# The first bytes of a file that say how it is encoded. UTF-32 before UTF-16: its mark begins with the other's.
-_BYTE_ORDER_MARKS = {
-    b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
+_OTHER_KINDS: Final = {  # how files begin that are no lists, in lower case
+    b"%pdf": "a PDF",
+    b"{\\rtf": "a text document",
+    b"<html": "a web page",
+    b"<!doctype": "a web page",
+    b"<table": "a web page",
+    b"<?xml": "an XML file",
 }
+_HEAD: Final = 40  # rows among which the header is looked for
 
-# The first bytes of files that are no text: what they are, for the error.
-_NOT_TEXT = {
-    b"PK\x03\x04": "a workbook",
-    b"\xd0\xcf\x11\xe0": "a workbook",
-    b"%PDF": "a PDF",
-}
-_WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"})
 
-_DELIMITERS = ",;\t|"
-_LOOKED_AT = 1 << 16  # characters from which the delimiter is told
-_MOST_COLUMNS = 16_384  # Excel's limit: a file with more is no list of people
-_CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-_LOOKS_LIKE_A_NUMBER = re.compile(r"[\s+(]*\d[\d\s().-]{8,}")
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a file that hold anything, from its header on.
+
+    `rows` has columns numbered from 0 and, as index, the line of the file (or row of the sheet) less one.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    notes: tuple[str, ...]  # how it was read, where that could be of interest
+    doubts: tuple[str, ...]  # what somebody should look at
 
 
 def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.DataFrame:
     """Read a file of recipients as it came, before anything is checked or sent.
 
     Args:
-        source: a path, an open file (binary or text) or the bytes of a CSV file: separated by commas,
-            semicolons, tabs or pipes; in UTF-8 (with or without byte order mark), UTF-16 with one, or
-            Windows-1252. The separator is told from the first rows.
-        sheet: for workbooks; a text file has no sheets.
+        source: a path, an open file (binary or text), bytes, or the `value` of an ipywidgets FileUpload. Text
+            separated by commas, semicolons, tabs or pipes, in UTF-8, UTF-16, Windows-1252 or what
+            charset-normalizer finds in its stead; or a workbook (XLSX, XLSM, XLSB, XLS, ODS).
+        sheet: for workbooks, a sheet's name or its place from 0; without it the first that is not hidden.
 
     Returns:
         A frame of dtype `str` with the header's names as columns and a `RangeIndex`. Blank cells, and those
-        missing at the end of a short row, are `""`; nothing is turned into a missing value or a number.
-        Rows without any content are left out, and so are columns without name and content.
+        missing at the end of a short row, are `""`; nothing is turned into a missing value or a number. In
+        workbooks whole numbers are their digits, dates are ISO 8601, formulas their values. Titles above the
+        header, rows without any content, and columns without name and content are left out. Columns of one
+        name become `Name (1)`, `Name (2)`. `attrs["reading"]` lists how it was read: the encoding where it is
+        not UTF-8, the sheet, the lines above the header.
+
+    Warns:
+        GcbulkWarning: columns of one name, rows that are shorter than the header (with their lines), or an
+            encoding that had to be guessed.
 
     Raises:
-        RecipientsError: the file is missing, empty, no readable text, has only a header or none, has two
-            columns of one name, or a row with more cells than the header.
+        RecipientsError: the file is missing, empty, protected or damaged, no readable text, has no such sheet,
+            has only a header or none, or a row with more cells than the header (with its line).
 
     Example:
-        >>> read_recipients(b"Forename;Mobile\\nZo\\xc3\\xab;07700 900123\\n")
+        >>> read_recipients(b"Absent today\\n\\nForename;Mobile\\nZo\\xc3\\xab;07700 900123\\n")
           Forename        Mobile
         0      Zoë  07700 900123
     """
-    name = _name(source)
-    if sheet is not None:
-        raise RecipientsError(f"{name} has no sheets, as it is read as text. Leave out sheet= (--sheet).")
-    rows = read_rows(source)
-    header = rows.iloc[0].tolist()
-    frame = rows.iloc[1:].reset_index(drop=True)
-    if any(_LOOKS_LIKE_A_NUMBER.fullmatch(label) for label in header):
+    table = read_table(source, sheet=sheet)
+    header = table.rows.iloc[0].tolist()
+    frame = table.rows.iloc[1:].reset_index(drop=True)
+    if any(map(looks_like_a_number, header)):
         raise RecipientsError(
-            f"{name} begins with a row that looks like a recipient. Put a row with the columns' names above it."
+            f"{table.name} begins with a row that looks like a recipient. Put a row with the columns' names above it."
         )
     if frame.empty:
-        raise RecipientsError(f"{name} has a header but no rows below it. Export it again with the recipients.")
-    frame, header = _without_blank_columns(frame, header)
-    twice = [label for label, times in Counter(header).items() if times > 1]
-    if twice:
-        listed = ", ".join(f'"{label}"' for label in twice)
-        raise RecipientsError(f"{name} has more than one column called {listed}. Give each column its own name.")
-    frame.columns = pd.Index(header)
+        raise RecipientsError(f"{table.name} has a header but no rows below it. Export it again with the recipients.")
+    kept = [i for i, label in enumerate(header) if label.strip() or _with_content(frame.iloc[:, [i]]).any()]
+    names, twice = distinct([header[i] if header[i].strip() else f"Column {i + 1}" for i in kept])
+    frame = frame.iloc[:, kept]
+    frame.columns = pd.Index(names)
+    frame.attrs["reading"] = list(table.notes)
+    listed = ", ".join(f'"{" ".join(label.split())}"' for label in twice)
+    doubts = [f"{table.name} has more than one column called {listed}. They were numbered: (1), (2)."] if twice else []
+    for doubt in (*table.doubts, *doubts):
+        warnings.warn(doubt, GcbulkWarning, stacklevel=2)
     return frame
 
 
-def read_rows(source: Source) -> pd.DataFrame:
-    """Read every row of a text file, a header included, as strings; rows without any content are left out.
-
-    The columns are numbered from 0. The index counts the rows of the file from 0, so that it is the line
-    number less one as long as no cell spans several lines.
+def read_table(source: Source, *, sheet: str | int | None = None) -> Table:
+    """Read every row of a file from its header on, as strings; rows without any content are left out.
 
     Raises:
-        RecipientsError: as `read_recipients` does, but for what concerns the header.
+        RecipientsError: as `read_recipients` does, but for what concerns the names in the header.
     """
-    name = _name(source)
-    text = _decoded(_content(source, name), name)
-    body = re.sub(r"^(?:[^\S\n\r]*(?:\r\n?|\n))+", "", text)
-    if not body.strip():
+    content = content_of(source)
+    name, data = content.name, content.data
+    if isinstance(data, bytes) and is_workbook(data, name):
+        cells, chosen = workbook_rows(data, name, sheet=sheet)
+        return _from_header(name, cells, notes=[f'Read the sheet "{chosen}".'], doubts=[])
+    if sheet is not None:
+        raise RecipientsError(f"{name} has no sheets, as it is read as text. Leave out sheet= (--sheet).")
+    _refuse_other_kinds(data, name)
+    text, encoding, guessed = decoded(data, name)
+    rows = delimited_rows(text, name)
+    doubts = []
+    if guessed:
+        doubts.append(f"{name} is not UTF-8, and was read as {encoding}. Check the letters with accents.")
+    if rows.short:
+        lines = named_lines(rows.short)
+        doubts.append(f"{name} has fewer cells in {lines} than in its header. The missing ones were left blank.")
+    notes = [f"Read as {encoding} text."] if encoding not in ("UTF-8", "text") else []
+    return _from_header(name, rows.cells, notes=notes, doubts=doubts)
+
+
+def _refuse_other_kinds(data: bytes | str, name: str) -> None:
+    if isinstance(data, bytes):
+        begins = data[:200].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+        for magic, what in _OTHER_KINDS.items():
+            if begins.startswith(magic):
+                raise RecipientsError(f"{name} is {what}, not a list. Save the list as XLSX or CSV UTF-8.")
+
+
+def _from_header(name: str, cells: pd.DataFrame, *, notes: list[str], doubts: list[str]) -> Table:
+    filled = _with_content(cells)
+    if not filled.any():
         raise RecipientsError(f"{name} is empty. Export it again.")
-    delimiter = _delimiter(body, name)
-    try:
-        rows = pd.read_csv(
-            io.BytesIO(body.encode()),
-            header=None,
-            sep=delimiter,
-            dtype="str",
-            na_filter=False,
-            skip_blank_lines=False,
-            encoding="utf-8",
-        )
-    except pd.errors.ParserError as error:
-        raise RecipientsError(_why_unreadable(text, delimiter, name)) from error
-    rows.index += len(text[: -len(body)].splitlines())
-    return rows[_with_content(rows)]
-
-
-def _name(source: Source) -> str:
-    """What to call the source in a sentence."""
-    known = getattr(source, "name", None) if hasattr(source, "read") else source
-    return str(known) if isinstance(known, (str, Path)) else "The file"
-
-
-def _content(source: Source, name: str) -> bytes | str:
-    if isinstance(source, bytes):
-        return source
-    if not isinstance(source, str) and hasattr(source, "read"):
-        return source.read()
-    path = Path(source)
-    if path.is_dir():
-        raise RecipientsError(f"{name} is a folder. Name the file in it.")
-    if path.suffix.lower() in _WORKBOOKS and path.exists():
-        raise RecipientsError(f"{name} is a workbook, which cannot be read yet. Save its sheet as CSV UTF-8.")
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise RecipientsError(f"There is no file {name}. Check its name and folder.") from error
-    except (OSError, ValueError) as error:
-        raise RecipientsError(f"{name} cannot be read ({error}). Check that you may open it.") from error
-
-
-def _decoded(content: bytes | str, name: str) -> str:
-    """The text of the file; UTF-8 unless a mark says otherwise or it cannot be, then Windows-1252."""
-    if isinstance(content, str):
-        if not _encodable(content):
-            raise RecipientsError(f"{name} holds half a character that no file can hold. Export it again as UTF-8.")
-        return content.removeprefix("\ufeff")
-    for magic, what in _NOT_TEXT.items():
-        if content.startswith(magic):
-            raise RecipientsError(f"{name} is {what}, not a text file. Save the list as CSV UTF-8.")
-    marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
-    for encoding in (marked,) if marked else ("utf-8", "cp1252"):
-        # Windows-1252 gives a meaning to nearly any bytes: those of pictures and programs hold control characters
-        if encoding == "cp1252" and _CONTROL_CHARACTERS.search(content):
-            break
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" in text:
-            break
-        return text
-    raise RecipientsError(f"{name} is no text in an encoding that we know. Export or save it again as CSV UTF-8.")
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _delimiter(text: str, name: str) -> str:
-    """The separator that splits the most of the first rows into as many cells as the header has."""
-    head = text[:_LOOKED_AT]
-
-    def fit(delimiter: str) -> tuple[int, int]:
-        rows = [row for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
-        if len(head) < len(text):
-            rows.pop()  # cut off
-        width = len(rows[0]) if rows else _MOST_COLUMNS + 1
-        return (sum(len(row) == width for row in rows), width) if width > 1 else (0, 0)
-
-    best = max(_DELIMITERS, key=fit)
-    if fit(best)[1] > _MOST_COLUMNS:
-        raise RecipientsError(f"{name} has a first row too long for a header. Export it again as CSV.")
-    return best
-
-
-def _why_unreadable(text: str, delimiter: str, name: str) -> str:
-    """The sentence for a file that pandas could not read, with the line in question.
-
-    pandas counts rows; people look for lines, and those differ where a cell spans several.
-    """
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    width, line, before = 0, 1, 1
-    try:
-        for row in rows:
-            width = width or (len(row) if any(row) else 0)
-            if width and len(row) > width:
-                return (
-                    f"{name} has {len(row)} cells in line {line}, but its header has {width}. Put a cell that "
-                    "contains the separator in quotation marks, or remove the extra cells."
-                )
-            before, line = line, rows.line_num + 1
-    except csv.Error:  # a cell that never ends grew too large
-        before = line
-    return f"{name} has a quotation mark in or after line {before} that is never closed. Close or remove it."
+    rows = cells if filled.all() else cells[filled]
+    titles = header_row(rows.head(_HEAD).to_numpy(dtype=object).tolist())
+    if titles:
+        above = [int(line) + 1 for line in rows.index[:titles]]
+        notes.append(f"Left out {named_lines(above)}, above the header.")
+    return Table(name, rows.iloc[titles:], tuple(notes), tuple(doubts))
 
 
 def _with_content(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -222,11 +149,6 @@ def _with_content(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
         todo = np.flatnonzero(~content)
         if not len(todo):
             break
-        content[todo] = rows[column].iloc[todo].str.strip() != ""
+        cells = rows[column] if len(todo) == len(rows) else rows[column].iloc[todo]
+        content[todo] = cells.str.strip() != ""
     return content
-
-
-def _without_blank_columns(frame: pd.DataFrame, header: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out columns without name and content; call those without a name by their place."""
-    kept = [i for i, label in enumerate(header) if label.strip() or _with_content(frame.iloc[:, [i]]).any()]
-    return frame.iloc[:, kept], [header[i] if header[i].strip() else f"Column {i + 1}" for i in kept]

@@ -10,12 +10,12 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.recipients.choosing import first_usable
 from gcbulk.recipients.columns import ANNOTATIONS, find_number_column, row_name, user_columns
-from gcbulk.recipients.numbers import to_e164
-from gcbulk.recipients.optouts import opt_out_numbers
+from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -83,16 +83,22 @@ def validate(
     recipients: pd.DataFrame,
     *,
     number_column: Hashable | None = None,
+    number_columns: Sequence[Hashable] | None = None,
     international: bool = False,
     opt_outs: OptOuts | None = None,
+    one_per_number: bool = False,
 ) -> pd.DataFrame:
     """Say of every row whether it can be texted, and why not; nothing is sent and nothing left out.
 
     Args:
         recipients: any DataFrame: any index, columns and dtypes. It is not modified.
         number_column: the column of the numbers, where its name does not give it away.
+        number_columns: several columns of numbers, the best first: the first number of a row that can be
+            texted is used. For a row each, see `row_per_number`.
         international: accept mobiles of other countries too.
-        opt_outs: who must not be texted: a path, Series, DataFrame or any iterable of numbers.
+        opt_outs: who must not be texted: a path, Series, DataFrame or any iterable of numbers. The user's own
+            list (`add_opt_outs`) is applied besides.
+        one_per_number: only the first row of each number is `ready`.
 
     Returns:
         The user's columns (see `user_columns`) under the same index and in the same order, and `SentTo`,
@@ -103,6 +109,7 @@ def validate(
 
     Raises:
         RecipientsError: the column of the numbers cannot be told, or the opt-out list cannot be read.
+        OptionError: an option has a value that cannot be used.
 
     Example:
         >>> import pandas as pd
@@ -113,25 +120,45 @@ def validate(
         1  +447700900123  duplicate          DUPLICATE
         2            NaN    invalid  NUMBER_NOT_MOBILE
     """
+    intake = IntakeOptions(
+        number_column=number_column,
+        number_columns=number_columns,
+        international=international,
+        opt_outs=opt_outs,
+        one_per_number=one_per_number,
+    )
+    return check(recipients, intake)
+
+
+def check(recipients: pd.DataFrame, intake: IntakeOptions) -> pd.DataFrame:
+    """What `validate` does, and all that take recipients in share."""
     own = user_columns(recipients)
-    position = find_number_column(own.columns, number_column)
-    notes = to_e164(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), international=international)
+    positions = intake.positions(own.columns)
+    opted_out = intake.opted_out()
+    notes = first_usable(own, positions, international=intake.international, opted_out=opted_out)
     notes.insert(2, "Status", pd.Series(str(Status.READY), index=notes.index, dtype="str"))
     notes.loc[_failing(notes), "Status"] = str(Status.INVALID)
-    if opt_outs is not None:
-        # numbers of any country: whoever opted out stays out whatever the other options are
-        listed = notes["SentTo"].isin(opt_out_numbers(opt_outs, international=True))
-        _mark(notes, listed, Status.OPTED_OUT, ErrorCode.OPTED_OUT)
+    if opted_out:
+        _mark(notes, notes["SentTo"].isin(opted_out), Status.OPTED_OUT, ErrorCode.OPTED_OUT)
     ready = notes["Status"] == Status.READY
-    repeats, firsts = _repeats(own, position, notes["SentTo"], ready)
+    compared = [] if intake.one_per_number else [i for i in range(own.shape[1]) if i not in positions]
+    repeats, firsts = _repeats(own.iloc[:, compared], notes["SentTo"], ready)
     _mark(notes, repeats, Status.DUPLICATE, ErrorCode.DUPLICATE)
-    notes.loc[repeats, "ErrorDetail"] = [
-        f"The same as {row_name(own.index, first)}. {SENTENCES[ErrorCode.DUPLICATE]}" for first in firsts
-    ]
+    notes.loc[repeats, "ErrorDetail"] = repeat_details(own.index, firsts, one_per_number=intake.one_per_number)
     columns = [*own.columns, *notes.columns]
     annotated = pd.concat([own, notes.set_axis(own.index)], axis=1)
     annotated.columns = pd.Index(columns, name=own.columns.name, tupleize_cols=False)
     return annotated
+
+
+def repeat_details(index: pd.Index, firsts: Iterable[int], *, one_per_number: bool) -> list[str]:
+    """Why rows are duplicates, by the positions of the rows that go in their stead."""
+    same, why = (
+        ("The same number as", "One text a number was asked for (one_per_number), so this row was left out.")
+        if one_per_number
+        else ("The same as", SENTENCES[ErrorCode.DUPLICATE])
+    )
+    return [f"{same} {row_name(index, first)}. {why}" for first in firsts]
 
 
 def _failing(notes: pd.DataFrame) -> npt.NDArray[np.intp]:
@@ -150,14 +177,13 @@ def _mark(notes: pd.DataFrame, rows: Any, status: Status, code: ErrorCode) -> No
 
 
 def _repeats(
-    own: pd.DataFrame, position: int, sent_to: pd.Series, ready: pd.Series
+    compared: pd.DataFrame, sent_to: pd.Series, ready: pd.Series
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The positions of ready rows that equal an earlier one in every column, and those of the earlier ones."""
+    """The positions of ready rows of a number that equal an earlier one of it, and those of the earlier ones."""
     shared = np.flatnonzero(ready & sent_to.where(ready).duplicated(keep=False))
-    keys = pd.DataFrame(
-        {i: _codes(sent_to.iloc[shared] if i == position else own.iloc[shared, i]) for i in range(own.shape[1])}
-    )
-    groups = keys.groupby(list(keys.columns), sort=False).ngroup().to_numpy()
+    keys = {"SentTo": _codes(sent_to.iloc[shared])}
+    keys |= {str(i): _codes(compared.iloc[shared, i]) for i in range(compared.shape[1])}
+    groups = pd.DataFrame(keys).groupby(list(keys), sort=False).ngroup().to_numpy()
     first_of_group = pd.Series(shared).groupby(groups).transform("first").to_numpy()
     later = first_of_group != shared
     return shared[later], first_of_group[later]

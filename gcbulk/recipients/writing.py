@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gcbulk.errors import InputError, OptionError
+from gcbulk.recipients.columns import ANNOTATIONS, is_annotated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+
+_WORKBOOK: Final = ".xlsx"
+_OTHER_WORKBOOKS: Final = frozenset({".xls", ".xlsm", ".xlsb", ".ods", ".numbers"})
+
+# What a spreadsheet runs as a formula when it opens a CSV. A phone number's plus is none: it is shown as a number.
+_FORMULA: Final = r"^[=+\-@\t\r]"
+_PHONE_NUMBER: Final = r"^\+\d+$"
 
 
 def check_writable(path: Path, *, option: str, others: Mapping[Path, str]) -> None:
@@ -22,6 +30,8 @@ def check_writable(path: Path, *, option: str, others: Mapping[Path, str]) -> No
     """
     if path.is_dir():
         raise OptionError(f"{option} {path} is a folder. Give the name of a file.")
+    if path.suffix.lower() in _OTHER_WORKBOOKS:
+        raise OptionError(f"{option} {path} cannot be written as {path.suffix}. Give a name in .xlsx or .csv.")
     for other, words in others.items():
         if path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other)):
             raise OptionError(f"{option} {path} is {words}. Give another name, so that it is kept.")
@@ -36,22 +46,64 @@ def check_writable(path: Path, *, option: str, others: Mapping[Path, str]) -> No
         raise OptionError(f"{option} {path} cannot be written: {error.strerror}. Give another place.") from None
 
 
-def write_table(frame: pd.DataFrame, path: Path, *, byte_order_mark: bool = True) -> None:
-    """Write a CSV through a temporary file and a rename: readers see the old file or the whole new one.
+def check_fits(frame: pd.DataFrame, path: Path, *, option: str) -> None:
+    """Raise OptionError, before anything is sent, where a workbook of that name could not hold the frame's results."""
+    if path.suffix.lower() == _WORKBOOK:
+        from gcbulk.recipients.spreadsheets import check_fits as fits
 
-    UTF-8; with a byte order mark, by which Excel knows it. Raises InputError where the disk refuses.
+        fits(frame, path, option=option, more_columns=len(ANNOTATIONS))
+
+
+def write_table(frame: pd.DataFrame, path: Path, *, byte_order_mark: bool = True) -> None:
+    """Write a frame through a temporary file and a rename: readers see the old file or the whole new one.
+
+    A name in .xlsx becomes a workbook, for Excel: every cell a string. Any other becomes a CSV in UTF-8, by
+    default with the byte order mark by which Excel knows it: the user's own cells exactly as they are, and none
+    of our own columns with what a spreadsheet would run as a formula.
+
+    Raises:
+        InputError: the disk refuses.
     """
-    encoding = "utf-8-sig" if byte_order_mark else "utf-8"
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding=encoding, newline="", errors="replace") as file:
-                frame.to_csv(file, index=False, lineterminator="\r\n")
-                file.flush()
-                os.fsync(file.fileno())
+            if path.suffix.lower() == _WORKBOOK:
+                _write_workbook(frame, handle, path.parent)
+            else:
+                _write_csv(frame, handle, "utf-8-sig" if byte_order_mark else "utf-8")
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _write_csv(frame: pd.DataFrame, handle: int, encoding: str) -> None:
+    with os.fdopen(handle, "w", encoding=encoding, newline="", errors="replace") as file:
+        _harmless(frame).to_csv(file, index=False, lineterminator="\r\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_workbook(frame: pd.DataFrame, handle: int, folder: Path) -> None:
+    from gcbulk.recipients.spreadsheets import sheet_of
+
+    with os.fdopen(handle, "wb") as file:
+        file.write(sheet_of(frame, scratch_in=folder))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before what would run, in our own columns: the platform's words stand there too."""
+    if not is_annotated(frame.columns):
+        return frame
+    ours = {}
+    for name in ANNOTATIONS:
+        if name in frame.columns and frame[name].dtype == "str":
+            texts = frame[name]
+            runs = texts.str.contains(_FORMULA, na=False) & ~texts.str.contains(_PHONE_NUMBER, na=False)
+            if runs.any():
+                ours[name] = texts.mask(runs, "'" + texts)
+    return frame.assign(**ours)

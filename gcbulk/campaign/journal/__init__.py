@@ -11,7 +11,7 @@ from gcbulk.campaign.journal.beginning import KIND, Begun, begin, go_on
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.memory import Held, look_up
-from gcbulk.campaign.journal.opening import home, journal_exists, journal_file
+from gcbulk.campaign.journal.opening import journal_exists, journal_file
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
 from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, refuse_while_sending, settle
 
@@ -31,7 +31,6 @@ __all__ = [
     "begin",
     "calls_over_in",
     "go_on",
-    "home",
     "journal_exists",
     "journal_file",
     "keep_days",

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import platformdirs
 import psutil
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from gcbulk.campaign.journal.tables import SCHEMA_VERSION, meta, metadata
 from gcbulk.errors import JournalError, OptionError
+from gcbulk.settings import home
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
@@ -48,12 +48,6 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
     }
 )
 """Where file locks cannot be relied on, so that two machines could both claim a row."""
-
-
-def home() -> Path:
-    """The folder for the journal and settings: GCBULK_HOME, or the user's own state folder."""
-    configured = os.environ.get("GCBULK_HOME")
-    return Path(configured) if configured else platformdirs.user_state_path("gcbulk", appauthor=False)
 
 
 def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:

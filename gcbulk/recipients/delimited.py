@@ -1,0 +1,161 @@
+"""Text with separators -> rows of cells, each just as it stands in the file.
+
+Regular files go through pyarrow whole. What it refuses, a row that is too long or too short, is gone through
+row by row with `csv`, so that it can be told by its line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from gcbulk.errors import RecipientsError
+from gcbulk.recipients.headers import header_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+_LOOKED_AT: Final = 1 << 16  # characters from which the delimiter is told
+_MOST_COLUMNS: Final = 16_384  # Excel's limit: a file with more is no list of people
+_BLOCK: Final = 1 << 24  # bytes that pyarrow takes at a time; a row must fit into one
+_NAMED_LINES: Final = 10  # in a sentence
+_END: Final = "\x00"  # no text that comes here holds it
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a file, in columns numbered from 0; the index is the line or row of the file less one."""
+
+    cells: pd.DataFrame
+    short: tuple[int, ...] = field(default=())  # lines of rows with fewer cells than the header
+
+
+def delimited_rows(text: str, name: str) -> Rows:
+    """Every row of a text, blank ones included; the separator is told from the first rows.
+
+    Raises:
+        RecipientsError: there is nothing in it, a row has more cells than the header, a quotation mark is
+            never closed, or the first row is no header but thousands of columns.
+
+    Example:
+        >>> delimited_rows("Forename;Mobile\\nZoë;07700 900123\\n", "absent.csv").cells.iloc[1].tolist()
+        ['Zoë', '07700 900123']
+    """
+    if not text.strip():
+        raise RecipientsError(f"{name} is empty. Export it again.")
+    delimiter, width = _delimiter(text[:_LOOKED_AT], name, whole=len(text) <= _LOOKED_AT)
+    return _regular(text, delimiter, width) or _irregular(text, delimiter, name)
+
+
+def _delimiter(head: str, name: str, *, whole: bool) -> tuple[str, int]:
+    """The separator by which the most of the first rows have the same number of cells, and that of the first row."""
+
+    def fit(delimiter: str) -> tuple[int, int, int]:
+        rows = [row for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
+        if not whole and rows:
+            rows.pop()  # cut off
+        first = len(rows[0]) if rows else head.count(delimiter) + 1
+        widths = Counter(len(row) for row in rows if len(row) > 1)
+        width, times = max(widths.items(), key=lambda item: (item[1], item[0]), default=(first, 0))
+        return times, width, first
+
+    fits = {delimiter: fit(delimiter) for delimiter in _DELIMITERS}
+    best = max(fits, key=lambda delimiter: fits[delimiter])
+    _, width, first = fits[best]
+    if max(width, first) > _MOST_COLUMNS:
+        raise RecipientsError(f"{name} has a first row too long for a header. Export it again as CSV.")
+    return best, first
+
+
+def _regular(text: str, delimiter: str, width: int) -> Rows | None:
+    """The rows, where all have as many cells as the first; None where they have not, or a quotation mark is open."""
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(text.encode()),
+            read_options=pacsv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
+            parse_options=pacsv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, quote_char='"'
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types={f"f{i}": pa.large_string() for i in range(width)}, strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if table.num_columns != width or not table.num_rows:
+        return None
+    # An open quotation mark takes all that follows, the last line end included, into the last cell.
+    if text[-1] not in "\r\n" and text.count('"') % 2:
+        return None
+    if table.column(width - 1)[-1].as_py().endswith(("\r", "\n")):
+        return None
+    cells = table.combine_chunks().to_pandas()
+    cells.columns = pd.RangeIndex(width)
+    return Rows(cells)
+
+
+def _irregular(text: str, delimiter: str, name: str) -> Rows:
+    """The rows one by one: short ones filled up, blank cells beyond the header left out, all lines known."""
+    rows, lines = _read_one_by_one(text, delimiter, name)
+    with_content = [row for row in rows if any(cell.strip() for cell in row)]
+    head = with_content[header_row(with_content)]
+    width = max((i + 1 for i, cell in enumerate(head) if cell.strip()), default=0)
+    at = rows.index(head)
+    width = max(width, _last_content(rows[at + 1 :], len(head)))
+    long = [line for row, line in zip(rows, lines, strict=True) if any(cell.strip() for cell in row[width:])]
+    if long:
+        cells = len(rows[lines.index(long[0])])
+        raise RecipientsError(
+            f"{name} has {cells} cells in {named_lines(long)}, but its header has {len(head)}. Put a cell that "
+            "contains the separator in quotation marks, or remove the extra cells."
+        )
+    body = zip(rows[at + 1 :], lines[at + 1 :], strict=True)
+    short = tuple(line for row, line in body if len(row) < width and any(cell.strip() for cell in row))
+    filled = [(*row[:width], *[""] * (width - len(row))) for row in rows]
+    cells_of = {i: pd.array(column, dtype="str") for i, column in enumerate(zip(*filled, strict=True))}
+    return Rows(pd.DataFrame(cells_of, index=pd.Index(np.asarray(lines) - 1)), short)
+
+
+def _last_content(rows: Sequence[Sequence[str]], most: int) -> int:
+    """How many columns hold something below the header, up to the width of the header's own row."""
+    return max((i + 1 for row in rows for i, cell in enumerate(row[:most]) if cell.strip()), default=0)
+
+
+def _read_one_by_one(text: str, delimiter: str, name: str) -> tuple[list[list[str]], list[int]]:
+    """Each row with the number of the line it begins in; a mark of our own at the end shows an open quotation."""
+    end = "" if text.endswith(("\n", "\r")) else "\n"
+    reader = csv.reader(io.StringIO(f"{text}{end}{_END}", newline=""), delimiter=delimiter)
+    rows: list[list[str]] = []
+    lines, line = [], 1
+    try:
+        for row in reader:
+            rows.append(row)
+            lines.append(line)
+            line = reader.line_num + 1
+    except csv.Error:  # a cell that never ends grew too large
+        rows.append([])
+        lines.append(line)
+    if rows[-1] != [_END]:
+        raise RecipientsError(
+            f"{name} has a quotation mark in or after line {lines[-1]} that is never closed. Close or remove it."
+        )
+    return rows[:-1], lines[:-1]
+
+
+def named_lines(lines: Sequence[int]) -> str:
+    """Lines for a sentence, the first few of them.
+
+    >>> named_lines([3]), named_lines([3, 5])
+    ('line 3', 'lines 3, 5')
+    """
+    shown = ", ".join(map(str, lines[:_NAMED_LINES])) + (", ..." if len(lines) > _NAMED_LINES else "")
+    return f"line{'s' * (len(lines) > 1)} {shown}"

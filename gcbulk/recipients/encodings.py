@@ -1,0 +1,123 @@
+"""Bytes -> text: UTF-8 where it can be, else by a mark, by the zeros of UTF-16, or by what makes sense as a name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from charset_normalizer import from_bytes
+
+from gcbulk.errors import RecipientsError
+
+# The first bytes of a file that say how it is encoded. UTF-32 before UTF-16: its mark begins with the other's.
+_BYTE_ORDER_MARKS: Final = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+
+_NAMES: Final = {
+    "utf-8-sig": "UTF-8",
+    "utf-8": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "utf-32": "UTF-32",
+    "cp1252": "Windows-1252",
+    "cp1250": "Windows-1250 (Central European)",
+    "mac_roman": "Mac Roman",
+}
+
+_WESTERN: Final = "cp1252"
+_GUESSES: Final = (_WESTERN, "mac_roman", "cp1250")  # what British offices save besides UTF-8
+_EVIDENCE: Final = 3  # letters beyond ASCII without which nothing but Windows-1252 is believed
+_SAMPLE: Final = 1 << 16  # bytes
+
+_CONTROL_CHARACTERS: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_LINES_BEYOND_ASCII: Final = re.compile(rb"[^\r\n\x80-\xff]{0,200}[\x80-\xff][^\r\n]{0,200}")
+_SPREAD_ZEROS: Final = {  # UTF-16 without a mark: letters are half zeros, always on the same side
+    "utf-16-le": re.compile(rb"(?:[^\x00]\x00){4}"),
+    "utf-16-be": re.compile(rb"(?:\x00[^\x00]){4}"),
+}
+
+
+def decoded(content: bytes | str, name: str) -> tuple[str, str, bool]:
+    """The text of a file without its byte order mark, the encoding's name, and whether that is a guess.
+
+    Raises RecipientsError for what is no text, for a mark that lies, and for half characters.
+    """
+    if isinstance(content, str):
+        if _SURROGATES.search(content):
+            raise _half_a_character(name)
+        return content.removeprefix("\ufeff"), "text", False
+    encoding, guessed = _encoding(content, name)
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        raise _no_text(name) from None
+    if "\0" in text:
+        raise _no_text(name)
+    return text.removeprefix("\ufeff"), _NAMES[encoding], guessed
+
+
+def _encoding(content: bytes, name: str) -> tuple[str, bool]:
+    marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
+    if marked:
+        return marked, False
+    for encoding, zeros in _SPREAD_ZEROS.items():
+        if zeros.match(content):
+            return encoding, False
+    if _decodes(content, "utf-8"):
+        return "utf-8", False
+    if _decodes(content, "utf-8", "surrogatepass"):
+        raise _half_a_character(name)
+    # one byte a character gives a meaning to nearly any bytes: those of pictures and programs hold control characters
+    if _CONTROL_CHARACTERS.search(content):
+        raise _no_text(name)
+    return _guessed(content, name)
+
+
+def _guessed(content: bytes, name: str) -> tuple[str, bool]:
+    """Windows-1252 wherever that makes as much sense as anything else; another only on good evidence."""
+    sample = b"\n".join(_LINES_BEYOND_ASCII.findall(content))[:_SAMPLE]
+    chaos = {encoding: _chaos(sample, encoding) for encoding in _GUESSES if _decodes(content, encoding)}
+    best = min(chaos, key=lambda encoding: chaos[encoding], default=None)  # the first of equals
+    if best not in (None, _WESTERN) and _reads_as_names(sample, best):
+        return best, True
+    if _WESTERN in chaos:
+        return _WESTERN, False
+    raise _no_text(name)
+
+
+def _chaos(sample: bytes, encoding: str) -> float:
+    """How little sense the text makes in this encoding, by charset-normalizer: from 0 to 1."""
+    match = from_bytes(sample, cp_isolation=[encoding], threshold=1.0).best()
+    return 1.0 if match is None else match.chaos
+
+
+def _reads_as_names(sample: bytes, encoding: str) -> bool:
+    """Whether what is beyond ASCII are letters and a few quotation marks, and enough of them to tell."""
+    beyond = [c for c in sample.decode(encoding, "replace") if ord(c) > 127]
+    letters = [c for c in beyond if unicodedata.category(c) in ("Lu", "Ll")]
+    plausible = all(unicodedata.category(c) in ("Lu", "Ll", "Pi", "Pf", "Pd", "Zs") for c in beyond)
+    return plausible and len(letters) >= _EVIDENCE
+
+
+def _decodes(content: bytes, encoding: str, errors: str = "strict") -> bool:
+    try:
+        content.decode(encoding, errors)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _half_a_character(name: str) -> RecipientsError:
+    return RecipientsError(f"{name} holds half a character that no file can hold. Export it again as UTF-8.")
+
+
+def _no_text(name: str) -> RecipientsError:
+    return RecipientsError(f"{name} is no text in an encoding that we know. Export or save it again as CSV UTF-8.")

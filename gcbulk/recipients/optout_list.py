@@ -1,0 +1,137 @@
+"""The user's own list of who must not be texted: kept from one day to the next, applied to every send."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from gcbulk.errors import OptionError
+from gcbulk.recipients.optouts import opt_out_numbers
+from gcbulk.settings import home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcbulk.recipients.optouts import OptOuts
+
+_HEADER: Final = ("Mobile", "Added")
+_LOCK_SECONDS: Final = 30  # how long a change waits for another
+
+
+def opt_outs_file() -> Path:
+    """Where the list is: `opt-outs.csv` in GCBULK_HOME, or in the user's own state folder."""
+    return home() / "opt-outs.csv"
+
+
+def kept_opt_outs() -> frozenset[str]:
+    """The numbers on the user's own list, in E.164; none where there is no list yet.
+
+    Raises:
+        InputError: the list cannot be read. Nothing is sent then.
+
+    Warns:
+        GcbulkWarning: entries that somebody wrote into the file are no numbers.
+    """
+    file = opt_outs_file()
+    try:
+        nothing_in_it = not file.stat().st_size
+    except FileNotFoundError:
+        nothing_in_it = True
+    except OSError as error:
+        raise OptionError(f"The opt-out list {file} cannot be read: {error.strerror}. Mend or remove it.") from None
+    return frozenset() if nothing_in_it else opt_out_numbers(file, international=True)
+
+
+def list_opt_outs() -> pd.DataFrame:
+    """The user's own opt-out list: one row a number, the oldest first.
+
+    Columns `Mobile` (E.164) and `Added` (ISO date, `""` where it is not known), both `str`.
+
+    >>> add_opt_outs(["07700 900123"], today="2026-11-24")
+    1
+    >>> list_opt_outs()
+              Mobile       Added
+    0  +447700900123  2026-11-24
+    >>> remove_opt_outs(["+447700900123"])
+    1
+    """
+    return pd.DataFrame(_entries().items(), columns=list(_HEADER), dtype="str")
+
+
+def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
+    """Put numbers on the user's own list, from which every send, resume, preview and `validate` leaves them out.
+
+    `numbers` are a path, Series, DataFrame or iterable, written in any way that can be mended; entries that
+    cannot are reported by a GcbulkWarning. Returns how many were not on it yet.
+    """
+    given = sorted(opt_out_numbers(numbers, international=True))
+    day = today or datetime.now(UTC).astimezone().date().isoformat()
+    with _alone():
+        known = _entries()
+        new = [number for number in given if number not in known]
+        if new:
+            _write({**known, **dict.fromkeys(new, day)})
+    return len(new)
+
+
+def remove_opt_outs(numbers: OptOuts) -> int:
+    """Take numbers off the user's own list; returns how many were on it."""
+    given = opt_out_numbers(numbers, international=True)
+    with _alone():
+        known = _entries()
+        gone = given & known.keys()
+        if gone:
+            _write({number: day for number, day in known.items() if number not in gone})
+    return len(gone)
+
+
+def _entries() -> dict[str, str]:
+    """Each number on the list with the day on which it was added."""
+    numbers = kept_opt_outs()
+    if not numbers:
+        return {}
+    with opt_outs_file().open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        written = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
+    listed = {number: day for number, day in written.items() if number in numbers}
+    return {**listed, **dict.fromkeys(sorted(numbers - listed.keys()), "")}
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One change at a time, among all processes: none may write over what another has just added."""
+    file = opt_outs_file()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=0o600):
+            yield
+    except Timeout:
+        raise OptionError(
+            f"The opt-out list {file} is held by another program. Try again when that has ended."
+        ) from None
+    except OSError as error:
+        raise OptionError(
+            f"The opt-out list {file} cannot be written: {error.strerror}. Is the folder yours?"
+        ) from None
+
+
+def _write(entries: dict[str, str]) -> None:
+    """Replace the list, whole or not at all; readable by its owner alone."""
+    file = opt_outs_file()
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opt-outs.", suffix=".part")  # made with mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+            csv.writer(out).writerows([_HEADER, *entries.items()])
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
