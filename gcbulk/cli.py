@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from gcbulk.errors import GcbulkError, InputError, JournalLostError, OptionError, QuietHoursError
+from gcbulk.errors import GcbulkError, InputError, JournalLostError, LateError, OptionError, QuietHoursError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,6 +189,7 @@ _quiet: Final = _stack(
     ),
     click.option("--urgent", is_flag=True, help="Send in quiet hours all the same."),
 )
+_late: Final = click.option("--late", is_flag=True, help="Go on with a campaign that was begun on an earlier day.")
 _pace: Final = _stack(
     click.option("--concurrency", type=int, default=4, show_default=True, help="Calls at once."),
     click.option("--calls-per-second", type=float, help="The most calls a second. Default: no limit."),
@@ -315,6 +316,7 @@ def _summary_json(view: Preview) -> str:
 @click.option("--share-identical", is_flag=True, help="One message object for all who get the same text.")
 @_when
 @_quiet
+@_late
 @click.option("--callback-url", metavar="URL", help="Where delivery news goes.")
 @_pace
 @_journal
@@ -355,7 +357,7 @@ def send(
     with client_for(settings) as client:
         if not yes:
             _ask(_question(view, settings))
-        sent = _unless_quiet(
+        sent = _asking(
             settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
         )
     if settings.test_to is not None:
@@ -368,10 +370,10 @@ def send(
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
 @_columns
-@click.option("--late", is_flag=True, help="Go on although the campaign was begun on an earlier day.")
 @_output
 @_pace
 @_quiet
+@_late
 @_journal
 @_with_intake
 def resume(
@@ -379,7 +381,6 @@ def resume(
     *,
     file: Path | None,
     intake: _Intake,
-    late: bool,
     out: Path | None,
     not_told: Path | None,
     as_json: bool,
@@ -388,20 +389,13 @@ def resume(
 ) -> None:
     """Go on with CAMPAIGN: send what certainly has not been sent."""
     outputs = _check_outputs(file, intake.opt_outs, out=out, not_told=not_told, journal=options["journal"])
-    from gcbulk.campaign.history import begun_earlier
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.run import resume_campaign
 
     settings = SendOptions(**options)
     recipients, taking = intake.read_if_given(file)
     outputs.check_fit(recipients)
-    begun = begun_earlier(campaign, journal=settings.journal)
-    if begun and not late and sys.stdin.isatty():
-        late = click.confirm(f"Campaign {campaign!r} was begun on {begun}. Is it still true?", err=True)
-    sent = _unless_quiet(
-        settings,
-        lambda settings: resume_campaign(campaign, settings, recipients=recipients, intake=taking, late=late),
-    )
+    sent = _asking(settings, lambda settings: resume_campaign(campaign, settings, recipients=recipients, intake=taking))
     _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
@@ -630,15 +624,18 @@ def _message_text(message: str | None, message_file: Path | None) -> str:
         raise OptionError(f"--message-file {message_file} cannot be read: {error.strerror}.") from None
 
 
-def _unless_quiet(settings: SendOptions, go: Callable[[SendOptions], Sent]) -> Sent:
-    """Send, or within quiet hours ask first; where there is nobody to ask, nothing is sent."""
+def _asking(settings: SendOptions, go: Callable[[SendOptions], Sent]) -> Sent:
+    """Send, or where that is refused unless somebody says so, ask; where there is nobody to ask, nothing is sent."""
     try:
         return go(settings)
-    except QuietHoursError as quiet:
+    except (QuietHoursError, LateError) as refusal:
         if not sys.stdin.isatty():
             raise
-        _ask(f"\n{quiet}\nIs it urgent?")
-        return go(replace(settings, urgent=True))
+        if isinstance(refusal, QuietHoursError):
+            _ask(f"\n{refusal}\nIs it urgent?")
+            return _asking(replace(settings, urgent=True), go)
+        _ask(f"\n{refusal}\nGo on with it?")
+        return _asking(replace(settings, late=True), go)
 
 
 def _ask(question: str) -> None:

@@ -9,6 +9,7 @@ GcbulkError
 ├── CredentialsError                    no customer id or API key was found
 ├── JournalError                        the journal cannot be opened, read or written
 │   ├── CampaignError                   this campaign cannot be begun, continued or found
+│   │   └── LateError                   it was begun on an earlier day, and nobody said that it is still true
 │   └── JournalLostError                the journal could not be written in mid-run; resume goes on
 └── CommunicationsError                 the API said no, or gave no usable answer
 """
@@ -60,6 +61,10 @@ class JournalError(GcbulkError):
 
 class CampaignError(JournalError):
     """Raised when a campaign is unknown, differs from what was asked, or is running elsewhere."""
+
+
+class LateError(CampaignError):
+    """Raised before anything is sent, where a campaign of an earlier day has texts left and nobody said `late`."""
 
 
 class JournalLostError(JournalError):

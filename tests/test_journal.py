@@ -23,7 +23,7 @@ from gcbulk.campaign.journal.liveness import process_is_gone
 from gcbulk.campaign.journal.opening import journal_url, masked
 from gcbulk.campaign.journal.tables import runs
 from gcbulk.codes import Status
-from gcbulk.errors import CampaignError, JournalError, OptionError
+from gcbulk.errors import CampaignError, JournalError, LateError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -251,7 +251,9 @@ def test_an_identical_campaign_of_the_day_is_the_same_campaign(journal: Journal,
     first.end()
     assert start(journal, ["a"]).campaign.id == first.campaign.id
     clock.now += 3600
-    assert start(journal, ["a"], repeat=True).campaign.id != first.campaign.id
+    second = start(journal, ["a"], repeat=True)
+    assert second.campaign.id != first.campaign.id
+    accept(second, take(second))
     clock.now += DAY
     assert start(journal, ["a"]).campaign.id != first.campaign.id
 
@@ -260,9 +262,44 @@ def test_an_unfinished_campaign_is_the_same_for_seven_days(journal: Journal, clo
     first = start(journal, ["a"])
     first.end()
     clock.now += 6 * DAY
-    assert start(journal, ["a"], repeat=True).campaign.id == first.campaign.id
+    with pytest.raises(LateError, match="still true"):
+        start(journal, ["a"])
+    assert start(journal, ["a"], repeat=True, late=True).campaign.id == first.campaign.id
     clock.now += 2 * DAY
     assert start(journal, ["a"]).campaign.id != first.campaign.id
+
+
+def test_a_campaign_of_an_earlier_day_of_which_nothing_is_left_asks_nothing(journal: Journal, clock: Clock) -> None:
+    first = start(journal, ["a"], name="trip")
+    claim = take(first)
+    first.settle(claim, [Settlement(0, Status.UNKNOWN)], http_status=500)
+    first.end()
+    clock.now += DAY
+    start(journal, ["a"], name="trip").end()
+    with pytest.raises(LateError):
+        start(journal, ["a"], name="trip", again=True)
+
+
+def test_a_run_that_was_taken_for_dead_does_not_plan_over_another_s_head(journal: Journal, clock: Clock) -> None:
+    slow = begin(journal, identity(["a"]), name="trip", send_at=None, repeat=False, lease=90.0)
+    clock.now += 100
+    other = start(journal, ["a"], name="trip")
+    assert other.id != slow.run.id
+    accept(other, take(other))
+    slow.run.heartbeat()
+    with pytest.raises(CampaignError, match="taken over"):
+        journal.write_rows(slow.run.campaign, rows(["a"]))
+    assert journal.count_states(other.campaign) == {"accepted": 1}
+
+
+def test_what_had_gone_already_is_looked_at_afresh_on_the_same_day(journal: Journal, clock: Clock) -> None:
+    accept(first := start(journal, ["a"]), take(first))
+    again = start(journal, ["a"], name="again", repeat=True)
+    again.recall()
+    assert journal.count_states(again.campaign) == {"duplicate": 1}
+    clock.now += 700
+    again.recall()
+    assert journal.count_states(again.campaign) == {"ready": 1}
 
 
 def test_repeat_does_not_send_beside_an_unfinished_identical_campaign(journal: Journal) -> None:

@@ -296,3 +296,34 @@ def test_an_age_for_purging(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_no_dataframe_is_told() -> None:
     with pytest.raises(gcbulk.RecipientsError, match="must be a DataFrame, not a list"):
         gcbulk.send_sms(["07700 900123"], "Hello", sandbox=True)  # type: ignore[arg-type]
+
+
+def test_going_on_keeps_to_the_opt_outs_of_now(platform: Sandbox) -> None:
+    parents = people("07700 900123", "07700 900124", "07700 900125")
+    platform.stop()
+    send(parents, opt_outs=["07700 900123"], campaign="trip", max_attempts=1)
+    platform.start()
+    results = send(parents, opt_outs=["07700 900124"], campaign="trip")
+    assert results["Status"].tolist() == ["accepted", "opted_out", "accepted"]
+    assert results["Parts"].notna().tolist() == [True, True, True]
+    assert sorted(entry.recipient for entry in platform.queued) == ["+447700900123", "+447700900125"]
+
+
+def test_what_is_unknown_is_not_tried_again_with_whom_opted_out(platform: Sandbox) -> None:
+    send(people("07700 900944"), campaign="trip")
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+        results = gcbulk.resume("trip", delivery="at_least_once", opt_outs=["07700 900944"], progress=False)
+    assert results["Status"].tolist() == ["opted_out"]
+    assert "may have been sent before" in results["ErrorDetail"].item()
+    assert len(platform.calls) == 1
+
+
+def test_a_campaign_of_an_earlier_day_is_gone_on_with_only_if_somebody_says_so(platform: Sandbox) -> None:
+    platform.stop()
+    send(people("07700 900123"), max_attempts=1)
+    platform.start()
+    with Journal() as book, book.writing() as connection:
+        connection.execute(sa.update(campaigns_table).values(created_at=campaigns_table.c.created_at - 2 * 86_400))
+    with pytest.raises(gcbulk.LateError, match="still true"):
+        send(people("07700 900123"))
+    assert send(people("07700 900123"), late=True)["Status"].tolist() == ["accepted"]

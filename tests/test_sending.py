@@ -126,6 +126,24 @@ def test_only_the_rate_limited_messages_of_a_call_are_tried_again(delivery: str)
         assert max(Counter(entry.recipient for entry in platform.queued).values()) == 1
 
 
+def test_a_message_that_is_always_put_off_holds_up_nobody_else() -> None:
+    limited = "+447700900911"
+    numbers = [f"07700 900{n}" for n in (911, *range(101, 160))]
+    people = pd.DataFrame({"name": numbers, "mobile": numbers})
+    options: dict[str, Any] = {"max_attempts": 2, "concurrency": 1, "progress": False}
+    stop_at: list[int] = [3]
+    with (
+        Sandbox(on_call=lambda call: "permission-denied" if call.number in stop_at else None) as platform,
+        client_of(platform) as client,
+    ):
+        first = gcbulk.send_sms(people, jobs.MESSAGE, client=client, chunk_size=5, campaign="trip", **options)
+        assert (first["Status"] == "not_sent").sum() > 40
+        results = gcbulk.resume("trip", client=client, **options)
+    assert results["Status"].tolist() == ["not_sent", *["accepted"] * 59]
+    assert results["ErrorCode"].iloc[0] == "RATE_LIMITED"
+    assert limited not in {entry.recipient for entry in platform.queued}
+
+
 def client_of(platform: Sandbox, **options: Any) -> gcbulk.CommunicationsClient:
     return gcbulk.CommunicationsClient(platform.customer_id, platform.api_key, base_url=platform.url, **options)
 

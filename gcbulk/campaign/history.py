@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gcbulk.campaign import journal as journals
-from gcbulk.campaign.journal import Journal, london_date, told
+from gcbulk.campaign.journal import Journal, told
 from gcbulk.campaign.results import check_same_list, results_frame
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
 from gcbulk.recipients.intake import IntakeOptions
@@ -121,13 +121,6 @@ def _wait_for_broken_calls(book: Journal, campaign: Campaign) -> None:
             stacklevel=3,
         )
         time.sleep(seconds)
-
-
-def begun_earlier(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> str:
-    """When a campaign was begun, in words, where that was on an earlier London day; else an empty string."""
-    with Journal(journal) as book:
-        begun_at = book.campaign(campaign).created_at
-    return "" if london_date(begun_at) == london_date(time.time()) else told(begun_at)
 
 
 def purge(

@@ -40,6 +40,7 @@ class SendOptions:
     callback_url: str | None = None
     quiet_hours: str | Sequence[str] | None = None  # None: the usual ones, for calls that reach people
     urgent: bool = False
+    late: bool = False  # go on with a campaign that was begun on an earlier day
     limit: int | None = None
     test_to: str | None = None
 
@@ -63,6 +64,11 @@ class SendOptions:
         if self.quiet_hours is not None:
             quiet_hours(self.quiet_hours)
         self.scheduled()
+
+    @property
+    def again(self) -> bool:
+        """Whether what is unknown is tried again."""
+        return self.delivery == "at_least_once"
 
     def scheduled(self) -> datetime | None:
         """`send_at` as an aware UTC datetime; None where the texts go now."""

@@ -209,6 +209,7 @@ def send_sms(
     callback_url: str | None = None,
     quiet_hours: str | Sequence[str] | None = None,
     urgent: bool = False,
+    late: bool = False,
     limit: int | None = None,
     test_to: str | None = None,
     smart_characters: SmartCharacters = "replace",
@@ -226,9 +227,10 @@ def send_sms(
 
     Nothing is sent within `quiet_hours` (UK time; None means 21:00 to 06:00 wherever calls reach people, "off"
     none) unless it is `urgent`. `send_at` is an aware datetime, or UK time. `limit` sends to the first so many, and
-    leaves the rest to `resume`. `test_to` sends the first, the longest and the most expensive text to that number
-    and nothing to anybody else: those few rows come back, and none of them counts as sent. What looks like a
-    mistake in the message brings a GcbulkWarning; `preview` shows it before.
+    leaves the rest to `resume`. A campaign of an earlier day that is not finished is gone on with only if it is said
+    to be `late`. `test_to` sends the first, the longest and the most expensive text to that number and nothing to
+    anybody else: those few rows come back, and none of them counts as sent. What looks like a mistake in the
+    message brings a GcbulkWarning; `preview` shows it before.
 
     Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
     Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index. In every row exactly one of
@@ -261,6 +263,7 @@ def send_sms(
         callback_url=callback_url,
         quiet_hours=quiet_hours,
         urgent=urgent,
+        late=late,
         limit=limit,
         test_to=test_to,
     )
@@ -300,7 +303,7 @@ def send_plan(
     if options.test_to is not None:
         plan, recipients = trial(plan, options.test_to)
         # its own campaign, under no rule that is for parents; not under the name that the real one will have
-        options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, repeat=True)
+        options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, late=True, repeat=True)
         campaign = None
     with _at_the_platform(options, client) as (api, journal):
         _warn_of_drama_numbers(plan, api)
@@ -329,19 +332,34 @@ def send_plan(
             send_at=scheduled.timestamp() if scheduled else None,
             repeat=options.repeat,
             lease=_lease(api),
+            late=options.late,
+            again=options.again,
             refusal=options.refusal(schedule.now(), scheduled, reaches_people=_reaches_people(options, api)),
         )
         with begun.run.alive():
+            rows = plan.rows(
+                base_url=api.base_url,
+                customer_id=api.customer_id,
+                channel=CHANNEL,
+                chunk_size=options.chunk_size,
+                share_identical=options.share_identical,
+            )
             if begun.fresh:
-                rows = plan.rows(
-                    base_url=api.base_url,
-                    customer_id=api.customer_id,
-                    channel=CHANNEL,
-                    chunk_size=options.chunk_size,
-                    share_identical=options.share_identical,
-                )
                 journal.write_rows(begun.run.campaign, rows)
+            else:
+                _follow_opt_outs(begun.run, plan, rows, options)
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()))
+
+
+def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
+    """Go on with a campaign as the opt-out lists are by now: some have opted out since, some are back."""
+    out = plan.frame.loc[plan.frame["Status"] == Status.OPTED_OUT, "SentTo"]
+    if len(out):
+        run.opt_out(set(out), again=options.again)
+    ready = plan.ready
+    back = {position for position in run.opted_out() if ready[position]}
+    if back:
+        run.take_in((row for row in rows if row["position"] in back), chunk_size=options.chunk_size)
 
 
 def resume(
@@ -381,6 +399,7 @@ def resume(
         progress=progress,
         quiet_hours=quiet_hours,
         urgent=urgent,
+        late=late,
     )
     sent = resume_campaign(
         campaign,
@@ -388,7 +407,6 @@ def resume(
         recipients=recipients,
         intake=IntakeOptions(number_column=number_column, number_columns=number_columns, opt_outs=opt_outs),
         client=client,
-        late=late,
     )
     if sent.nothing_left:
         warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
@@ -402,7 +420,6 @@ def resume_campaign(
     recipients: pd.DataFrame | None = None,
     intake: IntakeOptions,
     client: CommunicationsClient | None = None,
-    late: bool = False,
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share."""
     out = intake.opted_out()
@@ -415,10 +432,10 @@ def resume_campaign(
         refusal = options.refusal(at, _still_ahead(known, at), reaches_people=_reaches_people(options, api))
         if known.options.get(KIND) == TEST:
             refusal = None
-        run = go_on(journal, known, lease=_lease(api), late=late, refusal=refusal)
+        run = go_on(journal, known, lease=_lease(api), late=options.late, again=options.again, refusal=refusal)
         with run.alive():
             if out:
-                run.opt_out(out)
+                run.opt_out(out, again=options.again)
             return _deliver(run, api, options, recipients, wanted=True)
 
 
@@ -449,7 +466,7 @@ def _deliver(
         concurrency=options.concurrency,
         calls_per_second=options.calls_per_second,
         max_attempts=options.max_attempts,
-        at_least_once=options.delivery == "at_least_once",
+        at_least_once=options.again,
         sender=shape.get("sender"),
         send_at=shape.get("send_at") if ahead else None,
         callback_url=options.callback_url,
@@ -557,11 +574,17 @@ def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:
 def _nothing_left(campaign: Campaign, results: pd.DataFrame) -> str:
     if (results["ErrorCode"] == ErrorCode.HELD_BACK).any():
         return f"Nothing was left to send within the limit. Campaign {campaign.name!r} holds the rest back: resume it."
-    again = "To send it again on purpose, use repeat=True (--repeat)."
+    again = (
+        "To send it again on purpose, give it another name."
+        if campaign.repeat
+        else "To send it again on purpose, use repeat=True (--repeat)."
+    )
     earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
     if len(earlier):
         return f"Nothing was left to send. The first text: {earlier.iloc[0]}"
-    return f"Nothing was left to send: campaign {campaign.name!r} was sent on {told(campaign.created_at)}. {again}"
+    went = results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value]).any()
+    when = f"was {'sent' if went else 'tried'} on {told(campaign.created_at)}"
+    return f"Nothing was left to send: campaign {campaign.name!r} {when}. {again}"
 
 
 def _tell(campaign: Campaign, summary: Summary, report: RunReport) -> None:

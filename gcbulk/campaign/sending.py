@@ -85,6 +85,7 @@ class _Work:
     number: int = field(compare=False)
     positions: tuple[int, ...] | None = field(default=None, compare=False)
     attempt: int = field(default=1, compare=False)
+    apart: bool = field(default=False, compare=False)  # put off beside others that were not: it is no sign for them
     states: tuple[str, ...] = field(default=_NEEDS_NO_RETRY, compare=False)
 
 
@@ -125,6 +126,7 @@ class Sender:
         self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopped = False
         self._key_works = False
+        self._given_up = 0  # calls in a row that were put off to the last attempt
         self._elsewhere_until: float | None = None
         self._failure: BaseException | None = None
 
@@ -227,9 +229,10 @@ class Sender:
         *,
         attempt: int,
         delay: float = 0.0,
+        apart: bool = False,
         states: tuple[str, ...] = _NEEDS_NO_RETRY,
     ) -> None:
-        again = _Work(self._clock() + delay, next(self._order), work.number, tuple(positions), attempt, states)
+        again = _Work(self._clock() + delay, next(self._order), work.number, tuple(positions), attempt, apart, states)
         heapq.heappush(self._repeated, again)
         self._turn.notify_all()
 
@@ -311,6 +314,7 @@ class Sender:
         self._count(pairs, work)
         if statuses - {Status.NOT_SENT, Status.UNKNOWN}:
             self._pacing.answered()
+            self._given_up = 0
             self._turn.notify_all()
         if Status.UNKNOWN in statuses:
             unknown = [row.position for group, outcome in pairs for row in group if outcome.status is Status.UNKNOWN]
@@ -339,11 +343,15 @@ class Sender:
     def _retry(self, work: _Work, rows: Mapping[int, Outcome], result: CallResult, whole: bool) -> None:
         outcome = next(iter(rows.values()))
         delay = backoff(work.attempt, retry_after=result.retry_after, rng=self._rng)
+        apart = work.apart or not whole
         if work.attempt < self._manner.max_attempts:
-            self._again(work, list(rows), attempt=work.attempt + 1, delay=delay)
-            if whole:
+            self._again(work, list(rows), attempt=work.attempt + 1, delay=delay, apart=apart)
+            if not apart:
                 self._pause(delay, outcome)
-        elif whole:
+            return
+        # one message alone may be put off for what is in it: only with the next call it is a sign for all
+        self._given_up += 1
+        if not apart and (len(rows) > 1 or self._given_up > 1):
             self.stop(outcome.code or ErrorCode.STOPPED, outcome.detail)
 
     def _unanswered(self, work: _Work, positions: Sequence[int], result: CallResult, *, whole: bool) -> None:

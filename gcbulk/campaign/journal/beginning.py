@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gcbulk.campaign.journal.claims import Run, begin_run
 from gcbulk.campaign.journal.days import london, london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
-from gcbulk.errors import CampaignError
+from gcbulk.errors import CampaignError, LateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,13 +41,16 @@ def begin(
     send_at: float | None,
     repeat: bool,
     lease: float,
+    late: bool = False,
+    again: bool = False,
     refusal: OptionError | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Begun:
     """Find the campaign that this is, or create it, and register a run on it.
 
-    Raises CampaignError where `name` belongs to a campaign with other content, saying what differs; and `refusal`,
-    if it is given, unless the campaign is known and nothing of it is left to send. A refusal leaves no trace.
+    Raises CampaignError where `name` belongs to a campaign with other content, saying what differs; LateError where
+    it is of an earlier London day, without `late`; and `refusal`, if it is given. The last two only where anything is
+    left to send, what is unknown included with `again`. A refusal leaves no trace.
     """
     while True:
         with journal.writing() as connection:
@@ -59,6 +62,8 @@ def begin(
                 send_at=send_at,
                 repeat=repeat,
                 lease=lease,
+                late=late,
+                again=again,
                 refusal=refusal,
             )
         if begun is not None:
@@ -66,11 +71,16 @@ def begin(
         sleep(PLANNING_POLL)
 
 
-def go_on(journal: Journal, campaign: Campaign, *, lease: float, late: bool, refusal: OptionError | None = None) -> Run:
-    """Register a run on a known campaign; one begun on an earlier London day needs `late`.
-
-    Raises `refusal`, if it is given, where anything is left to send.
-    """
+def go_on(
+    journal: Journal,
+    campaign: Campaign,
+    *,
+    lease: float,
+    late: bool = False,
+    again: bool = False,
+    refusal: OptionError | None = None,
+) -> Run:
+    """Register a run on a known campaign, whatever the list; `late`, `again` and `refusal` as for `begin`."""
     with journal.writing() as connection:
         now = journal.check_clock(connection)
         if campaign.purged_at is not None:
@@ -79,12 +89,9 @@ def go_on(journal: Journal, campaign: Campaign, *, lease: float, late: bool, ref
             raise CampaignError(
                 f"Campaign {campaign.name!r} was interrupted before anything was sent. Send the list again."
             )
-        if london_date(campaign.created_at) != london_date(now) and not late:
-            raise CampaignError(
-                f"Campaign {campaign.name!r} was begun on {told(campaign.created_at)}. Is it still true? "
-                "If it is, resume with late=True (--late)."
-            )
         bury_dead_runs(connection, now)
+        if not late:
+            _refuse_late(journal, connection, campaign, now, again=again)
         if refusal is not None and journal.left_to_send(connection, campaign.id):
             raise refusal
         return begin_run(journal, connection, campaign, lease=lease, now=now)
@@ -99,6 +106,8 @@ def _try_to_begin(
     send_at: float | None,
     repeat: bool,
     lease: float,
+    late: bool,
+    again: bool,
     refusal: OptionError | None,
 ) -> Begun | None:
     now = journal.check_clock(connection)
@@ -114,6 +123,8 @@ def _try_to_begin(
         known = journal.same_campaign(connection, identity, now=now, repeat=repeat)
     if known is not None and not known.planned and live_runs(connection, known.id):
         return None
+    if known is not None and not late:
+        _refuse_late(journal, connection, known, now, again=again)
     if refusal is not None and (known is None or not known.planned or journal.left_to_send(connection, known.id)):
         raise refusal
     campaign = known or journal.create(
@@ -126,6 +137,19 @@ def _try_to_begin(
     )
     run = begin_run(journal, connection, campaign, lease=lease, now=now)
     return Begun(run, fresh=not campaign.planned)
+
+
+def _refuse_late(journal: Journal, connection: Connection, campaign: Campaign, now: float, *, again: bool) -> None:
+    """Whoever was told on an earlier day is not told again by going on: is that what is wanted?"""
+    of_this_day = london_date(campaign.created_at) == london_date(now)
+    if of_this_day or live_runs(connection, campaign.id):
+        return
+    if journal.left_to_send(connection, campaign.id, again=again):
+        raise LateError(
+            f"Campaign {campaign.name!r} was begun on {told(campaign.created_at)} and is not finished. Going on texts "
+            "only those whom it has not texted yet. Is it still true? If it is, add --late (late=True). "
+            "To text everybody, send under a name of its own (--campaign, campaign=)."
+        )
 
 
 def _name_by_time(journal: Journal, connection: Connection, kind: str, now: float) -> str:

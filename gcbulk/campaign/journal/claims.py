@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psutil
 import sqlalchemy as sa
 
+from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machine
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
@@ -23,7 +24,7 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("gcbulk")
 
 HEARTBEATS_A_LEASE: Final = 6
+_OUT_BY_NOW: Final = (
+    "This recipient is on the opt-out list by now, so the text was not tried again. It may have been sent before."
+)
 _LOOK_UP_ROWS: Final = 50_000
 _GIVEN_BACK: Final[dict[str, Any]] = {"batch_id": None, "claimed_at": None, "counts_at": None}
 
@@ -107,23 +111,52 @@ class Run:
         except JournalError as error:
             logger.warning("The run's end could not be written: %s", error)
 
-    def opt_out(self, addresses: Collection[str]) -> None:
-        """Leave out rows still to be sent whose address is on the opt-out list by now."""
+    def opt_out(self, addresses: Collection[str], *, again: bool = False) -> None:
+        """Leave out rows to be sent whose address is on the opt-out list by now; with `again`, unknown ones too."""
         wanted = sorted(addresses)
+        details = {Status.READY: SENTENCES[ErrorCode.OPTED_OUT]}
+        if again:
+            details[Status.UNKNOWN] = _OUT_BY_NOW
         with self.journal.writing() as connection:
             for start in range(0, len(wanted), 500):
+                for state, detail in details.items():
+                    connection.execute(
+                        recipients.update()
+                        .where(
+                            recipients.c.campaign_id == self.campaign.id,
+                            recipients.c.state == state,
+                            recipients.c.address.in_(wanted[start : start + 500]),
+                        )
+                        .values(state=Status.OPTED_OUT, error_code=ErrorCode.OPTED_OUT, error_detail=detail)
+                    )
+
+    def opted_out(self) -> set[int]:
+        """The positions of the rows that are left out because their address was on the opt-out list."""
+        with self.journal.reading() as connection:
+            return set(
+                connection.execute(
+                    sa.select(recipients.c.position).where(
+                        recipients.c.campaign_id == self.campaign.id, recipients.c.state == Status.OPTED_OUT
+                    )
+                ).scalars()
+            )
+
+    def take_in(self, rows: Iterable[Mapping[str, Any]], *, chunk_size: int) -> None:
+        """Make rows that were opted out ready to be sent, as they are planned by now, in calls of their own."""
+        with self.journal.writing() as connection:
+            last = connection.execute(
+                sa.select(sa.func.max(recipients.c.batch_number)).where(recipients.c.campaign_id == self.campaign.id)
+            ).scalar_one()
+            for place, row in enumerate(rows):
+                number = (-1 if last is None else last) + 1 + place // chunk_size
                 connection.execute(
                     recipients.update()
                     .where(
                         recipients.c.campaign_id == self.campaign.id,
-                        recipients.c.state == Status.READY,
-                        recipients.c.address.in_(wanted[start : start + 500]),
+                        recipients.c.position == row["position"],
+                        recipients.c.state == Status.OPTED_OUT,
                     )
-                    .values(
-                        state=Status.OPTED_OUT,
-                        error_code=ErrorCode.OPTED_OUT,
-                        error_detail=SENTENCES[ErrorCode.OPTED_OUT],
-                    )
+                    .values({**row, "batch_number": number})
                 )
 
     def heartbeat(self) -> None:
@@ -241,17 +274,21 @@ class Run:
         """Mark every row that another campaign sent already, or may have sent, before the first call of a run.
 
         The claim looks again; this pass over all rows at once is what makes a list that went already end quickly.
-        A row that was `unknown` only because another campaign's was, is looked at afresh.
+        A row that was `unknown` only because another campaign's was, is looked at afresh; so is, on the day of the
+        campaign, one that was left out because its text had gone already: that may be long enough ago by now.
         """
         campaign_id = self.campaign.id
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
+            afresh = [recipients.c.state == Status.UNKNOWN]
+            if london_date(self.campaign.created_at) == london_date(now):
+                afresh.append(recipients.c.error_code == ErrorCode.ALREADY_SENT)
             connection.execute(
                 recipients.update()
                 .where(
                     recipients.c.campaign_id == campaign_id,
-                    recipients.c.state == Status.UNKNOWN,
                     recipients.c.batch_id.is_(None),
+                    sa.or_(*afresh),
                 )
                 .values(state=Status.READY, error_code=None, error_detail=None)
             )
@@ -327,4 +364,7 @@ def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, l
         )
     )
     (run_id,) = inserted.inserted_primary_key or (0,)
+    if not campaign.planned:
+        campaign = replace(campaign, planner=int(run_id))
+        connection.execute(campaigns.update().where(campaigns.c.id == campaign.id).values(planner=campaign.planner))
     return Run(journal, campaign, int(run_id), lease=lease, began=now)

@@ -16,7 +16,7 @@ from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
-from gcbulk.codes import Status
+from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import CampaignError, JournalError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Campaign:
     row_count: int
     repeat: bool
     planned: bool
+    planner: int | None
     stop_code: str | None
     stop_detail: str | None
     purged_at: float | None
@@ -328,14 +329,29 @@ class Journal:
         return Campaign(**found._mapping)
 
     def write_rows(self, campaign: Campaign, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write every row of a new campaign, and mark it planned; what a dead run left half-written goes first."""
-        with self.writing() as connection:
+        """Write every row of a new campaign, and mark it planned; what a dead run left half-written goes first.
+
+        Raises CampaignError where another run took this one for dead meanwhile, and writes (or sends) the rows itself.
+        """
+        with self._planning(campaign) as connection:
             connection.execute(recipients.delete().where(recipients.c.campaign_id == campaign.id))
         for chunk in _chunks(rows, WRITE_ROWS):
-            with self.writing() as connection:
+            with self._planning(campaign) as connection:
                 self.many(connection, _INSERT, [{"campaign_id": campaign.id, **row} for row in chunk])
-        with self.writing() as connection:
+        with self._planning(campaign) as connection:
             connection.execute(campaigns.update().where(campaigns.c.id == campaign.id).values(planned=True))
+
+    @contextmanager
+    def _planning(self, campaign: Campaign) -> Iterator[Connection]:
+        """A write transaction of the one run that may write the campaign's rows."""
+        with self.writing() as connection:
+            asked = sa.select(campaigns.c.planner, campaigns.c.planned).where(campaigns.c.id == campaign.id)
+            if connection.execute(asked).one() != (campaign.planner, False):
+                raise CampaignError(
+                    f"Another run has taken over campaign {campaign.name!r} while this one stood still. "
+                    "Give the same command again: it sends only what is left."
+                )
+            yield connection
 
     def is_planned(self, campaign: Campaign) -> bool:
         """Whether every row of the campaign is written."""
@@ -344,12 +360,13 @@ class Journal:
                 connection.execute(sa.select(campaigns.c.planned).where(campaigns.c.id == campaign.id)).scalar_one()
             )
 
-    def left_to_send(self, connection: Connection, campaign_id: int) -> bool:
-        """Whether any row of the campaign is still to be sent, or in flight."""
+    def left_to_send(self, connection: Connection, campaign_id: int, *, again: bool = False) -> bool:
+        """Whether any row of the campaign is still to be sent, or in flight; with `again`, or unknown."""
+        left = [Status.READY, IN_FLIGHT, *([Status.UNKNOWN] if again else [])]
         return (
             connection.execute(
                 sa.select(sa.literal(1))
-                .where(recipients.c.campaign_id == campaign_id, recipients.c.state.in_([Status.READY, IN_FLIGHT]))
+                .where(recipients.c.campaign_id == campaign_id, recipients.c.state.in_(left))
                 .limit(1)
             ).first()
             is not None
@@ -392,13 +409,16 @@ class Journal:
     ) -> list[tuple[int, tuple[int, ...] | None]]:
         """The planned calls that have a row in one of these states: number, and None for all of its rows.
 
-        With `up_to`, the last position that may go, each call has the positions of its rows that may.
+        With `up_to`, the last position that may go, each call has the positions of its rows that may. Calls of which
+        only rows are left that the platform put off before come last: they must not hold up the others.
         """
         where = (recipients.c.campaign_id == campaign.id, recipients.c.state.in_(states), *_within(up_to))
         with self.reading() as connection:
             if up_to is None:
-                numbers = sa.select(recipients.c.batch_number).where(*where).distinct()
-                return [(n, None) for n in connection.execute(numbers.order_by(recipients.c.batch_number)).scalars()]
+                numbers = sa.select(recipients.c.batch_number).where(*where).group_by(recipients.c.batch_number)
+                put_off = sa.case((recipients.c.error_code == ErrorCode.RATE_LIMITED, 1), else_=0)
+                in_order = numbers.order_by(sa.func.min(put_off), recipients.c.batch_number)
+                return [(number, None) for number in connection.execute(in_order).scalars()]
             rows = sa.select(recipients.c.batch_number, recipients.c.position).where(*where)
             found = connection.execute(rows.order_by(recipients.c.batch_number, recipients.c.position)).all()
         return [(number, tuple(row.position for row in group)) for number, group in groupby(found, key=itemgetter(0))]

@@ -43,6 +43,7 @@ campaigns = sa.Table(
     sa.Column("row_count", sa.Integer, nullable=False),
     sa.Column("repeat", sa.Boolean, nullable=False),
     sa.Column("planned", sa.Boolean, nullable=False),  # false while its rows are still being written
+    sa.Column("planner", sa.Integer),  # the run that may write them
     sa.Column("stop_code", sa.String),  # why the last run stopped before the end, for the rows it never tried
     sa.Column("stop_detail", sa.String),
     sa.Column("purged_at", sa.Float),
