@@ -40,6 +40,7 @@ from gcbulk.campaign import run as run_module
 from gcbulk.campaign import schedule
 from gcbulk.campaign.journal import memory, opening
 from gcbulk.sandbox import Sandbox
+from tests.workbooks import xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -1447,6 +1448,118 @@ def test_a_name_that_no_database_can_hold_is_refused(run: Any, people: Path) -> 
     assert "campaign" in ended.complaint
 
 
+# -- lists and workbooks
+
+
+def test_a_workbook_in_and_workbooks_out(run: Any, platform: Sandbox, tmp_path: Path) -> None:
+    rows = [["Name", "Parent Mobile"], ["Ann", 7700900100], ["Bob", "020 7946 0123"], ["Col", "07700 900101"]]
+    (tmp_path / "people.xlsx").write_bytes(xlsx({"Cover": [["Example School"], ["x"]], "Year 7": rows}))
+    lost = run("send", "people.xlsx", "--message", MESSAGE, "--yes", "--sheet", "Year 9")
+    assert lost.code == 2
+    assert 'no sheet "Year 9". Its sheets are: "Cover", "Year 7"' in lost.complaint
+    command = ["send", "people.xlsx", "--sheet", "year 7", "--message", MESSAGE, "--yes", "--campaign", "trip"]
+    ended = run(*command, "--out", "results.xlsx", "--not-told", "phone.xlsx")
+    assert ended.code == 0
+    assert 'people.xlsx: Read the sheet "Year 7".' in ended.err
+    results = gcbulk.read_recipients(tmp_path / "results.xlsx")
+    assert results["Parent Mobile"].tolist() == ["7700900100", "020 7946 0123", "07700 900101"]
+    assert results["SentTo"].tolist() == ["+447700900100", "", "+447700900101"]
+    assert [entry.recipient for entry in platform.queued] == ["+447700900100", "+447700900101"]
+    phone = gcbulk.read_recipients(tmp_path / "phone.xlsx")
+    assert phone.to_dict("list") == {"Name": ["Bob"], "Parent Mobile": ["020 7946 0123"]}
+    again = run("results", "trip", "--recipients", "people.xlsx", "--sheet", "Year 7", "--out", "again.xlsx")
+    assert again.code == 0
+    assert gcbulk.read_recipients(tmp_path / "again.xlsx").equals(results)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_rows_to_mend_go_back_to_the_office_and_come_in_again(suffix: str, run: Any, tmp_path: Path) -> None:
+    write(tmp_path / "people.csv", "07700 900100", "020 7946 0123", "0770 court order", "7700900101")
+    ended = run("validate", "people.csv", "--invalid-out", f"mend.{suffix}", "--out", f"checked.{suffix}")
+    assert ended.code == 0
+    assert f"To mend: mend.{suffix}" in ended.err
+    mend = gcbulk.read_recipients(tmp_path / f"mend.{suffix}")
+    assert mend.to_numpy().tolist() == [["Parent 1", "020 7946 0123"], ["Parent 2", "0770 court order"]]
+    assert run("validate", f"mend.{suffix}", "--json").data["statuses"] == {"invalid": 2}
+    checked = run("validate", f"checked.{suffix}", "--json")
+    assert checked.data["statuses"] == {"ready": 2, "invalid": 2}
+    same = run("validate", "people.csv", "--out", "x.csv", "--invalid-out", "./x.csv")
+    assert (same.code, "--invalid-out" in same.complaint) == (2, True)
+
+
+def test_several_columns_of_numbers(run: Any, platform: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(
+        "Name,Mother Mobile,Father Mobile\nAnn,n/a,07700 900101\nBob,07700 900102,07700 900103\n", encoding="utf-8"
+    )
+    several = ["--number-columns", "Mother Mobile", "--number-columns", "father mobile"]
+    assert "--number-columns" in run("validate", "people.csv").complaint
+    command = ["people.csv", *several, "--message", MESSAGE]
+    assert "Sends 2 texts" in run("preview", *command).out
+    sent = run("send", *command, "--yes", "--out", "first.csv")
+    assert sent.code == 0
+    assert column(tmp_path / "first.csv", "SentTo") == ["+447700900101", "+447700900102"]
+    each = run("send", *command, "--row-per-number", "--yes", "--campaign", "each", "--out", "each.csv")
+    assert each.code == 0
+    assert column(tmp_path / "each.csv", "Number") == ["07700 900101", "07700 900102", "07700 900103"]
+    assert column(tmp_path / "each.csv", "Status") == ["duplicate", "duplicate", "accepted"]
+    assert len(platform.queued) == 3
+    again = run(*("results", "each", "--recipients", "people.csv", *several, "--row-per-number", "--out", "again.csv"))
+    assert again.code == 0
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "each.csv").read_bytes()
+
+
+def test_one_text_a_number(run: Any, platform: Sandbox, tmp_path: Path) -> None:
+    write(tmp_path / "people.csv", "07700 900100", "+447700900100")
+    command = ["send", "people.csv", "--message", MESSAGE, "--yes"]
+    ended = run(*command, "--one-per-number")
+    assert ended.code == 0
+    assert "Warning: 1 texts are left out that differ" in ended.err
+    assert statuses(ended) == {"rows": 2, "accepted": 1, "duplicate": 1}
+    assert statuses(run(*command)) == {"rows": 2, "accepted": 1, "duplicate": 1}
+    assert len(platform.queued) == 2
+
+
+def test_how_a_list_was_read_is_said(run: Any, tmp_path: Path) -> None:
+    content = "Absent today\r\n\r\nYear,Name,Mobile,Name\r\n7,Zoë,07700 900100\r\n".encode("cp1252")
+    (tmp_path / "people.csv").write_bytes(content)
+    ended = run("validate", "people.csv")
+    assert ended.code == 0
+    assert ended.err.splitlines() == [
+        "Warning: people.csv has fewer cells in line 4 than in its header. The missing ones were left blank.",
+        'Warning: people.csv has more than one column called "Name". They were numbered: (1), (2).',
+        "people.csv: Read as Windows-1252 text.",
+        "people.csv: Left out line 1, above the header.",
+    ]
+
+
+def test_an_opt_out_list_of_one_s_own(run: Any, platform: Sandbox, people: Path, tmp_path: Path) -> None:
+    assert run("opt-outs", "list").out == "Nobody is on the list.\n"
+    (tmp_path / "more.txt").write_text("07700 900199\nnobody\n", encoding="utf-8")
+    assert run("opt-outs", "add", "7700900100", "+44 7700 900198").out == "2 added. 2 on the list.\n"
+    added = run("opt-outs", "add", "--file", "more.txt")
+    assert added.out == "1 added. 3 on the list.\n"
+    assert "Warning: 1 of 2 entries in the opt-out list are no mobile numbers" in added.err
+    listed = run("opt-outs", "list", "--json").data
+    assert [row["Mobile"] for row in listed] == ["+447700900100", "+447700900198", "+447700900199"]
+    assert "+447700900198" in run("opt-outs", "list").out
+    assert run("validate", people, "--json").data["statuses"] == {"opted_out": 1, "ready": 1}
+    assert run("preview", people, "--message", MESSAGE, "--json").data["statuses"] == {"opted_out": 1, "ready": 1}
+    assert statuses(run("send", people, "--message", MESSAGE, "--yes")) == {"rows": 2, "accepted": 1, "opted_out": 1}
+    assert run("opt-outs", "remove", "07700 900100", "07700 900100").out == "1 removed. 2 on the list.\n"
+    assert [entry.recipient for entry in platform.queued] == ["+447700900101"]
+    for wrong in ([], ["07700 900100", "--file", "more.txt"]):
+        assert "one of the two" in run("opt-outs", "add", *wrong).complaint
+
+
+def test_the_list_of_one_s_own_holds_for_what_is_resumed(run: Any, platform: Sandbox, people: Path) -> None:
+    platform.stop()
+    assert run("send", people, "--message", MESSAGE, "--yes", "--campaign", "trip", "--max-attempts", 1).code == 3
+    platform.start()
+    run("opt-outs", "add", "07700 900100")
+    assert statuses(run("resume", "trip")) == {"rows": 2, "accepted": 1, "opted_out": 1}
+    assert [entry.recipient for entry in platform.queued] == ["+447700900101"]
+
+
 # -- what is written about it
 
 COMMANDS = sorted(cli.cli.commands)
@@ -1484,9 +1597,13 @@ def test_every_option_says_what_it_does(name: str) -> None:
 
 
 def test_what_the_docs_and_the_sentences_name_is_there() -> None:
+    groups = [group for group in cli.cli.commands.values() if isinstance(group, click.Group)]
     options = {
         option
-        for command in cli.cli.commands.values()
+        for command in (
+            *cli.cli.commands.values(),
+            *(command for group in groups for command in group.commands.values()),
+        )
         for parameter in command.params
         for option in (*parameter.opts, *parameter.secondary_opts)
     }

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
+from gcbulk.recipients.columns import HEADINGS
 from gcbulk.recipients.reading import read_recipients
 from gcbulk.recipients.schema import (
     ANNOTATIONS,
@@ -38,6 +39,22 @@ SAMPLES = Path(__file__).parents[1] / "sample_data"
 )
 def test_number_column_is_found_by_name(name: str) -> None:
     assert find_number_column(pd.Index(["Forename", "Admission No", "House number", name])) == 3
+
+
+@pytest.mark.parametrize(("system", "name"), [(s, name) for s, names in HEADINGS.items() for name in names])
+def test_the_systems_that_schools_export_from(system: str, name: str) -> None:
+    others = ["UPN", "Adno", "Legal Forename", "Reg Group", "Home Telephone", "Contact Email", "Pupil Mobile"]
+    assert find_number_column(pd.Index([*others, name])) == len(others)
+
+
+def test_a_slip_in_a_name_is_told() -> None:
+    with pytest.raises(RecipientsError, match='Is it "Mobil Numbr"'):
+        find_number_column(pd.Index(["Forename", "Mobil Numbr"]))
+    with pytest.raises(RecipientsError, match='Did you mean "Parent Mobile"'):
+        find_number_column(pd.Index(["Forename", "Parent Mobile"]), "Parent Mobil")
+    with pytest.raises(RecipientsError) as caught:
+        find_number_column(pd.Index(["Forename", "Class"]), "Handset")
+    assert "Did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +295,15 @@ def test_annotations_are_those_of_the_design() -> None:
     design = "SentTo Repair Status MessageId ErrorCode ErrorDetail Parts ClientRef AcceptedAt"
     news = "DeliveryStatus DeliveredAt DeliveryError UnitsBilled"
     assert " ".join(ANNOTATIONS) == f"{design} {news}"
+
+
+def test_a_messy_workbook_is_read_and_its_numbers_found() -> None:
+    pupils = read_recipients(SAMPLES / "absent-today.xlsx")
+    assert pupils.attrs["reading"] == ['Read the sheet "Absent".', "Left out lines 1, 2, above the header."]
+    assert pupils.shape == (13, 7)
+    checked = validate(pupils, number_columns=["Parent 1 Mobile", "Parent 2 Mobile"])
+    assert checked["Status"].value_counts().to_dict() == {"ready": 10, "invalid": 3}
+    assert checked["Repair"].str.contains("taken from").sum() == 5
 
 
 def test_sample_data_shows_what_happens_in_schools() -> None:

@@ -50,7 +50,7 @@ def delimited_rows(text: str, name: str) -> Rows:
         >>> delimited_rows("Forename;Mobile\\nZoë;07700 900123\\n", "absent.csv").cells.iloc[1].tolist()
         ['Zoë', '07700 900123']
     """
-    if not text.strip():
+    if not text or text.isspace():
         raise RecipientsError(f"{name} is empty. Export it again.")
     delimiter, width = _delimiter(text[:_LOOKED_AT], name, whole=len(text) <= _LOOKED_AT)
     return _regular(text, delimiter, width) or _irregular(text, delimiter, name)
