@@ -109,7 +109,7 @@ def test_one_per_number_takes_the_first_row_of_each() -> None:
 def test_one_per_number_warns_where_texts_differ() -> None:
     frame = pd.DataFrame({"Mobile": ["07700 900123"] * 3, "Pupil": ["A", "B", "A"], "x": [1, 2, 3]})
     intake = IntakeOptions(one_per_number=True)
-    with pytest.warns(GcbulkWarning, match=r"1 texts are left out that differ .* \(row 2\)"):
+    with pytest.warns(GcbulkWarning, match=r"1 text that differ.* left out \(row 2\)"):
         plan = make_plan(frame, "{{ pupil }} is absent", intake=intake)
     assert plan.frame["Status"].tolist() == ["ready", "duplicate", "duplicate"]
     with warnings.catch_warnings():

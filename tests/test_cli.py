@@ -1513,7 +1513,7 @@ def test_one_text_a_number(run: Any, platform: Sandbox, tmp_path: Path) -> None:
     command = ["send", "people.csv", "--message", MESSAGE, "--yes"]
     ended = run(*command, "--one-per-number")
     assert ended.code == 0
-    assert "Warning: 1 texts are left out that differ" in ended.err
+    assert "Warning: 1 text that differ" in ended.err
     assert statuses(ended) == {"rows": 2, "accepted": 1, "duplicate": 1}
     assert statuses(run(*command)) == {"rows": 2, "accepted": 1, "duplicate": 1}
     assert len(platform.queued) == 2

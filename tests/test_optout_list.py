@@ -75,6 +75,13 @@ def test_a_list_that_cannot_be_read_stops_everything(content: bytes, home: Path,
     assert platform.queued == []
 
 
+@pytest.mark.parametrize("numbers", [[], ["nobody"], ["020 7946 0123", ""]])
+@pytest.mark.filterwarnings("ignore::gcbulk.errors.GcbulkWarning")
+def test_no_number_at_all_is_a_mistake(numbers: list[str]) -> None:
+    with pytest.raises(OptionError, match="None of these is a number"):
+        gcbulk.add_opt_outs(numbers)
+
+
 def test_an_empty_list_is_one_of_nobody(home: Path) -> None:
     home.mkdir()
     opt_outs_file().touch()

@@ -25,6 +25,8 @@ FILES = {
     "with other columns, no header": "Al,07700 900123\nBo,07700 900124\n",
     "separated by semicolons": "Name;Mobile\nAl;7700900123\nBo;00447700900124\n",
     "with words": "07700 900123 asked by phone\nMrs Jones 07700 900124\n",
+    "with a title": "People who opted out\nAs of:,24/11/2026\nName,Mobile,Asked on\nA,07700 900123,\nB,07700900124,x\n",
+    "words above words": "07700 900123 asked by phone,\n07700 900124 (Mrs Jones),by letter\n",
     "twice": "07700 900123\n07700900123\n07700 900124\n",
 }
 

@@ -262,6 +262,15 @@ def test_what_was_chosen_in_an_upload_box(upload: object) -> None:
     pd.testing.assert_frame_equal(read_recipients(upload), frame_of(TABLE))  # type: ignore[arg-type]
 
 
+def test_an_open_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "absent.csv"
+    path.write_bytes(WESTERN.encode("cp1252"))
+    with path.open(encoding="utf-8") as file, pytest.raises(RecipientsError, match=r'absent\.csv cannot be read.*"rb"'):
+        read_recipients(file)
+    with pytest.raises(RecipientsError, match="cannot be read"):
+        read_recipients(file)
+
+
 def test_an_upload_box_itself(tmp_path: Path) -> None:
     box = ipywidgets.FileUpload()
     with pytest.raises(RecipientsError, match="No file was chosen"):

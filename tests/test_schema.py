@@ -225,9 +225,10 @@ cells = st.one_of(
     st.lists(st.tuples(cells, cells), max_size=12),
     st.sampled_from(["object", "best"]),
     st.sampled_from([None, "doubled"]),
+    st.sampled_from([{}, {"number_columns": ["Note", "Mobile"]}, {"one_per_number": True, "international": True}]),
 )
 def test_validate_never_raises_or_touches_its_input(
-    rows: list[tuple[object, object]], kind: str, index: object
+    rows: list[tuple[object, object]], kind: str, index: object, options: dict[str, object]
 ) -> None:
     frame = pd.DataFrame({"Mobile": [a for a, _ in rows], "Note": [b for _, b in rows]}, dtype="object")
     if kind == "best":
@@ -235,7 +236,7 @@ def test_validate_never_raises_or_touches_its_input(
     if index == "doubled":
         frame.index = pd.Index([i // 2 for i in range(len(frame))])
     before = frame.copy(deep=True)
-    checked = validate(frame, opt_outs={"+447700900124"})
+    checked = validate(frame, opt_outs={"+447700900124"}, **options)  # type: ignore[arg-type]
     assert list(checked) == ["Mobile", "Note", *ADDED]
     assert checked.index.equals(before.index)
     assert [str(x) for x in frame.to_numpy().ravel()] == [str(x) for x in before.to_numpy().ravel()]

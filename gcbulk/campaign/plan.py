@@ -242,8 +242,8 @@ def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any]) -> None:
         return
     named = ", ".join(row_name(index, row) for row in rows[:_NAMED_ROWS]) + ", ..." * (len(rows) > _NAMED_ROWS)
     warnings.warn(
-        f"{len(rows)} texts are left out that differ from the one that goes to the same number ({named}): siblings, "
-        "perhaps. To send each of them, leave out one_per_number (--one-per-number).",
+        f"{len(rows)} text{'s' * (len(rows) > 1)} that differ from the one that goes to the same number are left out "
+        f"({named}): siblings, perhaps. To send each of them, leave out one_per_number (--one-per-number).",
         GcbulkWarning,
         stacklevel=4,
     )

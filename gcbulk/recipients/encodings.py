@@ -6,8 +6,6 @@ import re
 import unicodedata
 from typing import Final
 
-from charset_normalizer import from_bytes
-
 from gcbulk.errors import RecipientsError
 
 # The first bytes of a file that say how it is encoded. UTF-32 before UTF-16: its mark begins with the other's.
@@ -95,6 +93,8 @@ def _guessed(content: bytes, name: str) -> tuple[str, bool]:
 
 def _chaos(sample: bytes, encoding: str) -> float:
     """How little sense the text makes in this encoding, by charset-normalizer: from 0 to 1."""
+    from charset_normalizer import from_bytes  # slow to load, and only files in another encoding need it
+
     match = from_bytes(sample, cp_isolation=[encoding], threshold=1.0).best()
     return 1.0 if match is None else match.chaos
 

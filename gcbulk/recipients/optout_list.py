@@ -71,8 +71,11 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
 
     `numbers` are a path, Series, DataFrame or iterable, written in any way that can be mended; entries that
     cannot are reported by a GcbulkWarning. Returns how many were not on it yet.
+    Raises OptionError where none of them is a number, or the list cannot be written.
     """
     given = sorted(opt_out_numbers(numbers, international=True))
+    if not given:
+        raise OptionError("None of these is a number that could be texted, so nobody was put on the list.")
     day = today or datetime.now(UTC).astimezone().date().isoformat()
     with _alone():
         known = _entries()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     OptOuts: TypeAlias = Source | pd.Series | pd.DataFrame | Iterable[object]
 
 _NAMED_ENTRIES = 10  # in a warning
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}(?: \d\d:\d\d(?::\d\d)?)?")
 _DIGITS_OF_A_NUMBER = 7  # a first row with that many digits in a cell is no header
 
 
@@ -71,7 +73,10 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
 
 
 def _file_entries(source: Source) -> pd.Series:
-    rows = read_table(source).rows
+    table = read_table(source)
+    # no number is taken for a title: nobody who opted out may be lost above a header
+    titles = table.header_row()
+    rows = table.rows.iloc[0 if _holds_a_number(table.rows.head(titles)) else titles :]
     numbers_in_first = [i for i, cell in enumerate(rows.iloc[0]) if sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER]
     if rows.shape[1] == 1:
         position = 0
@@ -85,6 +90,11 @@ def _file_entries(source: Source) -> pd.Series:
             "Put a row with the columns' names above it."
         )
     return rows.iloc[0 if numbers_in_first else 1 :, position].rename(index=lambda row: row + 1)
+
+
+def _holds_a_number(rows: pd.DataFrame) -> bool:
+    cells = _DATE.sub("", "|".join(rows.to_numpy(dtype=object).ravel().tolist())).split("|")
+    return any(sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER for cell in cells)
 
 
 def _entries(source: OptOuts) -> tuple[pd.Series, str]:

@@ -34,7 +34,7 @@ _HEAD: Final = 40  # rows among which the header is looked for
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a file that hold anything, from its header on.
+    """The rows of a file that hold anything, titles and header included.
 
     `rows` has columns numbered from 0 and, as index, the line of the file (or row of the sheet) less one.
     """
@@ -43,6 +43,10 @@ class Table:
     rows: pd.DataFrame
     notes: tuple[str, ...]  # how it was read, where that could be of interest
     doubts: tuple[str, ...]  # what somebody should look at
+
+    def header_row(self) -> int:
+        """At which of the rows the header stands."""
+        return header_row(self.rows.head(_HEAD).to_numpy(dtype=object).tolist())
 
 
 def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.DataFrame:
@@ -76,8 +80,9 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
         0      Zoë  07700 900123
     """
     table = read_table(source, sheet=sheet)
-    header = table.rows.iloc[0].tolist()
-    frame = table.rows.iloc[1:].reset_index(drop=True)
+    at = table.header_row()
+    header = table.rows.iloc[at].tolist()
+    frame = table.rows.iloc[at + 1 :].reset_index(drop=True)
     if any(map(looks_like_a_number, header)):
         raise RecipientsError(
             f"{table.name} begins with a row that looks like a recipient. Put a row with the columns' names above it."
@@ -88,7 +93,10 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
     names, twice = distinct([header[i] if header[i].strip() else f"Column {i + 1}" for i in kept])
     frame = frame.iloc[:, kept]
     frame.columns = pd.Index(names)
-    frame.attrs["reading"] = list(table.notes)
+    above = (
+        [f"Left out {named_lines([int(line) + 1 for line in table.rows.index[:at]])}, above the header."] if at else []
+    )
+    frame.attrs["reading"] = [*table.notes, *above]
     listed = ", ".join(f'"{" ".join(label.split())}"' for label in twice)
     doubts = [f"{table.name} has more than one column called {listed}. They were numbered: (1), (2)."] if twice else []
     for doubt in (*table.doubts, *doubts):
@@ -97,7 +105,7 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
 
 
 def read_table(source: Source, *, sheet: str | int | None = None) -> Table:
-    """Read every row of a file from its header on, as strings; rows without any content are left out.
+    """Read every row of a file as strings; rows without any content are left out.
 
     Raises:
         RecipientsError: as `read_recipients` does, but for what concerns the names in the header.
@@ -106,7 +114,7 @@ def read_table(source: Source, *, sheet: str | int | None = None) -> Table:
     name, data = content.name, content.data
     if isinstance(data, bytes) and is_workbook(data, name):
         cells, chosen = workbook_rows(data, name, sheet=sheet)
-        return _from_header(name, cells, notes=[f'Read the sheet "{chosen}".'], doubts=[])
+        return Table(name, _filled(cells, name), (f'Read the sheet "{chosen}".',), ())
     if sheet is not None:
         raise RecipientsError(f"{name} has no sheets, as it is read as text. Leave out sheet= (--sheet).")
     _refuse_other_kinds(data, name)
@@ -119,7 +127,7 @@ def read_table(source: Source, *, sheet: str | int | None = None) -> Table:
         lines = named_lines(rows.short)
         doubts.append(f"{name} has fewer cells in {lines} than in its header. The missing ones were left blank.")
     notes = [f"Read as {encoding} text."] if encoding not in ("UTF-8", "text") else []
-    return _from_header(name, rows.cells, notes=notes, doubts=doubts)
+    return Table(name, _filled(rows.cells, name), tuple(notes), tuple(doubts))
 
 
 def _refuse_other_kinds(data: bytes | str, name: str) -> None:
@@ -130,16 +138,12 @@ def _refuse_other_kinds(data: bytes | str, name: str) -> None:
                 raise RecipientsError(f"{name} is {what}, not a list. Save the list as XLSX or CSV UTF-8.")
 
 
-def _from_header(name: str, cells: pd.DataFrame, *, notes: list[str], doubts: list[str]) -> Table:
+def _filled(cells: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows that hold anything."""
     filled = _with_content(cells)
     if not filled.any():
         raise RecipientsError(f"{name} is empty. Export it again.")
-    rows = cells if filled.all() else cells[filled]
-    titles = header_row(rows.head(_HEAD).to_numpy(dtype=object).tolist())
-    if titles:
-        above = [int(line) + 1 for line in rows.index[:titles]]
-        notes.append(f"Left out {named_lines(above)}, above the header.")
-    return Table(name, rows.iloc[titles:], tuple(notes), tuple(doubts))
+    return cells if filled.all() else cells[filled]
 
 
 def _with_content(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -51,10 +51,18 @@ def content_of(source: Source) -> Content:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return Content(_UNNAMED, bytes(source))
     if not isinstance(source, (str, Path)) and hasattr(source, "read"):
-        name = getattr(source, "name", None)
-        data = source.read()
-        return Content(str(name) if isinstance(name, (str, Path)) else _UNNAMED, data)
+        return _opened(source)
     return _on_disk(source)
+
+
+def _opened(file: Any) -> Content:
+    given = getattr(file, "name", None)
+    name = str(given) if isinstance(given, (str, Path)) else _UNNAMED
+    try:
+        data = file.read()
+    except (OSError, ValueError) as error:  # it is closed, or its bytes are no text of its encoding
+        raise RecipientsError(f'{name} cannot be read ({error}). Open it afresh in binary mode, "rb".') from None
+    return Content(name, data if isinstance(data, str) else bytes(data))
 
 
 def _on_disk(source: Any) -> Content:

@@ -62,14 +62,14 @@ def write_table(frame: pd.DataFrame, path: Path, *, byte_order_mark: bool = True
     of our own columns with what a spreadsheet would run as a formula.
 
     Raises:
-        InputError: the disk refuses.
+        InputError: the disk refuses, or a workbook cannot hold it.
     """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         temporary = Path(name)
         try:
             if path.suffix.lower() == _WORKBOOK:
-                _write_workbook(frame, handle, path.parent)
+                _write_workbook(frame, handle, path)
             else:
                 _write_csv(frame, handle, "utf-8-sig" if byte_order_mark else "utf-8")
             temporary.replace(path)
@@ -86,11 +86,13 @@ def _write_csv(frame: pd.DataFrame, handle: int, encoding: str) -> None:
         os.fsync(file.fileno())
 
 
-def _write_workbook(frame: pd.DataFrame, handle: int, folder: Path) -> None:
+def _write_workbook(frame: pd.DataFrame, handle: int, path: Path) -> None:
+    from gcbulk.recipients.spreadsheets import check_fits as fits
     from gcbulk.recipients.spreadsheets import sheet_of
 
+    fits(frame, path, option="The file")
     with os.fdopen(handle, "wb") as file:
-        file.write(sheet_of(frame, scratch_in=folder))
+        file.write(sheet_of(frame, scratch_in=path.parent))
         file.flush()
         os.fsync(file.fileno())
 
