@@ -10,6 +10,7 @@ import csv
 import io
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipe
 _LOOKED_AT: Final = 1 << 16  # characters from which the delimiter is told
 _MOST_COLUMNS: Final = 16_384  # Excel's limit: a file with more is no list of people
 _BLOCK: Final = 1 << 24  # bytes that pyarrow takes at a time; a row must fit into one
+_HEAD: Final = 40  # rows among which the header is looked for
 _NAMED_LINES: Final = 10  # in a sentence
 _END: Final = "\x00"  # no text that comes here holds it
 
@@ -106,28 +108,28 @@ def _regular(text: str, delimiter: str, width: int) -> Rows | None:
 def _irregular(text: str, delimiter: str, name: str) -> Rows:
     """The rows one by one: short ones filled up, blank cells beyond the header left out, all lines known."""
     rows, lines = _read_one_by_one(text, delimiter, name)
-    with_content = [row for row in rows if any(cell.strip() for cell in row)]
-    head = with_content[header_row(with_content)]
-    width = max((i + 1 for i, cell in enumerate(head) if cell.strip()), default=0)
-    at = rows.index(head)
-    width = max(width, _last_content(rows[at + 1 :], len(head)))
-    long = [line for row, line in zip(rows, lines, strict=True) if any(cell.strip() for cell in row[width:])]
+    first = [*islice(((n, row) for n, row in enumerate(rows) if _has_content(row)), _HEAD)]
+    at, header = first[header_row([row for _, row in first])]
+    width = max(i + 1 for i, cell in enumerate(header) if cell.strip())
+    if width < len(header):  # blank names at its end: as many as have anything below them
+        below = (i + 1 for row in rows[at:] for i, cell in enumerate(row[width : len(header)], width) if cell.strip())
+        width = max(below, default=width)
+    long = [n for n, row in enumerate(rows) if len(row) > width and _has_content(row[width:])]
     if long:
-        cells = len(rows[lines.index(long[0])])
         raise RecipientsError(
-            f"{name} has {cells} cells in {named_lines(long)}, but its header has {len(head)}. Put a cell that "
-            "contains the separator in quotation marks, or remove the extra cells."
+            f"{name} has {len(rows[long[0]])} cells in {named_lines([lines[n] for n in long])}, but its header has "
+            f"{len(header)}. Put a cell that contains the separator in quotation marks, or remove the extra cells."
         )
-    body = zip(rows[at + 1 :], lines[at + 1 :], strict=True)
-    short = tuple(line for row, line in body if len(row) < width and any(cell.strip() for cell in row))
-    filled = [(*row[:width], *[""] * (width - len(row))) for row in rows]
-    cells_of = {i: pd.array(column, dtype="str") for i, column in enumerate(zip(*filled, strict=True))}
-    return Rows(pd.DataFrame(cells_of, index=pd.Index(np.asarray(lines) - 1)), short)
+    short = [n for n, row in enumerate(rows) if len(row) < width]
+    named = tuple(lines[n] for n in short if n > at and _has_content(rows[n]))
+    for n in short:
+        rows[n] += [""] * (width - len(rows[n]))
+    columns = {i: pd.array(column, dtype="str") for i, column in enumerate(islice(zip(*rows, strict=False), width))}
+    return Rows(pd.DataFrame(columns, index=pd.Index(np.asarray(lines) - 1)), named)
 
 
-def _last_content(rows: Sequence[Sequence[str]], most: int) -> int:
-    """How many columns hold something below the header, up to the width of the header's own row."""
-    return max((i + 1 for row in rows for i, cell in enumerate(row[:most]) if cell.strip()), default=0)
+def _has_content(row: Sequence[str]) -> bool:
+    return any(map(str.strip, row))
 
 
 def _read_one_by_one(text: str, delimiter: str, name: str) -> tuple[list[list[str]], list[int]]:
