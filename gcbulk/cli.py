@@ -258,6 +258,7 @@ def validate(
     outputs.check_fit(recipients)
     checked = check(recipients, options)
     outputs.write(checked, recipients)
+    outputs.name_files()
     counts = check_summary(checked)
     click.echo(json.dumps(counts) if as_json else check_report(checked))
     if fail_on_errors and counts["statuses"].get("invalid"):
