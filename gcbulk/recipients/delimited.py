@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _LOOKED_AT: Final = 1 << 16  # characters from which the delimiter is told
 _MOST_COLUMNS: Final = 16_384  # Excel's limit: a file with more is no list of people
-_BLOCK: Final = 1 << 24  # bytes that pyarrow takes at a time; a row must fit into one
+_BLOCK: Final = 1 << 21  # bytes that pyarrow takes at a time; a row must fit into one
 _HEAD: Final = 40  # rows among which the header is looked for
 _NAMED_LINES: Final = 10  # in a sentence
 _END: Final = "\x00"  # no text that comes here holds it
@@ -100,7 +100,7 @@ def _regular(text: str, delimiter: str, width: int) -> Rows | None:
         return None
     if table.column(width - 1)[-1].as_py().endswith(("\r", "\n")):
         return None
-    cells = table.combine_chunks().to_pandas()
+    cells = table.to_pandas()
     cells.columns = pd.RangeIndex(width)
     return Rows(cells)
 

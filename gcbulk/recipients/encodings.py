@@ -52,25 +52,28 @@ def decoded(content: bytes | str, name: str) -> tuple[str, str, bool]:
         if _SURROGATES.search(content):
             raise _half_a_character(name)
         return content.removeprefix("\ufeff"), "text", False
-    encoding, guessed = _encoding(content, name)
+    encoding, guessed = _marked(content), False
     try:
-        text = content.decode(encoding)
+        text = content.decode(encoding or "utf-8")
     except UnicodeDecodeError:
-        raise _no_text(name) from None
+        if encoding:
+            raise _no_text(name) from None
+        encoding, guessed = _single_bytes(content, name)
+        text = content.decode(encoding)
     if "\0" in text:
         raise _no_text(name)
-    return text.removeprefix("\ufeff"), _NAMES[encoding], guessed
+    return text.removeprefix("\ufeff"), _NAMES[encoding or "utf-8"], guessed
 
 
-def _encoding(content: bytes, name: str) -> tuple[str, bool]:
-    marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
-    if marked:
-        return marked, False
-    for encoding, zeros in _SPREAD_ZEROS.items():
-        if zeros.match(content):
-            return encoding, False
-    if _decodes(content, "utf-8"):
-        return "utf-8", False
+def _marked(content: bytes) -> str | None:
+    """The encoding that a mark, or the zeros of UTF-16 without one, give away."""
+    marked = (encoding for mark, encoding in _BYTE_ORDER_MARKS.items() if content.startswith(mark))
+    spread = (encoding for encoding, zeros in _SPREAD_ZEROS.items() if zeros.match(content))
+    return next(marked, None) or next(spread, None)
+
+
+def _single_bytes(content: bytes, name: str) -> tuple[str, bool]:
+    """An encoding of one byte a character for what is not UTF-8, and whether it is a guess."""
     if _decodes(content, "utf-8", "surrogatepass"):
         raise _half_a_character(name)
     # one byte a character gives a meaning to nearly any bytes: those of pictures and programs hold control characters
