@@ -26,6 +26,7 @@ def campaign(**changes: Any) -> Campaign:
         "row_count": 2,
         "repeat": False,
         "planned": True,
+        "planner": None,
         "stop_code": None,
         "stop_detail": None,
         "purged_at": None,
