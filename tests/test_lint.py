@@ -148,6 +148,15 @@ def test_rows_that_tip_by_a_character_and_where_it_comes_from() -> None:
     assert "from the message itself" in everywhere.sentence
 
 
+def test_characters_that_are_made_plain_are_not_blamed() -> None:
+    names = {"parent_name": ["Ms O’Neill"], "forename": ["Łukasz"]}
+    blamed = only(found("x" * 80 + " – {{ parent_name }} {{ forename }}", **names), "dear_characters")
+    assert 'Ł from column "forename" take' in blamed.sentence
+    kept = TextOptions(smart_characters="keep")
+    blamed = only(found("x" * 80 + "{{ parent_name }} {{ forename }}", options=kept, **names), "dear_characters")
+    assert '’ Ł from column "parent_name" and column "forename" take' in blamed.sentence
+
+
 def test_rows_that_tip_by_the_length_of_a_field() -> None:
     names = {"forename": ["Al", "Bo", "Maximilian"], "reg": ["7A", "7B", "7C"]}
     finding = only(found("x" * 150 + "{{ forename }}{{ reg }}", **names), "long_field")

@@ -144,6 +144,7 @@ def _names_in_one_case(batch: Batch, _names: list[str], _options: TextOptions) -
         letters = pc.match_substring_regex(words, r"^[^\d]*\pL\pL\pL[^\d]*$")
         one_case = pc.or_(pc.utf8_is_upper(words), pc.utf8_is_lower(words))
         rows = batch.sent & pc.and_(letters, one_case).to_numpy(zero_copy_only=False)
+        rows &= ~_matches(column, _SPREADSHEET_WORDS)
         if rows.any():
             yield Finding(
                 "name_case",

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gcbulk.messages.characters import plain
 from gcbulk.messages.columns import to_arrow, to_pandas
 from gcbulk.messages.findings import Batch, Finding, are
-from gcbulk.messages.parts import OUTSIDE_GSM, count_parts, outside_gsm, room
+from gcbulk.messages.parts import OUTSIDE_GSM, composed, count_parts, outside_gsm, room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def _tipped_by_characters(batch: Batch, at: _Numbers, options: TextOptions) -> t
     tipped[ucs2] = saved > 0
     rows, saved, characters = some[saved > 0], saved[saved > 0], outside_gsm(texts)[saved > 0].tolist()
     found = []
-    for source, places in _by_source(batch, rows).items():
+    for source, places in _by_source(batch, rows, options).items():
         used = dict.fromkeys("".join(characters[place] for place in places))
         shown = " ".join(list(used)[:_NAMED_CHARACTERS]) + " ..." * (len(used) > _NAMED_CHARACTERS)
         parts = int(saved[places].sum())
@@ -76,17 +77,20 @@ def _tipped_by_characters(batch: Batch, at: _Numbers, options: TextOptions) -> t
     return found, tipped
 
 
-def _by_source(batch: Batch, rows: _Numbers) -> dict[str, list[int]]:
+def _by_source(batch: Batch, rows: _Numbers, options: TextOptions) -> dict[str, list[int]]:
     """Where the characters outside the GSM tables come from: places in `rows` by source."""
+
+    def outside(words: pa.Array) -> Any:
+        sent = composed(plain(words)[0] if options.smart_characters == "replace" else words)
+        return pc.fill_null(pc.match_substring_regex(sent, OUTSIDE_GSM), False).to_numpy(zero_copy_only=False)
+
     names: list[list[str]] = [[] for _ in rows]
     where = pa.array(rows)
     for label, column in zip(batch.cells.labels, batch.cells.columns, strict=True):
-        holds = pc.fill_null(pc.match_substring_regex(column.take(where), OUTSIDE_GSM), False)
-        for place in np.flatnonzero(holds.to_numpy(zero_copy_only=False)).tolist():
+        for place in np.flatnonzero(outside(column.take(where))).tolist():
             names[place].append(f"column {label}")
     found: defaultdict[str, list[int]] = defaultdict(list)
-    literal = pa.array(["".join(batch.template.reading.words)], pa.large_string())
-    in_message = pc.any(pc.match_substring_regex(literal, OUTSIDE_GSM)).as_py()
+    in_message = outside(pa.array(["".join(batch.template.reading.words)], pa.large_string())).any()
     for place, sources in enumerate(names):
         found[_THE_MESSAGE if in_message or not sources else " and ".join(sources)].append(place)
     return dict(found)

@@ -100,7 +100,7 @@ def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
     """Gather what the views show of a plan."""
     frame, numbers = plan.frame, summary(plan, send_at)
     remarks = [
-        Remark(found.severity, found.sentence, some_rows(frame.index, found.rows) if found.rows else "")
+        Remark(found.severity, found.sentence, _which(found.rows, frame.index, numbers["texts"]))
         for found in plan.findings
     ]
     if numbers["texts"]:
@@ -148,6 +148,12 @@ def problems(frame: pd.DataFrame) -> list[Problem]:
         at = (frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0]
         found.append(Problem(code, n, SENTENCES[ErrorCode(code)], some_rows(frame.index, at.tolist())))
     return found
+
+
+def _which(at: Sequence[int], index: pd.Index, everybody: int) -> str:
+    if len(at) == everybody > EXAMPLE_ROWS:
+        return "every text"
+    return some_rows(index, at) if at else ""
 
 
 def some_rows(index: pd.Index, at: Sequence[int]) -> str:

@@ -36,7 +36,7 @@ def to_html(facts: Facts) -> str:
         f"<p style='margin:0 0 8px;font-size:1.1em'><b>{escape(facts.headline)}</b></p>",
         f"<div style='display:flex;flex-wrap:wrap;gap:8px 40px'>{_counts(facts)}{_histogram(facts.histogram)}</div>",
         _remarks(facts),
-        "".join(map(_bubble, facts.texts)),
+        f"<div style='display:flex;flex-wrap:wrap;gap:0 24px'>{''.join(map(_bubble, facts.texts))}</div>",
         _problems(facts),
         _replaced(facts),
     )
@@ -73,11 +73,9 @@ def _remarks(facts: Facts) -> str:
 
 
 def _bubble(text: Text) -> str:
-    about = f"{text.row}, to {text.number}; {text.size}"
-    return _section(
-        f"The {text.why} text",
-        f"<div style='opacity:.75'>{escape(about)}</div><div style='{_BUBBLE}'>{escape(text.text)}</div>",
-    )
+    about = f"<div style='opacity:.75'>{escape(f'{text.row}, to {text.number}; {text.size}')}</div>"
+    words = f"<div style='{_BUBBLE}'>{escape(text.text)}</div>"
+    return f"<div style='flex:1 1 26em'>{_section(f'The {text.why} text', about + words)}</div>"
 
 
 def _problems(facts: Facts) -> str:
