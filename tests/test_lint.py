@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import gcbulk
 from gcbulk.campaign.plan import make_plan
 from gcbulk.messages.options import TextOptions
+from gcbulk.messages.parts import count_parts, part_ends
 
 if TYPE_CHECKING:
     from gcbulk.messages.findings import Finding
@@ -178,3 +182,27 @@ def test_what_shortening_saves() -> None:
 
 def test_nothing_is_said_of_rows_that_are_not_sent() -> None:
     assert found("Dear {{ name }}", name=["nan", "((x))"], numbers=["bad", "worse"]) == []
+
+
+WORDS = st.lists(
+    st.sampled_from(["x" * 20, "€", "ł", "\U0001f600", " ", "y", "https://a.example/" + "p" * 30, "www.b.example"]),
+    max_size=25,
+)
+
+
+@given(st.lists(WORDS.map("".join), min_size=1, max_size=4), st.sampled_from([0, 7]))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_links_are_broken_where_a_part_ends_in_them(texts: list[str], header: int) -> None:
+    """Against a walk through each text: where do the parts end, and is it inside a link?"""
+    findings = found("{{ word }}.", options=TextOptions(header_length=header), word=[f"a{text}" for text in texts])
+    cut = []
+    for row, text in enumerate(texts):
+        whole = f"{'_' * header}a{text}."
+        if len(whole) - header > 918 - header:
+            continue
+        (encoding,) = count_parts(pd.Series([whole]))["Encoding"]
+        edges = part_ends(whole, encoding)
+        links = [match.span() for match in re.finditer(r"(?:https?://|www\.)\S+", whole)]
+        if any(begin < edge < end for begin, end in links for edge in edges):
+            cut.append(row)
+    assert [one.rows for one in findings if one.code == "broken_link"] == ([tuple(cut)] if cut else [])

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gcbulk.messages.parts import OUTSIDE_GSM
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PLAIN_TWINS: Final[dict[str, str]] = {
     # quotation marks and apostrophes
@@ -47,7 +50,6 @@ _TWINS: Final = "".join(PLAIN_TWINS)
 _REPLACED: Final = f"[{_TWINS}{_SILENT_AMONG_LATIN}]"
 _KEPT: Final = f"[^{_TWINS}{_SILENT_AMONG_LATIN}]+"
 _SILENT: Final = re.compile(f"[{_SILENT_AMONG_LATIN}]")
-_TABLE: Final = str.maketrans(PLAIN_TWINS)
 _OUTSIDE: Final = re.compile(OUTSIDE_GSM)
 
 CONTROL: Final = "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]"
@@ -64,23 +66,34 @@ def plain(words: pa.Array) -> tuple[pa.Array, pa.Array]:
     >>> texts.to_pylist(), replaced.to_pylist()
     (['"No" ...', 'Łukasz'], ['“”…', ''])
     """
+    string = pa.large_string()
     suspects = pc.fill_null(pc.match_substring_regex(words, _REPLACED), False)
     before = words.filter(suspects)
-    after = [_plain_text(text) for text in before.to_pylist()]
-    replaced = [
-        "".join(dict.fromkeys(c for c in left if c != "\r" and not (_SILENT.match(c) and c in text)))
-        for left, text in zip(pc.replace_substring_regex(before, _KEPT, "").to_pylist(), after, strict=True)
-    ]
-    string = pa.large_string()
+    left = pc.replace_substring_regex(before, _KEPT, "").dictionary_encode()
+    present = set("".join(left.dictionary.to_pylist()))
+    after = pc.replace_substring(before, "\r\n", "\n")
+    for character in sorted(present & PLAIN_TWINS.keys()):  # a few passes over the column, not a walk through each text
+        after = pc.replace_substring(after, character, PLAIN_TWINS[character])
+    replaced = _named(left, PLAIN_TWINS.keys())
+    if present - PLAIN_TWINS.keys():
+        kept = pa.array([_silenced(text) for text in after.to_pylist()], string)
+        everything = _named(left, present)
+        replaced = pc.if_else(pc.equal(kept, after), replaced, everything)
+        after = kept
     none = pa.array([""], string).take(pa.array([0] * len(words), pa.int8()))
-    return (
-        pc.replace_with_mask(words, suspects, pa.array(after, string)),
-        pc.replace_with_mask(none, suspects, pa.array(replaced, string)),
-    )
+    return pc.replace_with_mask(words, suspects, after), pc.replace_with_mask(none, suspects, replaced)
 
 
-def _plain_text(text: str) -> str:
-    text = text.replace("\r\n", "\n").translate(_TABLE)
+def _named(left: pa.DictionaryArray, those: Collection[str]) -> pa.Array:
+    """Of the characters that are left of each text, those, each once; line ends are not named."""
+    names = [
+        "".join(dict.fromkeys(c for c in text if c in those and c != "\r")) for text in left.dictionary.to_pylist()
+    ]
+    return pa.array(names, pa.large_string()).take(left.indices)
+
+
+def _silenced(text: str) -> str:
+    """Take out marks that say nothing, unless they stand in a text that is not all in the GSM tables."""
     audible = _SILENT.sub("", text)
     return text if _OUTSIDE.search(unicodedata.normalize("NFC", audible)) else audible
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from gcbulk.messages.cells import field_name
 from gcbulk.messages.columns import to_arrow
 from gcbulk.messages.findings import Batch, Finding, are, positions
-from gcbulk.messages.parts import part_ends
+from gcbulk.messages.parts import holds_wide, part_ends, units_in_a_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +45,7 @@ _STRAY: Final[dict[str, str]] = {
     "[[": r"\[\[|\]\]",
     "$": r"\$[A-Za-z][A-Za-z_ ]{0,29}\$",
 }
+_ANY_STRAY: Final = "|".join(_STRAY.values())
 _INSIDE: Final = re.compile(
     r"\{+\s*([^{}]{1,60}?)\s*\}+|\(\(\s*([^()]{1,60}?)\s*\)\)|(?:<<|«)\s*([^<>«»]{1,60}?)\s*(?:>>|»)"
     r"|\[\[\s*([^][]{1,60}?)\s*\]\]|\$([A-Za-z][A-Za-z_ ]{0,29})\$"
@@ -66,7 +67,10 @@ def lint(batch: Batch, columns: Iterable[object], options: TextOptions) -> list[
 def _stray_marks(batch: Batch, names: list[str], _options: TextOptions) -> Iterator[Finding]:
     """Find a stray {, ((, <<, [[ or $...$: a field of another program's, or one that lost a brace."""
     literal = _without_tokens("\n".join(batch.template.reading.words))
-    texts = pc.replace_substring_regex(_texts(batch), _TOKEN, "")
+    texts = _texts(batch)
+    if not _matches(texts, _ANY_STRAY).any():  # one look for all of them: most lists have none
+        return
+    texts = pc.replace_substring_regex(texts, _TOKEN, "")
     for mark, pattern in _STRAY.items():
         in_message = re.search(pattern, literal)
         rows = batch.sent & _matches(texts, pattern)
@@ -170,19 +174,14 @@ def _spreadsheet_words(batch: Batch, _names: list[str], _options: TextOptions) -
             )
 
 
-def _broken_links(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+def _broken_links(batch: Batch, _names: list[str], options: TextOptions) -> Iterator[Finding]:
     """Find links that begin in one part and end in the next: some phones then cannot open them."""
-    counts = batch.counts
-    several = batch.sent & (counts["Parts"].to_numpy() > 1)
-    suspects = np.flatnonzero(several & _matches(_texts(batch), r"https?://|www\."))
-    words = _texts(batch).take(pa.array(suspects)).to_pylist()
-    encodings = counts["Encoding"].to_numpy()[suspects]
-    header = "_" * _options.header_length
-    broken = [
-        int(at)
-        for at, text, encoding in zip(suspects, words, encodings, strict=True)
-        if _cuts_a_link(header + text, encoding)
-    ]
+    several = np.flatnonzero(batch.sent & (batch.counts["Parts"].to_numpy() > 1))
+    words = _texts(batch).take(pa.array(several))
+    linked = _matches(words, _LINK.pattern)
+    words, encodings = words.filter(pa.array(linked)), batch.counts["Encoding"].to_numpy()[several[linked]]
+    header = options.header_length
+    broken = several[linked][_cut(words, encodings, header)].tolist()
     if broken:
         yield Finding(
             "broken_link",
@@ -193,9 +192,23 @@ def _broken_links(batch: Batch, _names: list[str], _options: TextOptions) -> Ite
         )
 
 
-def _cuts_a_link(text: str, encoding: str) -> bool:
-    ends = part_ends(text, encoding)
-    return any(link.start() < end < link.end() for link in _LINK.finditer(text) for end in ends)
+def _cut(words: pa.Array, encodings: _Mask, header: int) -> _Mask:
+    """Which texts, each with a link, have one that a part ends in."""
+    cut: _Mask = np.zeros(len(words), dtype=bool)
+    if not len(words):
+        return cut
+    found = pc.extract_regex(words, r"(?s)^(?P<before>.*?)(?P<link>(?:https?://|www\.)\S+)")
+    begins = pc.utf8_length(pc.struct_field(found, "before")).to_numpy() + header
+    ends = begins + pc.utf8_length(pc.struct_field(found, "link")).to_numpy() - 1
+    size = np.where(encodings == "GSM-7", *(units_in_a_part(name) for name in ("GSM-7", "UCS-2")))
+    cut = begins // size != ends // size
+    # With characters of two units, or another link, only a walk through the text can tell.
+    more = pc.greater(pc.count_substring_regex(words, _LINK.pattern), 1).to_numpy(zero_copy_only=False)
+    for at in np.flatnonzero(more | holds_wide(words, encodings)).tolist():
+        text = "_" * header + words[at].as_py()
+        edges = part_ends(text, encodings[at])
+        cut[at] = any(link.start() < edge < link.end() for link in _LINK.finditer(text) for edge in edges)
+    return cut
 
 
 def _white_space_twins(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:

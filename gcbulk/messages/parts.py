@@ -98,6 +98,18 @@ def room(encoding: np.ndarray[Any, Any], parts: np.ndarray[Any, Any]) -> np.ndar
     return held
 
 
+def holds_wide(words: pa.Array, encodings: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which texts hold a character that takes two units of their encoding."""
+    gsm, ucs2 = (pc.match_substring_regex(words, _WIDE[name]).to_numpy(zero_copy_only=False) for name in (_GSM, _UCS2))
+    wide: np.ndarray[Any, np.dtype[np.bool_]] = np.where(encodings == _GSM, gsm, ucs2)
+    return wide
+
+
+def units_in_a_part(encoding: str) -> int:
+    """Return how many units each part of a text of several holds."""
+    return _MULTIPLE[encoding]
+
+
 def _count(words: pa.Array, header_length: int) -> tuple[np.ndarray[Any, Any], ...]:
     """Return for each text whether it is in GSM-7, its parts and its units."""
     missing = pc.is_null(words).to_numpy(zero_copy_only=False)
