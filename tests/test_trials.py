@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ import sqlalchemy as sa
 
 import gcbulk
 from gcbulk.campaign import run as run_module
-from gcbulk.campaign import schedule
+from gcbulk.campaign import schedule, sending
 from gcbulk.campaign.journal import Journal
 from gcbulk.campaign.journal.tables import campaigns, recipients
+from gcbulk.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from gcbulk.sandbox import Sandbox
+    from gcbulk.sandbox import Call
 
 MESSAGE = "Dear {{ name }}, school is closed today."
 OWN = "+447700900555"
@@ -278,3 +280,55 @@ def test_the_lint_speaks_before_anything_is_sent(platform: Sandbox) -> None:
         send(shouted)
     assert "ANN" not in str(caught[0].message)
     assert len(platform.queued) == 2
+
+
+def test_a_limit_holds_while_another_run_has_one_of_its_rows_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run's only call is refused, but not before the second has met it: then it is the second's to send."""
+    monkeypatch.setattr(sending, "ELSEWHERE_POLL", 0.02)
+    second: dict[str, pd.DataFrame] = {}
+
+    def send_second() -> None:
+        second["results"] = send(people(4), client=client, campaign="second", limit=1)
+
+    def on_call(_call: Call) -> str | None:
+        if other.ident is not None:
+            return None
+        other.start()
+        for _ in range(500):
+            with Journal() as book, book.reading() as connection:
+                codes = connection.execute(sa.select(recipients.c.error_code)).scalars().all()
+            if "IN_FLIGHT_ELSEWHERE" in codes:
+                return "http-503-once"
+            met.wait(0.02)
+        return None
+
+    met, other = threading.Event(), threading.Thread(target=send_second)
+    with (
+        Sandbox(on_call=on_call) as platform,
+        gcbulk.CommunicationsClient(platform.customer_id, platform.api_key, base_url=platform.url) as client,
+    ):
+        first = send(people(1), client=client, campaign="first", max_attempts=1)
+        other.join()
+        assert statuses(first) == ["not_sent"]
+        assert statuses(second["results"]) == ["accepted", "not_sent", "not_sent", "not_sent"]
+        assert [entry.recipient for entry in platform.queued] == ["+447700900100"]
+
+
+@pytest.mark.parametrize("fault", ["http-429-once", "data-invalid", "http-500", "rate-limited-once", "html", "cut-off"])
+def test_a_limit_holds_through_trouble(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcbulk.api.retry.FIRST_WAIT", 0.002)
+    monkeypatch.setattr("gcbulk.api.retry.MOST_WAIT", 0.01)
+    faults = iter([None, fault])
+    with (
+        Sandbox(on_call=lambda _call: next(faults, None)) as platform,
+        gcbulk.CommunicationsClient(platform.customer_id, platform.api_key, base_url=platform.url) as client,
+    ):
+        results = send(people(12), client=client, limit=7, chunk_size=3, max_attempts=3)
+        first = {f"+4477009001{n:02}" for n in range(7)}
+        texts = [entry.recipient for entry in platform.queued]
+        assert set(texts) <= first
+        assert len(set(texts)) == len(texts)
+        assert statuses(results)[7:] == ["not_sent"] * 5
+        rest = gcbulk.resume(results.attrs["campaign"], client=client, progress=False)
+        assert statuses(rest)[7:] == ["accepted"] * 5
+        assert len({entry.recipient for entry in platform.queued}) == len(platform.queued)
