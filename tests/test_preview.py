@@ -156,6 +156,11 @@ def test_at_a_terminal_it_is_as_wide_as_the_terminal_and_says_everything_without
     assert "[bold]Ann[/bold] :smile:" in shown
 
 
+def test_in_a_notebook_the_text_is_still_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert "Sends 2 texts" in str(gcbulk.preview(PARENTS, "Dear {{ name }}"))
+
+
 def test_a_schedule_is_shown_with_what_cannot_be_undone() -> None:
     preview = gcbulk.preview(PARENTS, "Dear {{ name }}", send_at=pd.Timestamp.now("UTC") + pd.Timedelta(days=2))
     for shown in (str(preview), words_of(preview.to_html())):

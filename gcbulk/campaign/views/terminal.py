@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -32,16 +32,21 @@ _STYLES: Final[dict[Severity, tuple[str, str]]] = {
 def plain_text(facts: Facts) -> str:
     """The facts as plain text, every sentence on one line."""
     page = io.StringIO()
-    Console(file=page, width=_UNWRAPPED, color_system=None, highlight=False, emoji=False).print(_page(facts))
+    _console(page, width=_UNWRAPPED, color_system=None).print(_page(facts))
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def show(facts: Facts, stream: TextIO) -> None:
     """Print the facts: laid out and coloured at a terminal, plain where the stream goes into a file or a pipe."""
     if stream.isatty():
-        Console(file=stream, highlight=False, emoji=False).print(_page(facts))
+        _console(stream).print(_page(facts))
     else:
         print(plain_text(facts), file=stream)
+
+
+def _console(stream: TextIO, **options: Any) -> Console:
+    # not jupyter: rich would show there what was asked for as a string
+    return Console(file=stream, highlight=False, emoji=False, force_jupyter=False, **options)
 
 
 def _page(facts: Facts) -> Group:
