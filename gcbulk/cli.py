@@ -356,7 +356,7 @@ def send(
             click.echo(_summary_json(view))
         return
     with client_for(settings) as client:
-        if not yes:
+        if not yes and plan.ready.any():
             _ask(_question(view, settings))
         sent = _asking(
             settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
@@ -649,7 +649,8 @@ def _ask(question: str) -> None:
 def _question(view: Preview, settings: SendOptions) -> str:
     if settings.test_to is not None:
         return f"\nSend these texts to {settings.test_to}, and to nobody else?"
-    return f"\nSend these {view.summary()['texts']} texts?"
+    texts = view.summary()["texts"]
+    return f"\nSend {f'these {texts} texts' if texts != 1 else 'this text'}?"
 
 
 @dataclass(frozen=True, slots=True)

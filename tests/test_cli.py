@@ -1655,3 +1655,10 @@ def test_results_are_written_where_nobody_listens_any_more(people: Path, tmp_pat
     assert b"Traceback" not in done.stderr
     assert set(column(tmp_path / "r.csv", "Status")) == {"accepted"}
     assert (tmp_path / "n.csv").exists()
+
+
+def test_where_nothing_is_to_be_sent_nothing_is_asked(run: Any, platform: Sandbox, tmp_path: Path) -> None:
+    file = write(tmp_path / "people.csv", "n/a")
+    ended = run("send", file, "--message", MESSAGE)
+    assert ended.code == 6
+    assert not platform.calls

@@ -195,8 +195,8 @@ class CommunicationsClient:
         if outcome.code is ErrorCode.INVALID_RECIPIENTS or outcome.status in _TAKEN:
             return CredentialCheck("valid", f"Customer {self.customer_id} and its key work at {self.base_url}.")
         if outcome.code is ErrorCode.AUTH_INVALID:
-            return CredentialCheck("invalid", outcome.detail)
-        return CredentialCheck("cannot tell", outcome.detail)
+            return CredentialCheck("invalid", _without_advice(outcome))
+        return CredentialCheck("cannot tell", _without_advice(outcome))
 
     def _attempt(self, body: bytes, record: CallRecord) -> Answer:
         """Post once; foreign exceptions end here, and with them the request that carries the key."""
@@ -259,10 +259,11 @@ class CommunicationsClient:
                 client_ref=message.client_ref,
             )
         code = outcome.code or ErrorCode.UNKNOWN_ERROR
-        detail = outcome.detail
         if code is ErrorCode.OUTCOME_UNKNOWN and answer.status is not None:
             code = ErrorCode.INVALID_RESPONSE
-            detail = f"{detail.removesuffix(SENTENCES[ErrorCode.OUTCOME_UNKNOWN])}{SENTENCES[code]}"
+        detail = _without_advice(outcome)
+        if outcome.code is ErrorCode.OUTCOME_UNKNOWN:
+            detail = f"{detail} The message may or may not have been sent."
         return CommunicationsError(detail, code=code, response=self._without_credentials(answer))
 
     def _without_credentials(self, answer: Answer) -> ApiResponse | None:
@@ -290,6 +291,12 @@ def _session_for(url: str) -> requests.Session:
     session.proxies, session.verify = settings["proxies"], settings["verify"]
     session.trust_env = False
     return session
+
+
+def _without_advice(outcome: Outcome) -> str:
+    """What happened, without what a row of results says to do about it: here is no campaign to resume or settle."""
+    told = outcome.detail.removesuffix(SENTENCES[ErrorCode.OUTCOME_UNKNOWN])
+    return told.replace(", then resume", "").strip()
 
 
 def _seconds(name: str, value: float) -> float:
@@ -332,7 +339,10 @@ _CUT: Final = _Words(
 
 _BEFORE: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (requests.exceptions.ProxyError, "The proxy refused the connection."),
-    (requests.exceptions.SSLError, "The secure connection could not be made: the certificate was not accepted."),
+    (
+        requests.exceptions.SSLError,
+        "The secure connection could not be made: the certificate was not accepted, or the server speaks no TLS.",
+    ),
     (requests.exceptions.ConnectTimeout, "The connection was not made in time."),
     (OSError, "The connection could not be made."),
 )
