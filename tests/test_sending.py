@@ -394,7 +394,7 @@ def test_three_unknown_first_calls_stop_the_run_one_after_the_other() -> None:
 
 
 def test_a_pause_that_one_call_is_asked_for_holds_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gcbulk.campaign.sending.backoff", lambda *_args, **_options: 0.5)
+    monkeypatch.setattr("gcbulk.campaign.sending.backoff", lambda *_args, **_options: 2.0)
     struck, starts = Strikes("http-503-once", times=1), []
     pause: list[float] = []
 
@@ -408,7 +408,8 @@ def test_a_pause_that_one_call_is_asked_for_holds_for_all(monkeypatch: pytest.Mo
     trial = Trial(on_call, concurrency=2)
     assert trial.rows("accepted") == list(range(ROWS))
     asked = pause[0]
-    assert sum(asked < start < asked + 0.4 for start in starts) <= 1  # what was under way already
+    # what was under way when the answer came has had time to arrive
+    assert not [start for start in starts if asked + 0.8 < start < asked + 1.99]
 
 
 def test_calls_per_second_are_kept() -> None:
