@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from gcbulk.campaign.journal import Campaign, Run
     from gcbulk.campaign.options import Delivery
     from gcbulk.messages.options import SmartCharacters
+    from gcbulk.progress import Watch
     from gcbulk.recipients.optouts import OptOuts
 
 logger = logging.getLogger("gcbulk")
@@ -297,8 +298,9 @@ def send_plan(
     *,
     campaign: str | None = None,
     client: CommunicationsClient | None = None,
+    watch: Watch | None = None,
 ) -> Sent:
-    """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share."""
+    """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share. `watch` may stop it."""
     _check_name(campaign)
     if options.test_to is not None:
         plan, recipients = trial(plan, options.test_to)
@@ -348,7 +350,7 @@ def send_plan(
                 journal.write_rows(begun.run.campaign, rows)
             else:
                 _follow_opt_outs(begun.run, plan, rows, options)
-            return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()))
+            return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
 
 
 def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
@@ -420,8 +422,9 @@ def resume_campaign(
     recipients: pd.DataFrame | None = None,
     intake: IntakeOptions,
     client: CommunicationsClient | None = None,
+    watch: Watch | None = None,
 ) -> Sent:
-    """Go on with a campaign; what `resume` and the faces share."""
+    """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
     out = intake.opted_out()
     with _at_the_platform(options, client) as (api, journal):
         known = journal.campaign(name)
@@ -436,7 +439,7 @@ def resume_campaign(
         with run.alive():
             if out:
                 run.opt_out(out, again=options.again)
-            return _deliver(run, api, options, recipients, wanted=True)
+            return _deliver(run, api, options, recipients, wanted=True, watch=watch)
 
 
 @contextmanager
@@ -456,6 +459,7 @@ def _deliver(
     recipients: pd.DataFrame | None,
     *,
     wanted: bool,
+    watch: Watch | None = None,
 ) -> Sent:
     """Send what a run's campaign has left, and read back what came of every row."""
     journal, shape = run.journal, run.campaign.options
@@ -476,7 +480,7 @@ def _deliver(
     if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
         logger.warning("The time that campaign %r was scheduled for is past: it goes at once", run.campaign.name)
     to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
-    with Progress(to_send, "Texts", enabled=options.progress) as bar:
+    with Progress(to_send, "Texts", enabled=options.progress, watch=watch) as bar:
         sender = Sender(run, client, manner, bar)
         try:
             report = sender.send()
@@ -564,7 +568,7 @@ def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:
     """Wait until no other run has rows of this campaign in flight, but no longer than its lease."""
     ends = time.monotonic() + run.lease
     try:
-        while run.others_in_flight() and time.monotonic() < ends:
+        while run.others_in_flight() and time.monotonic() < ends and not bar.stop_asked:
             bar.say(f"waiting for another run on this campaign, {ends - time.monotonic():.0f} s at most")
             time.sleep(OTHER_RUNS_POLL)
     except KeyboardInterrupt:
