@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from gcbulk.campaign.history import ask_to_stop, whereabouts
+from gcbulk.campaign.journal import claims
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.campaign.run import resume_campaign, send_plan
@@ -89,3 +91,28 @@ def test_a_watched_run_stops_cleanly_and_can_be_gone_on_with(
     assert rest.summary.statuses == {"accepted": 100}
     assert (again.now().total, again.now().done) == (70, 70)
     assert len({queued.recipient for queued in server.queued}) == len(server.queued) == 100
+
+
+def test_another_process_s_stop_reaches_a_run_through_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_call(call: Call) -> str | None:
+        if call.number == 3:
+            (at_work,) = whereabouts("snow {date}")
+            assert at_work.at_work
+            assert at_work.to_send == 80
+            ask_to_stop(at_work.campaign)
+        return None
+
+    with Sandbox(on_call=on_call, latency=0.1) as server:
+        monkeypatch.setenv("GCBULK_BASE_URL", server.url)
+        monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
+        monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
+        monkeypatch.setattr(claims, "STOP_POLL", 0.01)
+        people = pd.DataFrame({"mobile": [f"07700 900{n:03}" for n in range(100, 200)]})
+        options = SendOptions(chunk_size=10, concurrency=1, progress=False)
+        sent = send_plan(make_plan(people, "School is closed."), people, options, campaign="snow {date}")
+        assert sent.report.stop_code is ErrorCode.STOPPED
+        assert 0 < sent.summary.statuses["not_sent"] <= 70
+        (stopped,) = whereabouts(sent.campaign)
+        assert not stopped.at_work
+        assert resume_campaign(sent.campaign, options).summary.statuses == {"accepted": 100}
+    assert whereabouts("rain") == []
