@@ -89,33 +89,9 @@ class Preview:
     def _repr_html_(self) -> str:
         return self.to_html()
 
-<<<<<<< HEAD
     def to_html(self, *, show_numbers: bool | None = None) -> str:
         """The preview as a piece of HTML, every value escaped; `show_numbers` overrides what the preview was given."""
         from gcbulk.campaign.views.page import to_html
-=======
-    def to_html(self) -> str:
-        """The preview as a piece of HTML, every value escaped, numbers masked."""
-        texts = "".join(
-            f"<li><b>{escape(number)}</b> ({parts} part{'s' * (parts != 1)})<br>"
-            f"<span style='white-space:pre-wrap'>{escape(text)}</span></li>"
-            for number, text, parts in self.first_texts()
-        )
-        rows = "".join(
-            f"<tr><td style='text-align:right'>{n}</td><td>{escape(code)}</td><td style='text-align:left'>"
-            f"{escape(sentence)}</td><td style='text-align:left'>{escape(', '.join(names))}"
-            f"{', …' * (n > len(names))}</td></tr>"
-            for code, n, sentence, names in _problems(self.frame)
-        )
-        table = (
-            "<table><thead><tr><th>Rows</th><th>Reason</th><th>What it means</th><th>Such as</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
-        return (
-            f"<div class='gcb-plan'><p><b>{escape(_in_one_sentence(self.summary()))}</b></p>"
-            f"<ul>{texts}</ul>{table * bool(rows)}</div>"
-        )
->>>>>>> cfa1009 (A campaign can be asked to stop from any process, and says where it stands: a page that is reloaded in mid-send can go on looking)
 
         return to_html(self._facts(self.show_numbers if show_numbers is None else show_numbers))
 

@@ -32,15 +32,10 @@ from gcbulk.errors import (
     OptionError,
     QuietHoursError,
 )
-<<<<<<< HEAD
 from gcbulk.messages.findings import Finding
 from gcbulk.messages.options import TextOptions
-from gcbulk.progress import Progress
-from gcbulk.recipients.intake import IntakeOptions
-=======
 from gcbulk.progress import Progress, Watch
-from gcbulk.recipients.optouts import opt_out_numbers
->>>>>>> cfa1009 (A campaign can be asked to stop from any process, and says where it stands: a page that is reloaded in mid-send can go on looking)
+from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
@@ -51,11 +46,7 @@ if TYPE_CHECKING:
 
     from gcbulk.campaign.journal import Campaign, Run
     from gcbulk.campaign.options import Delivery
-<<<<<<< HEAD
     from gcbulk.messages.options import SmartCharacters
-    from gcbulk.progress import Watch
-=======
->>>>>>> cfa1009 (A campaign can be asked to stop from any process, and says where it stands: a page that is reloaded in mid-send can go on looking)
     from gcbulk.recipients.optouts import OptOuts
 
 logger = logging.getLogger("gcbulk")
@@ -310,15 +301,12 @@ def send_plan(
 ) -> Sent:
     """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share. `watch` may stop it."""
     _check_name(campaign)
-<<<<<<< HEAD
+    watch = watch or Watch()
     if options.test_to is not None:
         plan, recipients = trial(plan, options.test_to)
         # its own campaign, under no rule that is for parents; not under the name that the real one will have
         options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, late=True, repeat=True)
         campaign = None
-=======
-    watch = watch or Watch()
->>>>>>> cfa1009 (A campaign can be asked to stop from any process, and says where it stands: a page that is reloaded in mid-send can go on looking)
     with _at_the_platform(options, client) as (api, journal):
         _warn_of_drama_numbers(plan, api)
         scheduled = options.scheduled()
@@ -350,8 +338,7 @@ def send_plan(
             again=options.again,
             refusal=options.refusal(schedule.now(), scheduled, reaches_people=_reaches_people(options, api)),
         )
-<<<<<<< HEAD
-        with begun.run.alive():
+        with begun.run.alive(on_stop=watch.stop):
             rows = plan.rows(
                 base_url=api.base_url,
                 customer_id=api.customer_id,
@@ -359,9 +346,6 @@ def send_plan(
                 chunk_size=options.chunk_size,
                 share_identical=options.share_identical,
             )
-=======
-        with begun.run.alive(on_stop=watch.stop):
->>>>>>> cfa1009 (A campaign can be asked to stop from any process, and says where it stands: a page that is reloaded in mid-send can go on looking)
             if begun.fresh:
                 journal.write_rows(begun.run.campaign, rows)
             else:
@@ -441,29 +425,19 @@ def resume_campaign(
     watch: Watch | None = None,
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
-<<<<<<< HEAD
-    out = intake.opted_out()
-=======
     watch = watch or Watch()
-    out = opt_out_numbers(opt_outs, international=True) if opt_outs is not None else frozenset[str]()
->>>>>>> cfa1009 (A campaign can be asked to stop from any process, and says where it stands: a page that is reloaded in mid-send can go on looking)
+    out = intake.opted_out()
     with _at_the_platform(options, client) as (api, journal):
         known = journal.campaign(name)
         _refuse_other_platform(known, api)
         if recipients is not None:
-<<<<<<< HEAD
             check_same_list(known, journal.records(known), recipients, intake)
         at = schedule.now()
         refusal = options.refusal(at, _still_ahead(known, at), reaches_people=_reaches_people(options, api))
         if known.options.get(KIND) == TEST:
             refusal = None
         run = go_on(journal, known, lease=_lease(api), late=options.late, again=options.again, refusal=refusal)
-        with run.alive():
-=======
-            check_same_list(known, journal.records(known), recipients, number_column=number_column)
-        run = go_on(journal, known, lease=_lease(api), late=late)
         with run.alive(on_stop=watch.stop):
->>>>>>> cfa1009 (A campaign can be asked to stop from any process, and says where it stands: a page that is reloaded in mid-send can go on looking)
             if out:
                 run.opt_out(out, again=options.again)
             return _deliver(run, api, options, recipients, wanted=True, watch=watch)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 import pandas as pd
 
-from gcbulk.campaign.views import html_table, on_screen
+from gcbulk.campaign.overview import html_table, on_screen
 from gcbulk.errors import GcbulkError, GcbulkWarning
 
 if TYPE_CHECKING:
@@ -110,6 +110,11 @@ def sentence(error: Exception) -> str:
     return f"Unexpected failure ({type(error).__name__}{place}). Nothing more was done."
 
 
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """A frame as a CSV file that Excel opens as it should."""
+    return frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig", "replace")
+
+
 @contextmanager
 def quiet_log() -> Iterator[None]:
     """For a run whose end the form tells itself: the log's last resort would tell it again below the cell."""
@@ -130,13 +135,13 @@ class Step(widgets.VBox):
         self.body = _classed(widgets.VBox([]), "gcb-body")
         super().__init__([self._heading, self._hint, self.body])
         _classed(self, "gcb-step", f"gcb-step-{name.lower()}")
-        self.open(False)
+        self.unfold(False)
 
     def fill(self, *children: widgets.Widget) -> None:
         """Say what belongs to the step."""
         self.body.children = children
 
-    def open(self, opened: bool = True) -> None:
+    def unfold(self, opened: bool = True) -> None:
         """Open the step, or close it; its heading stays."""
         show(self.body, opened)
         show(self._hint, opened)
@@ -165,9 +170,9 @@ class SearchTable(widgets.VBox):
     def show(self, frame: pd.DataFrame) -> None:
         """Show a frame of results from its first page."""
         self._frame = frame
-        columns = [frame[name].astype(object).where(frame[name].notna(), "").astype(str) for name in frame.columns]
-        joined = columns[0].str.cat(columns[1:], sep=" ") if columns else pd.Series(dtype="str")
-        self._haystack = joined.str.casefold().reset_index(drop=True)
+        plain = frame.set_axis(range(frame.shape[1]), axis=1).reset_index(drop=True).astype(object)
+        words = plain.where(plain.notna(), "").astype(str)
+        self._haystack = words[0].str.cat(words.iloc[:, 1:], sep=" ").str.casefold()
         self._search.value = ""
         self._look()
 
