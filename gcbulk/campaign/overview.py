@@ -69,7 +69,7 @@ class Overview:
     def to_mend(self, rows: int | None = ROWS_SHOWN) -> pd.DataFrame:
         """The first rows that a person must put right, for the screen: numbers masked, and what to do."""
         wanted = self.frame["Status"].isin([status.value for status in TO_MEND]).to_numpy(dtype=bool).nonzero()[0]
-        return on_screen(self.frame, wanted[:rows])
+        return on_screen(self.frame, wanted[:rows]).drop(columns=["Number", "Status"])
 
     def plot(self) -> Figure:
         """A bar for each status and reason, as a matplotlib Figure; a notebook shows it."""
@@ -99,20 +99,21 @@ class Overview:
 
     def to_html(self) -> str:
         """The overview as a piece of HTML, every value escaped, numbers masked."""
-        counted = [
-            (f"{rows:,}", status, code or "", SENTENCES[ErrorCode(code)] if code else "")
-            for status, code, rows in self._counted()
-        ]
-        pieces = [
-            f"<p><b>{escape(self.first_line())}</b></p>",
-            html_table(("Rows", "Status", "Reason", "What it means, and what to do"), counted),
-        ]
+        pieces = [f"<p><b>{escape(self.first_line())}</b></p>", self.counts_html()]
         mend = self.to_mend()
         if len(mend):
             total = int(self.frame["Status"].isin([status.value for status in TO_MEND]).sum())
             words = f"The first {len(mend)} of {total:,} rows to mend" if total > len(mend) else "Rows to mend"
             pieces.append(f"<p><b>{words}</b></p>{html_table(list(mend.columns), mend.itertuples(index=False))}")
         return f"<div class='gcb-overview'>{''.join(pieces)}</div>"
+
+    def counts_html(self) -> str:
+        """Rows by status and reason as an HTML table, with what each reason means."""
+        counted = [
+            (f"{rows:,}", status, code or "", SENTENCES[ErrorCode(code)] if code else "")
+            for status, code, rows in self._counted()
+        ]
+        return html_table(("Rows", "Status", "Reason", "What it means, and what to do"), counted)
 
     def _counted(self) -> list[tuple[str, str | None, int]]:
         columns = self.counts()
@@ -153,7 +154,7 @@ def masked(column: pd.Series[Any]) -> pd.Series[str]:
 def html_table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """A table that a screen reader can read, every value escaped."""
     head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table class='dataframe gcb-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -163,3 +164,9 @@ def html_chart(figure: Figure, words: str) -> str:
     figure.savefig(file, format="png", dpi=110)
     data = base64.b64encode(file.getvalue()).decode("ascii")
     return f"<img class='gcb-chart' alt='{escape(words, quote=True)}' src='data:image/png;base64,{data}'>"
+
+
+def _cell(value: object) -> str:
+    """A cell's HTML; a code such as NUMBER_MISSING may be broken after its underscores."""
+    words = escape(str(value))
+    return words.replace("_", "_<wbr>") if words.isupper() else words

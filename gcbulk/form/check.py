@@ -80,7 +80,7 @@ class Credentials(widgets.VBox):
             works = " The key works." if self.works else ""
             self._words.value = f"<span>Sending as customer <b>{escape(client.customer_id)}</b>.{works}</span>"
         show(self._fields, client is None or (self._asked and not self.works and bool(self._notice.value)))
-        show(self._change, client is not None and not self._desk.nobody_is_texted)
+        show(self._change, client is not None)
 
 
 class CheckStep(Step):

@@ -94,9 +94,8 @@ class MessageStep(Step):
         self.look()
 
     def _field_button(self, label: str, name: str) -> widgets.Button:
-        words = f"{{{{ {name} }}}}"
-        made = button(label, "gcb-field", lambda: self._page.insert(words))
-        made.tooltip = f"Insert {words}"
+        made = button(label, "gcb-field", lambda: None)
+        made.tooltip = f"Insert {{{{ {name} }}}}"  # the page inserts what stands here, where the cursor is
         return made
 
     def look(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import ipywidgets as widgets
 
 from gcbulk.campaign.results import not_told, summarise
-from gcbulk.campaign.overview import html_chart, html_table, summary
+from gcbulk.campaign.overview import html_chart, summary
 from gcbulk.codes import Status
 from gcbulk.form.controls import Notice, SearchTable, Step, button, csv_bytes, html, row, show
 
@@ -63,12 +63,12 @@ class ResultsStep(Step):
         self._left = widgets.VBox([self._key_place, self._late, row(self._resume)])
         again_button = button("Write another message", "gcb-again", again)
         self.fill(
-            self._overview,
-            self._missed_words,
-            row(self._missed, self._all),
             self._unknown,
             self._left,
             self.notice,
+            self._overview,
+            self._missed_words,
+            row(self._missed, self._all),
             self._table,
             row(again_button),
         )
@@ -83,7 +83,7 @@ class ResultsStep(Step):
         words = "; ".join(f"{rows} {status} {code}".strip() for status, code, rows in table.itertuples(index=False))
         self._overview.value = (
             f"<p class='gcb-sum'>{view.first_line()}</p>{html_chart(view.plot(), words)}"
-            f"{html_table(('Status', 'Reason', 'Rows'), table.itertuples(index=False))}"
+            f"{view.counts_html()}"
         )
         missed = counts.not_told
         self._missed_words.value = (

@@ -92,7 +92,8 @@ class SendForm(widgets.VBox):
         super().__init__([widgets.HTML(STYLE), html(_TITLE, "gcb-title"), self._page, self._earlier, self._steps])
         self.add_class("gcb-form")
         self._lay_out()
-        self._opened()
+        if campaign is not None:
+            self._opened()
 
     def __repr__(self) -> str:
         return f"SendForm(campaign={self.campaign!r})"

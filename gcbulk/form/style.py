@@ -67,8 +67,8 @@ STYLE: Final = """<style>
 .gcb-form table th { text-align: left; font-weight: 600; border: 0; border-bottom: 2px solid var(--gcb-line);
   padding: 5px 10px 5px 0; vertical-align: bottom; background: transparent; }
 .gcb-form table td { text-align: left; border: 0; border-bottom: 1px solid var(--gcb-line); padding: 5px 10px 5px 0;
-  vertical-align: top; overflow-wrap: anywhere; min-width: 3.2em; background: transparent; white-space: normal; }
-.gcb-form table td:last-child { min-width: 15em; }
+  vertical-align: top; overflow-wrap: break-word; max-width: 22em; background: transparent; white-space: normal; }
+.gcb-form table.gcb-table td:last-child:not(:nth-child(3)) { min-width: 15em; }
 .gcb-form .gcb-bubble { background: #e8f1f8; border-radius: 12px; padding: 10px 14px; margin: 4px 0; max-width: 36em;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .gcb-form .gcb-left-out { background: #fdf7e8; }

@@ -84,10 +84,6 @@ class Page(anywidget.AnyWidget):
         for number, piece in enumerate(pieces):
             self.send({"save": name, "number": number, "pieces": len(pieces)}, [piece])
 
-    def insert(self, words: str) -> None:
-        """Insert words in the message where the cursor is."""
-        self.send({"insert": words})
-
     def _answer(self, _widget: object, content: Mapping[str, Any], _buffers: Sequence[Any]) -> None:
         if "ping" in content:
             self.send({"pong": content["ping"]})

@@ -1,6 +1,6 @@
 // Downloads, insertion at the cursor, and a watch on the connection to the kernel.
-const PING = 3000;
-const PATIENCE = 15000;
+const PING = 2000;
+const PATIENCE = 10000;
 const LOST =
   "This page has had no answer for a while: the connection to the program behind it is lost, or it is busy with " +
   "another cell. That is no failed send: what went is written down. Open the page again to see where it stands.";
@@ -39,9 +39,11 @@ function render({ model, el }) {
     link.remove();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   };
-  const insert = (words) => {
+  const insert = (event) => {
+    const field = event.target.closest?.(".gcb-field");
     const area = form().querySelector(".gcb-message textarea");
-    if (!area) return;
+    if (!field || !area) return;
+    const words = field.title.replace(/^Insert /, "");
     area.setRangeText(words, area.selectionStart, area.selectionEnd, "end");
     area.dispatchEvent(new Event("input", { bubbles: true }));
     area.dispatchEvent(new Event("change", { bubbles: true }));
@@ -50,7 +52,6 @@ function render({ model, el }) {
   const hear = (content, buffers) => {
     heard = Date.now();
     if ("save" in content) save(content, buffers[0]);
-    if ("insert" in content) insert(content.insert);
   };
   model.on("msg:custom", hear);
 
@@ -60,6 +61,7 @@ function render({ model, el }) {
   };
   const observer = new MutationObserver(announce);
   requestAnimationFrame(() => {
+    form().addEventListener("click", insert);
     observer.observe(form(), { childList: true, subtree: true });
     announce();
   });
@@ -67,6 +69,7 @@ function render({ model, el }) {
   return () => {
     clearInterval(timer);
     observer.disconnect();
+    form().removeEventListener("click", insert);
     model.off("msg:custom", hear);
   };
 }
