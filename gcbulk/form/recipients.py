@@ -68,10 +68,11 @@ class RecipientsStep(Step):
         self._counts = html("", "gcb-counts", "gcb-live")
         self._mend = html("", "gcb-mend", "gcb-scroll")
         self._mend_button = button("Download the rows to mend (CSV)", "gcb-download-mend", self._download)
+        self._about_column = row(self._column, self._international)
         self.fill(
             row(self._file, self._file_name),
             self._file_notice,
-            row(self._column, self._international),
+            self._about_column,
             self._column_notice,
             row(self._optouts, self._optouts_name),
             self._optouts_notice,
@@ -80,6 +81,7 @@ class RecipientsStep(Step):
             self._mend_button,
         )
         show(self._mend_button, False)
+        show(self._about_column, False)
         if desk.recipients is not None:
             with in_words(self._file_notice):
                 self._take(desk.recipients, "The list that was handed in")
@@ -179,6 +181,7 @@ class RecipientsStep(Step):
                 words = f"The first {len(mend)} of {wrong:,} rows to mend" if wrong > len(mend) else "Rows to mend"
                 self._mend.value = f"<h3>{words}</h3>{html_table(list(mend.columns), mend.itertuples(index=False))}"
         show(self._mend_button, bool(wrong))
+        show(self._about_column, self._desk.recipients is not None)
         self._changed()
 
     def _download(self) -> None:

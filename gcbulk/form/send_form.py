@@ -163,7 +163,7 @@ class SendForm(widgets.VBox):
         def work(watch: Watch) -> Sent:
             return send_plan(plan, recipients, options, campaign=name, client=client, watch=watch)
 
-        self._begin(work, "Sending. You can stop at any time.")
+        self._begin(work, "You can stop at any time.")
 
     def _resume(self, late: bool) -> None:
         desk, name = self._desk, self._desk.campaign
@@ -184,7 +184,7 @@ class SendForm(widgets.VBox):
                 watch=watch,
             )
 
-        self._begin(work, "Sending to those not sent.")
+        self._begin(work, "Those not sent so far. You can stop at any time.")
 
     def _begin(self, work: Any, words: str) -> None:
         """Start a run, unless one is under way: whoever clicks twice sends once."""

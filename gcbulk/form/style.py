@@ -22,6 +22,8 @@ STYLE: Final = """<style>
 .gcb-form .gcb-closed { background: var(--gcb-tint); padding: 10px 20px; }
 .gcb-form .gcb-closed h2 { color: var(--gcb-soft); font-weight: 500; }
 .gcb-form .gcb-intro { color: var(--gcb-soft); margin-bottom: 8px; }
+.gcb-form .gcb-step > * { margin-left: 0; }
+.gcb-form .gcb-international { align-self: flex-end; padding-bottom: 5px; }
 .gcb-form .gcb-body > * { margin: 5px 0; width: 100%; box-sizing: border-box; }
 .gcb-form .gcb-body > .gcb-button { width: auto; align-self: flex-start; }
 .gcb-form .gcb-row { flex-flow: row wrap; gap: 8px 16px; align-items: center; }
