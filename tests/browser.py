@@ -11,22 +11,28 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
 PATIENCE = 45_000
 """Milliseconds that a step may take on a machine with other work to do; nothing waits that long when all is well."""
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 ONLY_THIS_MACHINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
@@ -35,7 +41,9 @@ def chromium() -> str:
     """Where Chromium is; the test is skipped where there is none, and fails where CI promised one."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        reason = "There is no Chromium on this machine (Debian: apt-get install chromium), so the form is not tried in one."
+        reason = (
+            "There is no Chromium on this machine (Debian: apt-get install chromium), so the form is not tried in one."
+        )
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -15,13 +14,15 @@ from ipywidgets.embed import embed_data
 
 import gcbulk
 from gcbulk.form.background import Helper, Job
-from gcbulk.form.browser import Upload
 from gcbulk.form.send_form import SendForm
 from gcbulk.progress import Progress, Standing, Watch
 from gcbulk.sandbox import Call, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from gcbulk.form.browser import Upload
 
 PEOPLE = pd.DataFrame(
     {"Name": [f"Parent {n}" for n in range(60)], "Mobile": [f"07700 900{n + 101}" for n in range(60)]}
@@ -204,9 +205,7 @@ def test_nothing_unforeseen_becomes_a_traceback(forms: list[SendForm], monkeypat
     assert "900123" not in told
 
 
-def test_a_journal_that_refuses_ends_as_failed(
-    platform: Sandbox, forms: list[SendForm], tmp_path: Path
-) -> None:
+def test_a_journal_that_refuses_ends_as_failed(platform: Sandbox, forms: list[SendForm], tmp_path: Path) -> None:
     form = SendForm(PEOPLE, TEXT, journal=tmp_path)  # a folder is no journal
     forms.append(form)
     assert form.wait()
@@ -240,7 +239,7 @@ def test_the_screen_is_updated_ten_times_a_second_at_most() -> None:
 def test_a_helper_does_only_the_latest_of_what_it_is_asked() -> None:
     helper, done = Helper(), []
     gate = threading.Event()
-    helper.ask("gate", lambda: None if gate.wait(10) else None)
+    helper.ask("gate", lambda: [gate.wait(10)].clear())
     for n in range(50):
         helper.ask("plan", lambda n=n: done.append(n))
     helper.ask("other", lambda: done.append("other"))

@@ -26,7 +26,8 @@ ROWS_SHOWN: Final = 10
 OWN_COLUMNS_SHOWN: Final = 5
 
 # What stands in a cell as a telephone number does: from nine digits on, begun as British ones are. No date does.
-_LIKE_A_NUMBER: Final = r"(?<!\d)(?:\+|0|44|7)(?:[ ().\-]{0,3}\d){7,14}(?P<end>\d{3})(?!\d)"
+_GAP: Final = r"[ ().\-]{0,3}"
+_LIKE_A_NUMBER: Final = rf"(?<!\d)\(?(?:\+|0|44|7)(?:{_GAP}\d){{6,13}}{_GAP}(\d){_GAP}(\d){_GAP}(\d)(?![\d:])"
 
 
 def summary(frame: pd.DataFrame) -> Overview:
@@ -126,11 +127,12 @@ class Overview:
         return ", ".join(row_name(self.frame.index, row) for row in positions[:3]) + more
 
 
-def on_screen(frame: pd.DataFrame, positions: Sequence[int] | Any) -> pd.DataFrame:
+def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
     """Some rows of a frame as others may see them: the first of the user's columns, all numbers in them masked."""
-    part = frame.iloc[positions]
+    chosen = list(positions)
+    part: pd.DataFrame = frame.iloc[chosen]
     own = [i for i, name in enumerate(part.columns) if name not in ANNOTATIONS and name != "Text"]
-    shown: dict[str, Any] = {"Row": [row_name(frame.index, row).removeprefix("row ") for row in positions]}
+    shown: dict[str, Any] = {"Row": [row_name(frame.index, row).removeprefix("row ") for row in chosen]}
     for i in own[:OWN_COLUMNS_SHOWN]:
         shown[str(part.columns[i])] = masked(part.iloc[:, i]).tolist()
     numbers = part["SentTo"].astype(object)
@@ -148,7 +150,7 @@ def masked(column: pd.Series[Any]) -> pd.Series[str]:
     ['•••123', 'call •••124 at 9', '2026-11-24', '']
     """
     words = column.astype(object).where(column.notna(), "").astype(str)
-    return words.str.replace(_LIKE_A_NUMBER, r"•••\g<end>", regex=True)
+    return words.str.replace(_LIKE_A_NUMBER, r"•••\1\2\3", regex=True)
 
 
 def html_table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

@@ -27,9 +27,10 @@ COLOURS: Final = {
 def bar_chart(counts: pd.DataFrame) -> Figure:
     """A bar for each status and reason of `Overview.counts`; no pyplot, so that any thread may draw."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     labels = [
-        status if code != code else f"{status}: {code}"  # noqa: PLR0124 - NaN is unlike itself
+        status if code != code else f"{status}: {code}"
         for status, code in zip(counts["Status"], counts["ErrorCode"], strict=True)
     ]
     figure = Figure(figsize=(7.5, 0.8 + 0.34 * max(len(counts), 1)), layout="constrained")
@@ -39,7 +40,7 @@ def bar_chart(counts: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("rows")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

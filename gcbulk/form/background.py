@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from gcbulk.progress import Watch
 
@@ -128,7 +128,7 @@ class Job(Generic[T]):
         self._told.set()
 
 
-_JOBS: Final[weakref.WeakSet[Job[object]]] = weakref.WeakSet()
+_JOBS: Final[weakref.WeakSet[Job[Any]]] = weakref.WeakSet()
 
 
 @atexit.register

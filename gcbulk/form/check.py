@@ -75,7 +75,9 @@ class Credentials(widgets.VBox):
     def _show(self) -> None:
         client = self._desk.client
         if client is None:
-            self._words.value = "<span>Who is sending? Your customer id and API key, as Groupcall gave them to you.</span>"
+            self._words.value = (
+                "<span>Who is sending? Your customer id and API key, as Groupcall gave them to you.</span>"
+            )
         else:
             works = " The key works." if self.works else ""
             self._words.value = f"<span>Sending as customer <b>{escape(client.customer_id)}</b>.{works}</span>"
@@ -98,9 +100,7 @@ class CheckStep(Step):
         self._confirm.add_class("gcb-confirm")
         self._confirm.observe(lambda _change: self.allow(), "value")
         self._button = button("Send", "gcb-send", self._clicked, main=True)
-        self.fill(
-            self._sentence, self._notice, self._view, credentials, row(self._confirm), row(self._button)
-        )
+        self.fill(self._sentence, self._notice, self._view, credentials, row(self._confirm), row(self._button))
         self.allow()
 
     def look(self) -> None:
@@ -128,7 +128,8 @@ class CheckStep(Step):
             when = "now" if scheduled is None else f"at {scheduled.astimezone():%H:%M on %d %B %Y}"
             who = f" from customer {desk.client.customer_id}" if desk.client is not None else ""
             words = (
-                f"Sends {counts['texts']:,} texts, {counts['parts']:,} parts, to {counts['numbers']:,} numbers{who} {when}."
+                f"Sends {counts['texts']:,} texts, {counts['parts']:,} parts, "
+                f"to {counts['numbers']:,} numbers{who} {when}."
                 if self.texts
                 else "There is nobody to send this to: see below why."
             )

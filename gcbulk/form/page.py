@@ -89,7 +89,9 @@ def serve(*, port: int = 0, sandbox: bool = False, ready: Callable[[FormPage], N
     """
     with ExitStack() as stack:
         port = _free_port(port)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gcbulk-form-", ignore_cleanup_errors=True)))
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="gcbulk-form-", ignore_cleanup_errors=True))
+        )
         local = stack.enter_context(_sandbox(folder)) if sandbox else None
         places = os.pathsep.join(filter(None, (str(folder), os.environ.get("JUPYTER_PATH"))))
         stack.enter_context(_environment({"JUPYTER_PATH": places}))  # where our kernel is found

@@ -82,8 +82,7 @@ class ResultsStep(Step):
         table = view.counts().fillna("")
         words = "; ".join(f"{rows} {status} {code}".strip() for status, code, rows in table.itertuples(index=False))
         self._overview.value = (
-            f"<p class='gcb-sum'>{view.first_line()}</p>{html_chart(view.plot(), words)}"
-            f"{view.counts_html()}"
+            f"<p class='gcb-sum'>{view.first_line()}</p>{html_chart(view.plot(), words)}{view.counts_html()}"
         )
         missed = counts.not_told
         self._missed_words.value = (

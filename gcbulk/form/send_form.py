@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
@@ -375,6 +374,3 @@ def _in_words(results: pd.DataFrame | None, why: str) -> str:
     parts += [f"{waiting:,} not sent yet"] if waiting else []
     parts += [f"{unknown:,} unknown"] if unknown else []
     return f"{', '.join(parts)}.{' ' if why else ''}{why}"
-
-
-

@@ -56,7 +56,8 @@ STYLE: Final = """<style>
 .gcb-form .widget-checkbox input[type=checkbox] { width: 18px; height: 18px; margin-right: 8px; flex: none; }
 .gcb-form .gcb-upload, .gcb-form .gcb-optouts { display: flex; align-items: center; gap: 12px; }
 .gcb-form .gcb-upload-words { color: var(--gcb-bad); }
-.gcb-form .gcb-file-name, .gcb-form .gcb-parts, .gcb-form .gcb-who, .gcb-form .gcb-table-where { color: var(--gcb-soft); }
+.gcb-form .gcb-file-name, .gcb-form .gcb-parts, .gcb-form .gcb-who,
+.gcb-form .gcb-table-where { color: var(--gcb-soft); }
 .gcb-form .gcb-error { border-left: 4px solid var(--gcb-bad); background: #fcf1ee; padding: 8px 12px; }
 .gcb-form .gcb-hint { border-left: 4px solid #c98a00; background: #fdf7e8; padding: 8px 12px; }
 .gcb-form .gcb-tiles { list-style: none; display: flex; flex-wrap: wrap; gap: 8px; margin: 4px 0; padding: 0; }
