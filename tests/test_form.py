@@ -229,7 +229,9 @@ def test_the_screen_is_updated_ten_times_a_second_at_most() -> None:
         return "over"
 
     ended: list[object] = []
-    job = Job(work, seen=seen.append, ended=lambda result, error: ended.append((result, error)))
+    job = Job(
+        work, seen=lambda _job, now: seen.append(now), ended=lambda _job, result, error: ended.append((result, error))
+    )
     assert job.wait(30)
     assert ended == [("over", None)]
     assert seen[-1].counts == {"accepted": 1000}
@@ -237,7 +239,7 @@ def test_the_screen_is_updated_ten_times_a_second_at_most() -> None:
 
 
 def test_a_helper_does_only_the_latest_of_what_it_is_asked() -> None:
-    helper, done = Helper(), []
+    helper, done = Helper(lambda error: done.append(str(error))), []
     gate = threading.Event()
     helper.ask("gate", lambda: [gate.wait(10)].clear())
     for n in range(50):
@@ -246,6 +248,10 @@ def test_a_helper_does_only_the_latest_of_what_it_is_asked() -> None:
     gate.set()
     assert helper.wait(10)
     assert sorted(map(str, done)) == ["49", "other"]
+    helper.ask("bad", lambda: {}["nothing"])
+    helper.ask("good", lambda: done.append("good"))
+    assert helper.wait(10)
+    assert set(done[2:]) == {"'nothing'", "good"}
     helper.close()
 
 
@@ -286,6 +292,39 @@ def test_a_run_of_another_program_is_followed_and_can_be_stopped(
         assert form.wait()
         assert (form.results["Status"] == "accepted").all()
         assert len({queued.recipient for queued in server.queued}) == len(server.queued) == 60
+
+
+def test_another_s_run_can_be_left_to_itself(monkeypatch: pytest.MonkeyPatch, forms: list[SendForm]) -> None:
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def on_call(call: Call) -> str | None:
+        if call.number == 2:
+            under_way.set()
+            go_on.wait(30)
+        return None
+
+    with Sandbox(on_call=on_call) as server:
+        monkeypatch.setenv("GCBULK_BASE_URL", server.url)
+        monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
+        monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
+        monkeypatch.setattr("gcbulk.form.send_form.FOLLOW_POLL", 0.05)
+        other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, campaign="snow", progress=False))
+        other.start()
+        assert under_way.wait(30)
+        form = SendForm(PEOPLE)
+        forms.append(form)
+        form._opened()
+        assert form._helper.wait()
+        assert "Another window or program is sending this" in find(form, "gcb-status").value
+        find(form, "gcb-leave").click()
+        go_on.set()
+        other.join(30)
+        find(form, "gcb-message").value = "Dear {{ name }}, another matter."
+        tick_and_send(form)
+        assert form.wait()
+        assert form.results is not None
+        assert form.campaign != "snow"
+        assert len(server.queued) == 120
 
 
 def test_warnings_stay_off_the_screen_of_the_notebook(forms: list[SendForm]) -> None:

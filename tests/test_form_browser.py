@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from gcbulk.sandbox import Sandbox
+import gcbulk
+from gcbulk.sandbox import Call, Sandbox
 from tests.browser import browser, new_page, printed_address, started
 
 if TYPE_CHECKING:
@@ -35,10 +37,39 @@ def opened() -> Iterator[Browser]:
         yield found
 
 
+class Gate:
+    """Holds the stand-in's answers from some call on until it is opened: a send is under way for as long as needed."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+        self._first = sys.maxsize
+        self.open()
+
+    def close_after(self, calls: int) -> None:
+        """Answer so many more calls, and no other."""
+        self._open.clear()
+        self._first = calls
+
+    def open(self) -> None:
+        """Answer every call."""
+        self._open.set()
+
+    def __call__(self, _call: Call) -> str | None:
+        self._first -= 1
+        if self._first < 0:
+            self._open.wait(25)
+        return None
+
+
 @pytest.fixture(scope="module")
-def platform(opened: Browser) -> Iterator[Sandbox]:
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture(scope="module")
+def platform(opened: Browser, gate: Gate) -> Iterator[Sandbox]:
     """One stand-in, in this process, so that the tests can see what it was sent."""
-    with Sandbox(hang_seconds=2.0) as server:
+    with Sandbox(hang_seconds=2.0, on_call=gate) as server:
         yield server
 
 
@@ -58,7 +89,7 @@ def served(platform: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def page(opened: Browser, platform: Sandbox, served: tuple[str, int]) -> Iterator[Page]:
+def page(opened: Browser, platform: Sandbox, gate: Gate, served: tuple[str, int]) -> Iterator[Page]:
     """The form, just opened; the stand-in has forgotten what came before, and answers at once."""
     platform.latency = 0.0
     platform.reset()
@@ -67,6 +98,7 @@ def page(opened: Browser, platform: Sandbox, served: tuple[str, int]) -> Iterato
         is_live(found)
         yield found
         platform.latency = 0.0
+        gate.open()
 
 
 def is_live(page: Page) -> None:
@@ -112,7 +144,7 @@ def has_ended(page: Page, word: str) -> None:
 
 
 def picture(page: Page, step: str, name: str) -> None:
-    """Keep a small picture of a step where GCBULK_SCREENSHOTS names a folder, for a person to look at, and for docs/."""
+    """Keep a small picture of a step where GCBULK_SCREENSHOTS names a folder, to be looked at, and for docs/."""
     folder = os.environ.get("GCBULK_SCREENSHOTS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -130,7 +162,7 @@ def fits(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 1024
 
 
-def test_every_step_from_the_sample_to_the_downloaded_results(page: Page, platform: Sandbox) -> None:
+def test_every_step_from_the_sample_to_the_downloaded_results(page: Page, platform: Sandbox, gate: Gate) -> None:
     from playwright.sync_api import expect
 
     picture(page, "recipients", "1-opened")
@@ -186,6 +218,7 @@ def test_every_step_from_the_sample_to_the_downloaded_results(page: Page, platfo
         re.compile(r"[1-9]\d* of 2\d\d texts: [1-9]\d* accepted; about")
     )
     picture(page, "send", "5-send")
+    gate.open()
     has_ended(page, "done")
     expect(page.locator(".gcb-results .gcb-chart")).to_be_visible()
     assert page.evaluate("document.querySelector('.gcb-results .gcb-chart').naturalWidth") > 300
@@ -220,7 +253,7 @@ def test_every_step_from_the_sample_to_the_downloaded_results(page: Page, platfo
     assert not re.search(r"\+447700\d{6}|07700 ?900 ?\d{3}", shown)
 
 
-def test_a_stop_is_clean_and_the_rest_goes_later(page: Page, platform: Sandbox) -> None:
+def test_a_stop_is_clean_and_the_rest_goes_later(page: Page, platform: Sandbox, gate: Gate) -> None:
     from playwright.sync_api import expect
 
     choose(page, people(300))
@@ -228,12 +261,13 @@ def test_a_stop_is_clean_and_the_rest_goes_later(page: Page, platform: Sandbox) 
     write(page, "Dear {{ parent_name }}, the trip is off.")
     expect(page.locator(".gcb-sentence")).to_contain_text("Sends 300 texts, 300 parts, to 300 numbers")
     expect(page.locator(".gcb-who-sends")).to_contain_text("The key works")
-    platform.latency = 0.8
+    gate.close_after(3)
     confirm_and_send(page)
     expect(page.locator(".gcb-progress")).to_contain_text(re.compile(r"[1-9]\d* of 300"))
     page.locator(".gcb-stop").click()
+    expect(page.locator(".gcb-stop")).to_have_text("Stopping ...")
+    gate.open()
     has_ended(page, "stopped")
-    platform.latency = 0.0
     went = len(platform.queued)
     assert 0 < went < 300
     expect(page.locator(".gcb-status")).to_contain_text(f"{went} of 300 rows accepted, {300 - went} not sent yet")
@@ -267,27 +301,30 @@ def test_a_double_click_sends_once_and_so_does_the_same_list_again(page: Page, p
     assert len(platform.queued) == 40
 
 
-def test_a_page_reloaded_in_mid_send_shows_where_it_stands(page: Page, platform: Sandbox) -> None:
+def test_a_page_reloaded_in_mid_send_shows_where_it_stands(page: Page, platform: Sandbox, gate: Gate) -> None:
     from playwright.sync_api import expect
 
-    choose(page, people(300))
+    choose(page, people(880))
     write(page, "Dear {{ parent_name }}, come to the play.")
-    expect(page.locator(".gcb-sentence")).to_contain_text("Sends 300 texts")
+    expect(page.locator(".gcb-sentence")).to_contain_text("Sends 880 texts")
     expect(page.locator(".gcb-who-sends")).to_contain_text("The key works")
-    platform.latency = 1.5
+    gate.close_after(3)
     confirm_and_send(page)
-    expect(page.locator(".gcb-progress")).to_contain_text(re.compile(r"[1-9]\d* of 300"))
+    expect(page.locator(".gcb-progress")).to_contain_text(re.compile(r"[1-9]\d* of 880"))
     page.reload()
     expect(page.locator(".gcb-status")).to_contain_text("Another window or program is sending this")
     expect(page.locator(".gcb-send")).not_to_be_visible()
-    page.locator(".gcb-stop").click()  # which reaches the run through the journal
+    page.locator(".gcb-stop").click()  # which reaches the run through the journal, within a second or so
+    expect(page.locator(".gcb-stop")).to_have_text("Stopping ...")
+    platform.latency = 1.0
+    gate.open()
     has_ended(page, "stopped")
     platform.latency = 0.0
     expect(page.locator(".gcb-resume")).to_be_enabled()
-    assert 0 < len(platform.queued) < 300
+    assert 0 < len(platform.queued) < 880
     page.locator(".gcb-resume").click()
     has_ended(page, "done")
-    assert len({q.recipient for q in platform.queued}) == len(platform.queued) == 300
+    assert len({q.recipient for q in platform.queued}) == len(platform.queued) == 880
 
 
 def test_a_wrong_key_is_told_beside_its_field_and_nothing_goes(page: Page, platform: Sandbox) -> None:
@@ -473,3 +510,37 @@ def test_the_server_ends_with_its_kernels(platform: Sandbox, tmp_path: Path) -> 
     assert process.returncode == 0, out.read_text(encoding="utf-8")
     assert [member for member in family if member.is_running()] == []
     assert "Traceback" not in out.read_text(encoding="utf-8")
+
+
+def test_closing_the_program_in_mid_send_leaves_nobody_in_doubt(
+    opened: Browser, platform: Sandbox, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playwright.sync_api import expect
+
+    platform.reset()
+    settings = {
+        "GCBULK_BASE_URL": platform.url,
+        "GCBULK_CUSTOMER_ID": platform.customer_id,
+        "GCBULK_API_KEY": platform.api_key,
+        "GCBULK_HOME": str(tmp_path / "home"),
+    }
+    command = [sys.executable, "-m", "gcbulk", "form", "--no-browser"]
+    with started(command, tmp_path / "server", settings, tmp_path) as (process, out), new_page(opened) as page:
+        page.goto(printed_address(process, out))
+        is_live(page)
+        choose(page, people(300))
+        write(page, "Dear {{ parent_name }}, the lights went out.")
+        expect(page.locator(".gcb-sentence")).to_contain_text("Sends 300 texts")
+        expect(page.locator(".gcb-who-sends")).to_contain_text("The key works")
+        gate.close_after(3)
+        confirm_and_send(page)
+        expect(page.locator(".gcb-progress")).to_contain_text(re.compile(r"[1-9]\d* of 300"))
+        threading.Timer(2.0, gate.open).start()  # the calls under way come back while the program is ending
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    (known,) = gcbulk.campaigns().to_dict("records")
+    assert known["Rows"] == 300
+    assert known.get("unknown", 0) == known.get("in_flight", 0) == 0
+    assert known["accepted"] == len(platform.queued)
+    assert known["accepted"] + known["ready"] == 300
+    assert 0 < known["accepted"] < 300

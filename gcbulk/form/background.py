@@ -33,10 +33,11 @@ class _Task:
 class Helper:
     """One thread that does what it is asked, one thing after another; what is asked again replaces what waits.
 
-    `work` must not raise: whoever asks turns errors into words.
+    `failed` is told what a piece of work raised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        self._failed = failed
         self._turn = threading.Condition()
         self._tasks: dict[str, _Task] = {}
         self._busy = False
@@ -63,7 +64,10 @@ class Helper:
 
     def _run(self) -> None:
         while (work := self._next()) is not None:
-            work()
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - told, and the next piece of work is still done
+                self._failed(error)
             with self._turn:
                 self._busy = False
                 self._turn.notify_all()
@@ -83,16 +87,16 @@ class Helper:
 class Job(Generic[T]):
     """One long piece of work in a thread of its own, looked at a few times a second until it has ended.
 
-    `work` is given a Watch. `seen` is told how far it is, `ended` what it returned or raised; both are called in a
-    thread that is not the kernel's.
+    `work` is given a Watch. `seen` is told how far it is, `ended` what it returned or raised; both are given the job
+    first, and are called in a thread that is not the kernel's.
     """
 
     def __init__(
         self,
         work: Callable[[Watch], T],
         *,
-        seen: Callable[[Standing], None],
-        ended: Callable[[T | None, Exception | None], None],
+        seen: Callable[[Job[T], Standing], None],
+        ended: Callable[[Job[T], T | None, Exception | None], None],
     ) -> None:
         self.watch = Watch()
         self._work, self._seen, self._ended = work, seen, ended
@@ -121,11 +125,13 @@ class Job(Generic[T]):
             self._over.set()
 
     def _look_on(self) -> None:
-        while not self._over.wait(TICK):
-            self._seen(self.watch.now())
-        self._seen(self.watch.now())
-        self._ended(self._result, self._error)
-        self._told.set()
+        try:
+            while not self._over.wait(TICK):
+                self._seen(self, self.watch.now())
+            self._seen(self, self.watch.now())
+            self._ended(self, self._result, self._error)
+        finally:
+            self._told.set()
 
 
 _JOBS: Final[weakref.WeakSet[Job[Any]]] = weakref.WeakSet()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gcbulk.api.client import CommunicationsClient
     from gcbulk.campaign.history import Whereabouts
     from gcbulk.campaign.run import Sent
-    from gcbulk.progress import Watch
+    from gcbulk.progress import Standing, Watch
     from gcbulk.recipients.optouts import OptOuts
 
 FOLLOW_POLL: Final = 0.5
@@ -81,7 +81,7 @@ class SendForm(widgets.VBox):
             sandbox=sandbox,
             options=options,
         )
-        self._helper, self._network = Helper(), Helper()
+        self._helper, self._network = Helper(self._failed), Helper(self._failed)
         self._lock = threading.Lock()
         self._job: Job[Any] | None = None
         self._message_given = message
@@ -128,7 +128,7 @@ class SendForm(widgets.VBox):
         desk, helper = self._desk, self._helper
         self._credentials = Credentials(desk, self._network, self._plan_changed)
         self._check = CheckStep(desk, helper, self._credentials, self._send_it)
-        self._sending = SendStep(self._stop_it)
+        self._sending = SendStep(self._stop_it, self._again)
         self._results = ResultsStep(
             desk, helper, self._page, resume=self._resume, settle=self._settle, again=self._again
         )
@@ -159,8 +159,8 @@ class SendForm(widgets.VBox):
             return
         options, name = replace(desk.options), desk.campaign
 
-        def work(watch: Watch) -> Sent:
-            return send_plan(plan, recipients, options, campaign=name, client=client, watch=watch)
+        def work(watch: Watch) -> _Ended:
+            return _of_a_run(send_plan(plan, recipients, options, campaign=name, client=client, watch=watch))
 
         self._begin(work, "You can stop at any time.")
 
@@ -169,10 +169,10 @@ class SendForm(widgets.VBox):
         if name is None:
             return
 
-        def work(watch: Watch) -> Sent:
+        def work(watch: Watch) -> _Ended:
             if desk.client is None:
                 raise CredentialsError("Who is sending? Give your customer id and API key first.")
-            return resume_campaign(
+            sent = resume_campaign(
                 name,
                 desk.options,
                 recipients=desk.recipients,
@@ -182,45 +182,53 @@ class SendForm(widgets.VBox):
                 late=late,
                 watch=watch,
             )
+            return _of_a_run(sent)
 
         self._begin(work, "Those not sent so far. You can stop at any time.")
 
-    def _begin(self, work: Any, words: str) -> None:
-        """Start a run, unless one is under way: whoever clicks twice sends once."""
+    def _begin(self, work: Any, words: str, *, another: bool = False) -> None:
+        """Start a run, or to look on at another's, unless one is under way: whoever clicks twice sends once."""
         with self._lock:
             if self._job is not None:
                 return
             self._rest(False)
-            self._sending.begin(words)
+            self._sending.begin(words, another=another)
 
             def quietly(watch: Watch) -> Any:
                 with quiet_log():
                     return work(watch)
 
-            self._job = Job(quietly, seen=self._sending.see, ended=self._ended)
+            self._job = Job(quietly, seen=self._seen, ended=self._ended)
 
     def _stop_it(self) -> None:
         job = self._job
         if job is not None:
             job.stop()
 
-    def _ended(self, sent: Sent | None, error: Exception | None) -> None:
+    def _seen(self, job: Job[Any], standing: Standing) -> None:
+        if job is self._job:
+            self._sending.see(standing)
+
+    def _ended(self, job: Job[Any], ended: _Ended | None, error: Exception | None) -> None:
         """A run has come back, in whatever way: say so, and show what is known."""
-        job, desk = self._job, self._desk
-        if sent is not None:
-            desk.results, desk.campaign = sent.results, sent.campaign
-            stopped = sent.report.stop_code is not None
-            by_hand = job is not None and job.watch.stop_asked
-            word = ("stopped" if by_hand else "failed") if stopped else "done"
-            self._sending.end(word, _in_words(sent.results, sent.nothing_left or sent.report.stop_detail))
-        elif error is not None:
-            self._sending.end("failed", sentence(error))
-        self._job = None
+        with self._lock:
+            if job is not self._job:  # the user went on to another message
+                return
+            self._job = None
+        desk = self._desk
         desk.plan = None
-        if sent is not None:
-            self._show_results()
-        else:
+        if ended is None:
+            self._sending.end("failed", sentence(error) if error else "")
             self._rest(True)
+            return
+        desk.results, desk.campaign = ended.results, ended.campaign
+        self._sending.end(ended.word(stopped_by_hand=job.watch.stop_asked), ended.words)
+        with in_words(self._results.notice):
+            self._show_results()
+
+    def _failed(self, error: Exception) -> None:
+        """What nobody foresaw, in words, at the top of the form."""
+        self._earlier.notice.error(sentence(error))
 
     def _rest(self, opened: bool) -> None:
         """The first three steps: shut while a run is under way and once it has ended, open while one is prepared."""
@@ -265,18 +273,20 @@ class SendForm(widgets.VBox):
     def _show_where_it_stands(self, known: Whereabouts) -> None:
         self._desk.campaign = known.campaign
         if known.at_work:
-            self._begin(lambda watch: self._follow(known, watch), "Another window or program is sending this.")
+            words = "Another window or program is sending this."
+            self._begin(lambda watch: self._follow(known, watch), words, another=True)
             return
         self._read_results()
         self._rest(False)
-        left = f" Begun on {known.begun}."
-        self._sending.end("stopped" if known.to_send else "done", _in_words(self._desk.results, "") + left)
+        words = f"{_in_words(self._desk.results, '')} Begun on {known.begun}."
+        self._sending.end("stopped" if known.to_send else "done", words)
         self._sending.unfold()
         self._show_results()
 
-    def _follow(self, known: Whereabouts, watch: Watch) -> None:
+    def _follow(self, known: Whereabouts, watch: Watch) -> _Ended:
         """Look on at a run in another process until it has ended."""
-        journal, name = self._desk.options.journal, known.campaign
+        desk, name = self._desk, known.campaign
+        journal = desk.options.journal
         watch.on_stop(lambda: ask_to_stop(name, journal=journal))
         left = known.to_send
         with Progress(left, "Texts", enabled=False, watch=watch) as bar:
@@ -287,15 +297,8 @@ class SendForm(widgets.VBox):
                 if not now.at_work:
                     break
                 time.sleep(FOLLOW_POLL)
-        self._read_results()
-        word = "stopped" if now.to_send else "done"
-        self._sending.end(word, _in_words(self._desk.results, ""))
-        self._helper.ask("followed", self._followed)
-
-    def _followed(self) -> None:
-        if self._job is not None:
-            self._job.wait()
-        self._show_results()
+        results = campaign_results(name, recipients=desk.recipients, number_column=desk.number_column, journal=journal)
+        return _Ended(results, name, _in_words(results, ""), stopped=bool(now.to_send), by_hand=True)
 
     def _read_results(self) -> None:
         desk = self._desk
@@ -329,10 +332,35 @@ class SendForm(widgets.VBox):
     def _again(self) -> None:
         """A new message: the same list, nothing else."""
         desk = self._desk
+        with self._lock:
+            self._job = None  # looking on at another's run ends; the run does not
         desk.results = desk.plan = desk.checked = desk.campaign = None
         self._message_given = ""
         self._lay_out()
-        self._earlier.offer(whereabouts(journal=desk.options.journal))
+        with in_words(self._earlier.notice):
+            self._earlier.offer(whereabouts(journal=desk.options.journal))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a run ended: `stopped` before everything was tried, and then `by_hand` where it is known that a user did."""
+
+    results: pd.DataFrame
+    campaign: str
+    words: str
+    stopped: bool
+    by_hand: bool = False
+
+    def word(self, *, stopped_by_hand: bool) -> str:
+        """The status word."""
+        if not self.stopped:
+            return "done"
+        return "stopped" if self.by_hand or stopped_by_hand else "failed"
+
+
+def _of_a_run(sent: Sent) -> _Ended:
+    why = sent.nothing_left or sent.report.stop_detail
+    return _Ended(sent.results, sent.campaign, _in_words(sent.results, why), stopped=sent.report.stop_code is not None)
 
 
 class _Earlier(widgets.VBox):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from gcbulk.form.controls import Step, button, html
+from gcbulk.form.controls import Step, button, html, row, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
 
 class SendStep(Step):
-    """A run on the screen. `stop` is called when its button is clicked."""
+    """A run on the screen. `stop` and `again` are called when their buttons are clicked."""
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], None], again: Callable[[], None]) -> None:
         super().__init__(4, "Send", "Leave this page open if you can. What went is written down as it goes.")
         self._stop = stop
         self._bar = html("", "gcb-progress")
         self._status = html("", "gcb-status", "gcb-live")
         self._button = button("Stop", "gcb-stop", self._clicked)
         self._button.tooltip = "No further call starts; those under way are waited for"
-        self.fill(self._bar, self._status, self._button)
+        self._another = button("Leave it, and write another message", "gcb-leave", again)
+        show(self._another, False)
+        self.fill(self._bar, self._status, row(self._button, self._another))
 
-    def begin(self, words: str) -> None:
-        """A run begins."""
+    def begin(self, words: str, *, another: bool = False) -> None:
+        """A run begins; `another` program's may be left to itself."""
         self._bar.value = ""
         self.say("sending", words)
         self._button.disabled, self._button.description = False, "Stop"
+        show(self._another, another)
         self.unfold()
 
     def see(self, standing: Standing) -> None:
@@ -48,6 +51,7 @@ class SendStep(Step):
         """The run has ended: `done`, `stopped` or `failed`, and what that means."""
         self.say(word, words)
         self._button.disabled, self._button.description = True, "Stop"
+        show(self._another, False)
 
     def say(self, word: str, words: str) -> None:
         """The status: one word, and a sentence."""

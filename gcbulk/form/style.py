@@ -52,7 +52,8 @@ STYLE: Final = """<style>
   padding: 8px 10px; font: inherit; font-size: 15px; line-height: 1.5; box-sizing: border-box; color: var(--gcb-ink); }
 .gcb-form .gcb-campaigns { width: 460px; }
 .gcb-form .widget-checkbox { width: auto; height: auto; }
-.gcb-form .widget-checkbox label { font-size: 15px; white-space: normal; cursor: pointer; }
+.gcb-form .widget-checkbox label { display: flex; align-items: center; font-size: 15px; white-space: normal;
+  cursor: pointer; }
 .gcb-form .widget-checkbox input[type=checkbox] { width: 18px; height: 18px; margin-right: 8px; flex: none; }
 .gcb-form .gcb-upload, .gcb-form .gcb-optouts { display: flex; align-items: center; gap: 12px; }
 .gcb-form .gcb-upload-words { color: var(--gcb-bad); }
