@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gcbulk.api.client import CommunicationsClient, CredentialCheck, SendResult, check_credentials
     from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
+    from gcbulk.campaign.overview import summary
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.run import preview, resume, send_sms
-    from gcbulk.campaign.overview import summary
     from gcbulk.codes import ErrorCode, Status
     from gcbulk.errors import (
         CampaignError,

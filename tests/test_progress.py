@@ -14,6 +14,7 @@ from gcbulk.campaign.plan import make_plan
 from gcbulk.campaign.run import resume_campaign, send_plan
 from gcbulk.codes import ErrorCode
 from gcbulk.progress import Progress, Watch
+from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.sandbox import Call, Sandbox
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def test_a_watched_run_stops_cleanly_and_can_be_gone_on_with(
     assert watch.now().done == 30
 
     again = Watch()
-    rest = resume_campaign("snow", options, watch=again)
+    rest = resume_campaign("snow", options, intake=IntakeOptions(), watch=again)
     assert rest.summary.statuses == {"accepted": 100}
     assert (again.now().total, again.now().done) == (70, 70)
     assert len({queued.recipient for queued in server.queued}) == len(server.queued) == 100
@@ -114,5 +115,5 @@ def test_another_process_s_stop_reaches_a_run_through_the_journal(monkeypatch: p
         assert 0 < sent.summary.statuses["not_sent"] <= 70
         (stopped,) = whereabouts(sent.campaign)
         assert not stopped.at_work
-        assert resume_campaign(sent.campaign, options).summary.statuses == {"accepted": 100}
+        assert resume_campaign(sent.campaign, options, intake=IntakeOptions()).summary.statuses == {"accepted": 100}
     assert whereabouts("rain") == []

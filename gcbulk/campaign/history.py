@@ -178,7 +178,6 @@ def ask_to_stop(campaign: str, *, journal: str | os.PathLike[str] | None = None)
         journals.ask_to_stop(book, book.campaign(campaign))
 
 
-
 def purge(
     campaign: str | None = None,
     *,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.campaign.preview import mask_number
+from gcbulk.campaign.views.facts import mask_number
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.recipients.columns import ANNOTATIONS, row_name

@@ -110,11 +110,6 @@ def sentence(error: Exception) -> str:
     return f"Unexpected failure ({type(error).__name__}{place}). Nothing more was done."
 
 
-def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """A frame as a CSV file that Excel opens as it should."""
-    return frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig", "replace")
-
-
 @contextmanager
 def quiet_log() -> Iterator[None]:
     """For a run whose end the form tells itself: the log's last resort would tell it again below the cell."""

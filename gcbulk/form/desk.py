@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from gcbulk.api.client import CommunicationsClient
-from gcbulk.api.credentials import is_loopback
+from gcbulk.api.credentials import reaches_people
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import Plan, make_plan
 from gcbulk.errors import CredentialsError, OptionError
+from gcbulk.messages.options import TextOptions
+from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Desk:
         self.number_column = number_column
         self.international = international
         self.opt_outs = opt_outs
+        self.one_per_number = bool(options.pop("one_per_number", False))
+        self.texts = TextOptions(
+            **{one.name: options.pop(one.name) for one in fields(TextOptions) if one.name in options}
+        )
         self.checked: pd.DataFrame | None = None
         self.message = ""
         self.campaign = campaign
@@ -82,7 +87,17 @@ class Desk:
     @property
     def nobody_is_texted(self) -> bool:
         """Whether all this goes to a stand-in on this machine."""
-        return self.client is not None and is_loopback(urlsplit(self.client.base_url).hostname or "")
+        return self.client is not None and not reaches_people(self.client.base_url)
+
+    @property
+    def intake(self) -> IntakeOptions:
+        """How the list is taken in."""
+        return IntakeOptions(
+            number_column=self.number_column,
+            international=self.international,
+            opt_outs=self.opt_outs,
+            one_per_number=self.one_per_number,
+        )
 
     def shape(self, **options: Any) -> None:
         """Change sending options; OptionError, naming the option, where one cannot be used."""
@@ -90,13 +105,7 @@ class Desk:
 
     def plan_of(self, recipients: pd.DataFrame) -> Plan:
         """The plan for the message as it stands: for the whole list, or for some of its rows."""
-        return make_plan(
-            recipients,
-            self.message,
-            number_column=self.number_column,
-            international=self.international,
-            opt_outs=self.opt_outs,
-        )
+        return make_plan(recipients, self.message, intake=self.intake, texts=self.texts)
 
     def close(self) -> None:
         """Close what was opened here."""

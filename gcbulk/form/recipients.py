@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.preview import check_summary
 from gcbulk.campaign.overview import html_table, summary
+from gcbulk.campaign.preview import check_summary
+from gcbulk.campaign.results import rows_with
 from gcbulk.codes import Status
 from gcbulk.errors import RecipientsError
 from gcbulk.form.browser import Upload
-from gcbulk.form.controls import Notice, Step, button, csv_bytes, html, in_words, row, show
-from gcbulk.recipients.columns import find_number_column, own_columns, user_columns
+from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
+from gcbulk.recipients.columns import find_number_column, user_columns
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.reading import read_recipients
 from gcbulk.recipients.schema import validate
+from gcbulk.recipients.writing import table_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,9 +190,10 @@ class RecipientsStep(Step):
         checked, recipients = self._desk.checked, self._desk.recipients
         if checked is None or recipients is None:
             return
+        own = rows_with((Status.INVALID,), checked, recipients)
         wrong = (checked["Status"] == Status.INVALID).to_numpy(dtype=bool)
-        own = own_columns(recipients)[wrong]
-        self._page.save("rows-to-mend.csv", csv_bytes(own.assign(**checked.loc[wrong, ["ErrorCode", "ErrorDetail"]])))
+        reasons = checked.loc[wrong, ["ErrorCode", "ErrorDetail"]].set_axis(own.index)
+        self._page.save("rows-to-mend.csv", table_bytes(own.assign(**reasons), "rows-to-mend.csv"))
 
 
 def _tiles(*counts: tuple[int, str]) -> str:

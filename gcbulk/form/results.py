@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.results import not_told, summarise
 from gcbulk.campaign.overview import html_chart, summary
+from gcbulk.campaign.results import NOT_TOLD, rows_with, summarise
 from gcbulk.codes import Status
-from gcbulk.form.controls import Notice, SearchTable, Step, button, csv_bytes, html, row, show
+from gcbulk.form.controls import Notice, SearchTable, Step, button, html, in_words, row, show
+from gcbulk.recipients.writing import table_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +45,11 @@ class ResultsStep(Step):
         self._desk, self._page = desk, page
         self._overview = html("", "gcb-results", "gcb-scroll")
         self._table = SearchTable(helper, "Search the rows")
-        self._all = button("Download all results (CSV)", "gcb-download", self._download_all)
-        self._missed = button("Download those not told (CSV)", "gcb-download-not-told", self._download_missed)
+        self._all = button("Download all results (CSV)", "gcb-download", lambda: self._download_all("results.csv"))
+        self._book = button("as a workbook", "gcb-download-xlsx", lambda: self._download_all("results.xlsx"))
+        self._missed = button(
+            "Download those not told (CSV)", "gcb-download-not-told", lambda: self._download_missed("not-told.csv")
+        )
         self._missed_words = html("", "gcb-not-told")
         self.notice = Notice("gcb-results-notice")
         self._late = widgets.Checkbox(False, indent=False)
@@ -68,7 +72,7 @@ class ResultsStep(Step):
             self.notice,
             self._overview,
             self._missed_words,
-            row(self._missed, self._all),
+            row(self._missed, self._all, self._book),
             self._table,
             row(again_button),
         )
@@ -114,10 +118,13 @@ class ResultsStep(Step):
 
     _begun_earlier = ""
 
-    def _download_all(self) -> None:
+    def _download_all(self, name: str) -> None:
         if self._desk.results is not None:
-            self._page.save("results.csv", csv_bytes(self._desk.results))
+            with in_words(self.notice):
+                self._page.save(name, table_bytes(self._desk.results, name))
 
-    def _download_missed(self) -> None:
-        if self._desk.results is not None:
-            self._page.save("not-told.csv", csv_bytes(not_told(self._desk.results, self._desk.recipients)))
+    def _download_missed(self, name: str) -> None:
+        desk = self._desk
+        if desk.results is not None:
+            with in_words(self.notice):
+                self._page.save(name, table_bytes(rows_with(NOT_TOLD, desk.results, desk.recipients), name))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.history import ask_to_stop, begun_earlier, campaign_results, whereabouts
+from gcbulk.campaign.history import ask_to_stop, campaign_results, whereabouts
 from gcbulk.campaign.history import settle as settle_unknown
 from gcbulk.campaign.run import resume_campaign, send_plan
 from gcbulk.codes import Status
@@ -172,15 +172,9 @@ class SendForm(widgets.VBox):
         def work(watch: Watch) -> _Ended:
             if desk.client is None:
                 raise CredentialsError("Who is sending? Give your customer id and API key first.")
+            options = replace(desk.options, late=late)
             sent = resume_campaign(
-                name,
-                desk.options,
-                recipients=desk.recipients,
-                number_column=desk.number_column,
-                client=desk.client,
-                opt_outs=desk.opt_outs,
-                late=late,
-                watch=watch,
+                name, options, recipients=desk.recipients, intake=desk.intake, client=desk.client, watch=watch
             )
             return _of_a_run(sent)
 
@@ -311,8 +305,9 @@ class SendForm(widgets.VBox):
 
     def _show_results(self) -> None:
         desk = self._desk
-        begun = begun_earlier(str(desk.campaign), journal=desk.options.journal)
+        known = whereabouts(str(desk.campaign), journal=desk.options.journal)
         self._rest(False)
+        begun = "" if not known or known[0].today else known[0].begun
         self._results.show(begun_earlier=begun, credentials=self._credentials)
         self._results.unfold()
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import gcbulk
-from gcbulk.campaign.views import html_table, masked, on_screen, summary
+from gcbulk.campaign.overview import html_table, masked, on_screen, summary
 
 PEOPLE = pd.DataFrame(
     {
