@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gcbulk.api.client import CommunicationsClient, CredentialCheck, SendResult, check_credentials
     from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
+    from gcbulk.campaign.overview import summary
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.run import preview, resume, send_sms
     from gcbulk.codes import ErrorCode, Status
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         RecipientsError,
         TemplateError,
     )
+    from gcbulk.form.send_form import SendForm
     from gcbulk.recipients.choosing import row_per_number
     from gcbulk.recipients.optout_list import add_opt_outs, list_opt_outs, remove_opt_outs
     from gcbulk.recipients.reading import read_recipients
@@ -61,6 +63,7 @@ _HOMES: Final[dict[str, str]] = {
     "RecipientsSchema": "gcbulk.recipients.schema",
     "ResultsSchema": "gcbulk.recipients.schema",
     "Sandbox": "gcbulk.sandbox",
+    "SendForm": "gcbulk.form.send_form",
     "SendResult": "gcbulk.api.client",
     "Status": "gcbulk.codes",
     "TemplateError": "gcbulk.errors",
@@ -77,6 +80,7 @@ _HOMES: Final[dict[str, str]] = {
     "row_per_number": "gcbulk.recipients.choosing",
     "send_sms": "gcbulk.campaign.run",
     "settle": "gcbulk.campaign.history",
+    "summary": "gcbulk.campaign.overview",
     "validate": "gcbulk.recipients.schema",
 }
 """Where each public name lives. They are imported when first used, so that `gcbulk --help` is quick."""
@@ -101,6 +105,7 @@ __all__ = [
     "RecipientsSchema",
     "ResultsSchema",
     "Sandbox",
+    "SendForm",
     "SendResult",
     "Status",
     "TemplateError",
@@ -118,6 +123,7 @@ __all__ = [
     "row_per_number",
     "send_sms",
     "settle",
+    "summary",
     "validate",
 ]
 

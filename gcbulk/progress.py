@@ -4,19 +4,96 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 
-class Progress:
-    """Counts items towards a total, with named counts beside it; safe to call from many threads."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a job is: `done` of `total` items, the named counts, what it waits for, seconds since it began."""
 
-    def __init__(self, total: int, description: str, *, unit: str = "recipients", enabled: bool = True) -> None:
+    total: int = 0
+    done: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    words: str = ""
+    seconds: float = 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take at the pace so far; None where that cannot be told."""
+        return self.seconds / self.done * (self.total - self.done) if self.done else None
+
+
+class Watch:
+    """Looks on at a long job from another thread, as often as it likes, and may ask it to stop.
+
+    >>> watch = Watch()
+    >>> with Progress(3, "Texts", enabled=False, watch=watch) as bar:
+    ...     bar.add(2, accepted=2)
+    ...     watch.now().done, watch.now().counts
+    (2, {'accepted': 2})
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
+        self._clock = clock
+        self._began: float | None = None
+        self._now = Standing()
+        self._stop: Callable[[], None] | None = None
+        self.stop_asked = False
+
+    def now(self) -> Standing:
+        """How far the job is at this moment."""
+        with self._lock:
+            seconds = 0.0 if self._began is None else self._clock() - self._began
+            return Standing(self._now.total, self._now.done, self._now.counts, self._now.words, seconds)
+
+    def stop(self) -> None:
+        """Ask the job to end cleanly; one that has not begun yet ends as soon as it begins."""
+        with self._lock:
+            self.stop_asked, stop = True, self._stop
+        if stop is not None:
+            stop()
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """Say what ends the job; it is called, in the asking thread, once somebody asks."""
+        with self._lock:
+            self._stop, asked = stop, self.stop_asked
+        if asked:
+            stop()
+
+    def _see(self, total: int, done: int, counts: Mapping[str, int], words: str) -> None:
+        with self._lock:
+            self._began = self._clock() if self._began is None else self._began
+            self._now = Standing(total, done, dict(counts), words)
+
+
+class Progress:
+    """Counts items towards a total, with named counts beside it; safe to call from many threads.
+
+    `watch` lets another thread look on and ask for a stop, whether the bar is shown or not.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        description: str,
+        *,
+        unit: str = "recipients",
+        enabled: bool = True,
+        watch: Watch | None = None,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._total, self._done = total, 0
         self._counts: dict[str, int] = {}
         self._bar: Any = _make_bar(total, description, unit) if enabled and total and _can_be_seen() else None
+        self._watch = watch or Watch()
+        self._show("")
 
     def __enter__(self) -> Progress:
         return self
@@ -35,15 +112,30 @@ class Progress:
         with self._lock:
             for name, count in counts.items():
                 self._counts[name] = self._counts.get(name, 0) + count
+            self._done += done
             if self._bar is not None:
                 self._bar.set_postfix(self._counts, refresh=False)
                 self._bar.update(done)
+            self._show("")
 
     def say(self, words: str) -> None:
         """Show what the job is waiting for, or nothing."""
         with self._lock:
             if self._bar is not None:
                 self._bar.set_postfix_str(words, refresh=True)
+            self._show(words)
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether somebody who watches has asked the job to stop."""
+        return self._watch.stop_asked
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """Say what ends the job when somebody who watches asks."""
+        self._watch.on_stop(stop)
+
+    def _show(self, words: str) -> None:
+        self._watch._see(self._total, self._done, self._counts, words)
 
 
 def _in_notebook() -> bool:

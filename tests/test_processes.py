@@ -7,10 +7,12 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,6 +20,7 @@ import psutil
 import pytest
 
 import gcbulk
+from gcbulk.campaign.journal import Identity, Journal, begin
 from gcbulk.sandbox import Sandbox
 from tests import jobs
 
@@ -315,3 +318,30 @@ def test_rows_of_a_broken_call_are_called_not_sent_only_when_it_must_have_ended(
         assert gcbulk.settle("trip", sent=False, journal=journal) == 20
     assert time.monotonic() - began > 0.5
     assert set(gcbulk.campaign_results("trip", journal=journal)["Status"]) == {"not_sent"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX alone forgets a process's locks when it closes a file")
+def test_a_second_look_in_one_process_takes_no_lock_away_from_its_run(journal: str) -> None:
+    # Were the locks gone, the other process would take the journal for abandoned when it closes it, and remove the
+    # write-ahead log that this one goes on writing to: its claims would be seen by nobody.
+    other = f"import gcbulk; print(len(gcbulk.campaigns(journal={journal!r})))"
+
+    def seen_elsewhere() -> int:
+        done = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True, timeout=100)
+        return int(done.stdout)
+
+    identity = Identity(
+        base_url="http://127.0.0.1",
+        customer_id="1",
+        channel="sms",
+        options={},
+        recipients_hash="r",
+        texts_hash="t",
+        row_count=0,
+    )
+    with Journal(journal) as book:
+        begin(book, identity, name="first", send_at=None, repeat=False, lease=60)
+        assert len(gcbulk.campaigns(journal=journal)) == 1  # as a form does that shows where a campaign stands
+        assert seen_elsewhere() == 1
+        begin(book, replace(identity, texts_hash="u"), name="second", send_at=None, repeat=False, lease=60)
+        assert seen_elsewhere() == 2

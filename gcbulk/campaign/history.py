@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from gcbulk.campaign import journal as journals
-from gcbulk.campaign.journal import Journal, told
+from gcbulk.campaign.journal import Journal, london_date, told
 from gcbulk.campaign.results import check_same_list, results_frame
+from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
 from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from gcbulk.campaign.journal import Campaign
 
@@ -121,6 +123,59 @@ def _wait_for_broken_calls(book: Journal, campaign: Campaign) -> None:
             stacklevel=3,
         )
         time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a campaign stands: rows by state (`ready` and `in_flight` beside the statuses), and whether it runs now."""
+
+    campaign: str
+    begun: str
+    today: bool
+    states: Mapping[str, int]
+    at_work: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows the campaign has."""
+        return sum(self.states.values())
+
+    @property
+    def to_send(self) -> int:
+        """Rows that are still to be sent, or are being sent at this moment."""
+        return sum(self.states.get(state, 0) for state in (Status.READY, journals.IN_FLIGHT))
+
+
+def whereabouts(
+    campaign: str | None = None, *, newest: int = 20, journal: str | os.PathLike[str] | None = None
+) -> list[Whereabouts]:
+    """Where a campaign stands, or the newest ones, the newest first; an empty list where there is none.
+
+    `{date}` in a name is today's, as in `send_sms`. Purged campaigns are left out.
+    """
+    if not journals.journal_exists(journal):
+        return []
+    name = None if campaign is None else campaign.replace("{date}", london_date(time.time()).isoformat())
+    with Journal(journal) as book:
+        with book.writing() as connection:
+            at_work = journals.campaigns_at_work(connection, book.now(connection))
+        known = [c for c in book.campaigns() if c.purged_at is None and c.planned and name in (None, c.name)][:newest]
+        today = london_date(time.time())
+        return [
+            Whereabouts(
+                c.name, told(c.created_at), london_date(c.created_at) == today, book.count_states(c), c.id in at_work
+            )
+            for c in known
+        ]
+
+
+def ask_to_stop(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> None:
+    """Have the runs at work on a campaign stop cleanly, in whatever process they are; `resume` goes on.
+
+    Raises CampaignError for a name that is not known.
+    """
+    with Journal(journal) as book:
+        journals.ask_to_stop(book, book.campaign(campaign))
 
 
 def purge(

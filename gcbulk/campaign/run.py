@@ -34,7 +34,7 @@ from gcbulk.errors import (
 )
 from gcbulk.messages.findings import Finding
 from gcbulk.messages.options import TextOptions
-from gcbulk.progress import Progress
+from gcbulk.progress import Progress, Watch
 from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
@@ -297,9 +297,11 @@ def send_plan(
     *,
     campaign: str | None = None,
     client: CommunicationsClient | None = None,
+    watch: Watch | None = None,
 ) -> Sent:
-    """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share."""
+    """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share. `watch` may stop it."""
     _check_name(campaign)
+    watch = watch or Watch()
     if options.test_to is not None:
         plan, recipients = trial(plan, options.test_to)
         # its own campaign, under no rule that is for parents; not under the name that the real one will have
@@ -336,7 +338,7 @@ def send_plan(
             again=options.again,
             refusal=options.refusal(schedule.now(), scheduled, reaches_people=_reaches_people(options, api)),
         )
-        with begun.run.alive():
+        with begun.run.alive(on_stop=watch.stop):
             rows = plan.rows(
                 base_url=api.base_url,
                 customer_id=api.customer_id,
@@ -348,7 +350,7 @@ def send_plan(
                 journal.write_rows(begun.run.campaign, rows)
             else:
                 _follow_opt_outs(begun.run, plan, rows, options)
-            return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()))
+            return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
 
 
 def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
@@ -420,8 +422,10 @@ def resume_campaign(
     recipients: pd.DataFrame | None = None,
     intake: IntakeOptions,
     client: CommunicationsClient | None = None,
+    watch: Watch | None = None,
 ) -> Sent:
-    """Go on with a campaign; what `resume` and the faces share."""
+    """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
+    watch = watch or Watch()
     out = intake.opted_out()
     with _at_the_platform(options, client) as (api, journal):
         known = journal.campaign(name)
@@ -433,10 +437,10 @@ def resume_campaign(
         if known.options.get(KIND) == TEST:
             refusal = None
         run = go_on(journal, known, lease=_lease(api), late=options.late, again=options.again, refusal=refusal)
-        with run.alive():
+        with run.alive(on_stop=watch.stop):
             if out:
                 run.opt_out(out, again=options.again)
-            return _deliver(run, api, options, recipients, wanted=True)
+            return _deliver(run, api, options, recipients, wanted=True, watch=watch)
 
 
 @contextmanager
@@ -456,6 +460,7 @@ def _deliver(
     recipients: pd.DataFrame | None,
     *,
     wanted: bool,
+    watch: Watch,
 ) -> Sent:
     """Send what a run's campaign has left, and read back what came of every row."""
     journal, shape = run.journal, run.campaign.options
@@ -476,7 +481,7 @@ def _deliver(
     if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
         logger.warning("The time that campaign %r was scheduled for is past: it goes at once", run.campaign.name)
     to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
-    with Progress(to_send, "Texts", enabled=options.progress) as bar:
+    with Progress(to_send, "Texts", enabled=options.progress, watch=watch) as bar:
         sender = Sender(run, client, manner, bar)
         try:
             report = sender.send()
@@ -564,7 +569,7 @@ def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:
     """Wait until no other run has rows of this campaign in flight, but no longer than its lease."""
     ends = time.monotonic() + run.lease
     try:
-        while run.others_in_flight() and time.monotonic() < ends:
+        while run.others_in_flight() and time.monotonic() < ends and not bar.stop_asked:
             bar.say(f"waiting for another run on this campaign, {ends - time.monotonic():.0f} s at most")
             time.sleep(OTHER_RUNS_POLL)
     except KeyboardInterrupt:

@@ -139,6 +139,7 @@ class Sender:
         batches = self._run.journal.batches_with(self._run.campaign, states, up_to=self._manner.up_to)
         for number, positions in batches:
             self._fresh.append(_Work(float("-inf"), next(self._order), number, positions, states=states))
+        self._progress.on_stop(lambda: self.stop(ErrorCode.STOPPED, "The run was stopped on request."))
         try:
             self._start_workers()
             self._wait_for_workers()

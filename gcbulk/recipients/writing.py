@@ -79,6 +79,20 @@ def write_table(frame: pd.DataFrame, path: Path, *, byte_order_mark: bool = True
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
 
 
+def table_bytes(frame: pd.DataFrame, name: str) -> bytes:
+    """A frame as the content of a file of this name, as `write_table` would write it: a workbook, or else a CSV.
+
+    Raises InputError where a workbook cannot hold it.
+    """
+    if Path(name).suffix.lower() == _WORKBOOK:
+        from gcbulk.recipients.spreadsheets import check_fits as fits
+        from gcbulk.recipients.spreadsheets import sheet_of
+
+        fits(frame, Path(name), option="The file")
+        return sheet_of(frame)
+    return _harmless(frame).to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig", "replace")
+
+
 def _write_csv(frame: pd.DataFrame, handle: int, encoding: str) -> None:
     with os.fdopen(handle, "w", encoding=encoding, newline="", errors="replace") as file:
         _harmless(frame).to_csv(file, index=False, lineterminator="\r\n")

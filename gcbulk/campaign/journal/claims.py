@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,12 +20,13 @@ import sqlalchemy as sa
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machine
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
+from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("gcbulk")
 
 HEARTBEATS_A_LEASE: Final = 6
+STOP_POLL: Final = 1.0
+"""Seconds between looks whether somebody, in any process, asked for a stop."""
 _OUT_BY_NOW: Final = (
     "This recipient is on the opt-out list by now, so the text was not tried again. It may have been sent before."
 )
@@ -83,14 +87,24 @@ class Run:
         self._ending = threading.Lock()
 
     @contextmanager
-    def alive(self) -> Iterator[None]:
-        """Keep the run's heartbeat going for the length of the block, and end the run with it."""
+    def alive(self, *, on_stop: Callable[[], None] | None = None) -> Iterator[None]:
+        """Keep the run's heartbeat going for the length of the block, and end the run with it.
+
+        `on_stop` is called, once, when another process asks for a stop.
+        """
         stopped = threading.Event()
+        pause = self.lease / HEARTBEATS_A_LEASE
 
         def beat() -> None:
-            while not stopped.wait(self.lease / HEARTBEATS_A_LEASE):
+            asked, last = on_stop is None, time.monotonic()
+            while not stopped.wait(pause if asked else min(STOP_POLL, pause)):
                 try:
-                    self.heartbeat()
+                    if not asked and on_stop is not None and stop_is_asked(self.journal, self.campaign.id):
+                        asked = True
+                        on_stop()
+                    if time.monotonic() - last >= pause or asked:
+                        last = time.monotonic()
+                        self.heartbeat()
                 except JournalError as error:  # the next claim meets the same trouble, and stops the run
                     logger.warning("The run's heartbeat could not be written: %s", error)
 
@@ -351,6 +365,7 @@ _SETTLE: Final = (
 def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, lease: float, now: float) -> Run:
     """Register this process as a run on the campaign, inside the caller's transaction."""
     process = psutil.Process()
+    forget_stop(connection, campaign.id)
     inserted = connection.execute(
         runs.insert().values(
             campaign_id=campaign.id,

@@ -47,6 +47,12 @@ def live_runs(connection: Connection, campaign_id: int, *, besides: int | None =
     return [(run.host, run.pid) for run in found if run.id != besides]
 
 
+def campaigns_at_work(connection: Connection, now: float) -> set[int]:
+    """The ids of the campaigns that a live run is at work on, once the dead ones are buried."""
+    bury_dead_runs(connection, now)
+    return set(connection.execute(sa.select(runs.c.campaign_id).where(runs.c.ended_at.is_(None))).scalars())
+
+
 def process_is_gone(pid: int, started: float) -> bool:
     """Whether the process of this id and start time (seconds since 1970) certainly runs no more on this machine."""
     if pid == os.getpid():

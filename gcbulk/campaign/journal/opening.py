@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -197,23 +198,45 @@ def _server_engine(url: URL) -> Engine:
 
 
 def _prepare_file(path: Path) -> None:
-    """Make the file readable by its owner alone before SQLite puts anything into it."""
+    """Make the file readable by its owner alone before SQLite puts anything into it, once in a process.
+
+    Not again: on POSIX, whoever closes a file takes away every lock that the process has on it, those of the
+    connections that another thread is sending through too (https://www.sqlite.org/howtocorrupt.html, 2.2). Another
+    process would take that journal for abandoned and remove its write-ahead log, and with it claims that count.
+    """
     if path.is_dir():
         raise JournalError(f"The journal {path} is a folder. Give the path of a file.")
     _refuse_network_drive(path)
-    if path.is_file() and not _may_be_sqlite(path):
-        raise JournalError(f"The journal {path} cannot be used: {_PLAIN_REASONS['file is not a database']}.")
-    _refuse_strangers(path)
+    with _PREPARING:
+        known = _inode(path) in _PREPARED
+        if not known and path.is_file() and not _may_be_sqlite(path):
+            raise JournalError(f"The journal {path} cannot be used: {_PLAIN_REASONS['file is not a database']}.")
+        _refuse_strangers(path)
+        if known:
+            return
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            if sys.platform != "win32":
+                path.chmod(0o600)
+        except OSError as error:
+            raise JournalError(
+                f"The journal {path} cannot be written: {error.strerror}. "
+                "Choose another place with journal= or GCBULK_JOURNAL."
+            ) from None
+        _PREPARED.add(_inode(path))
+
+
+_PREPARING: Final = threading.Lock()
+_PREPARED: Final[set[tuple[int, int] | None]] = set()  # device and inode of the files that this process prepared
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        if sys.platform != "win32":
-            path.chmod(0o600)
-    except OSError as error:
-        raise JournalError(
-            f"The journal {path} cannot be written: {error.strerror}. "
-            "Choose another place with journal= or GCBULK_JOURNAL."
-        ) from None
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _may_be_sqlite(path: Path) -> bool:

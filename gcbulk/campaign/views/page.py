@@ -40,7 +40,7 @@ def to_html(facts: Facts) -> str:
         _problems(facts),
         _replaced(facts),
     )
-    return f"<div class='gcb-preview' style='max-width:62em;line-height:1.4'>{''.join(sections)}</div>"
+    return f"<div class='gcb-plan' style='max-width:62em;line-height:1.4'>{''.join(sections)}</div>"
 
 
 def _counts(facts: Facts) -> str:

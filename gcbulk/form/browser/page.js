@@ -1,0 +1,77 @@
+// Downloads, insertion at the cursor, and a watch on the connection to the kernel.
+const PING = 2000;
+const PATIENCE = 10000;
+const LOST =
+  "This page has had no answer for a while: the connection to the program behind it is lost, or it is busy with " +
+  "another cell. That is no failed send: what went is written down. Open the page again to see where it stands.";
+
+function render({ model, el }) {
+  const notice = document.createElement("p");
+  notice.className = "gcb-notice gcb-error gcb-lost";
+  notice.setAttribute("role", "alert");
+  notice.hidden = true;
+  el.append(notice);
+  const form = () => el.closest(".gcb-form") ?? document;
+
+  let heard = Date.now();
+  const ask = () => {
+    notice.hidden = Date.now() - heard < PATIENCE;
+    notice.textContent = notice.hidden ? "" : LOST;
+    try {
+      model.send({ ping: Date.now() });
+    } catch {
+      notice.hidden = false;
+      notice.textContent = LOST;
+    }
+  };
+  const timer = setInterval(ask, PING);
+
+  let saving = [];
+  const save = (content, piece) => {
+    saving[content.number] = piece;
+    if (content.number + 1 < content.pieces) return;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob(saving, { type: "application/octet-stream" }));
+    link.download = content.save;
+    saving = [];
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  };
+  const insert = (event) => {
+    const field = event.target.closest?.(".gcb-field");
+    const area = form().querySelector(".gcb-message textarea");
+    if (!field || !area) return;
+    const words = field.title.replace(/^Insert /, "");
+    area.setRangeText(words, area.selectionStart, area.selectionEnd, "end");
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+    area.dispatchEvent(new Event("change", { bubbles: true }));
+    area.focus();
+  };
+  const hear = (content, buffers) => {
+    heard = Date.now();
+    if ("save" in content) save(content, buffers[0]);
+  };
+  model.on("msg:custom", hear);
+
+  // What changes by itself is read out: each such widget says so once it is in the page.
+  const announce = () => {
+    for (const part of form().querySelectorAll(".gcb-live:not([role])")) part.setAttribute("role", "status");
+  };
+  const observer = new MutationObserver(announce);
+  requestAnimationFrame(() => {
+    form().addEventListener("click", insert);
+    observer.observe(form(), { childList: true, subtree: true });
+    announce();
+  });
+  model.send({ opened: true });
+  return () => {
+    clearInterval(timer);
+    observer.disconnect();
+    form().removeEventListener("click", insert);
+    model.off("msg:custom", hear);
+  };
+}
+
+export default { render };

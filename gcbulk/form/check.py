@@ -1,0 +1,153 @@
+"""Step 3: what will happen, who is sending, and the tick without which nothing goes."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from gcbulk.campaign.run import preview_plan
+from gcbulk.form.browser import KeyField
+from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gcbulk.campaign.plan import Plan
+    from gcbulk.form.background import Helper
+    from gcbulk.form.desk import Desk
+
+
+class Credentials(widgets.VBox):
+    """Who is sending. The key goes straight into the client; no widget holds it."""
+
+    def __init__(self, desk: Desk, helper: Helper, changed: Callable[[], None]) -> None:
+        self._desk, self._helper, self._changed = desk, helper, changed
+        self.works = False
+        self._asked = False
+        self._words = html("", "gcb-who-sends", "gcb-live")
+        self._notice = Notice("gcb-key-notice")
+        self._customer = widgets.Text(description="Customer id", placeholder="such as 1469")
+        self._customer.add_class("gcb-customer")
+        self._customer.add_class("gcb-labelled")
+        self._key = KeyField("API key", entered=self._entered)
+        self._key.add_class("gcb-key")
+        self._fields = row(self._customer, self._key)
+        self._change = button("Send as another customer", "gcb-change-key", lambda: show(self._fields, True))
+        super().__init__([row(self._words, self._change), self._fields, self._notice])
+        self._show()
+
+    def check(self) -> None:
+        """Ask the platform, once, whether the key works."""
+        if self._desk.client is not None and not self._asked:
+            self._asked = True
+            self._helper.ask("credentials", self._check)
+
+    def _entered(self, key: str) -> None:
+        self._notice.clear()
+        customer = self._customer.value.strip()
+        if not customer:
+            self._notice.error("Give the customer id too, then the key again: it was not kept.")
+            return
+        with in_words(self._notice):
+            self._desk.use(customer, key)
+            self._asked, self.works = False, False
+            self._show()
+            self._changed()
+            self.check()
+
+    def _check(self) -> None:
+        client = self._desk.client
+        if client is None:
+            return
+        with in_words(self._notice):
+            found = client.check_credentials()
+            self.works = found.result != "invalid"
+            self._notice.clear()
+            if found.result == "invalid":
+                self._notice.error(found.detail)
+            elif found.result == "cannot tell":
+                self._notice.hint(f"The key could not be checked. {found.detail}")
+        self._show()
+        self._changed()
+
+    def _show(self) -> None:
+        client = self._desk.client
+        if client is None:
+            self._words.value = (
+                "<span>Who is sending? Your customer id and API key, as Groupcall gave them to you.</span>"
+            )
+        else:
+            works = " The key works." if self.works else ""
+            self._words.value = f"<span>Sending as customer <b>{escape(client.customer_id)}</b>.{works}</span>"
+        show(self._fields, client is None or (self._asked and not self.works and bool(self._notice.value)))
+        show(self._change, client is not None)
+
+
+class CheckStep(Step):
+    """What will happen, in one sentence and in full; `send` is called once it is confirmed."""
+
+    def __init__(self, desk: Desk, helper: Helper, credentials: Credentials, send: Callable[[], None]) -> None:
+        super().__init__(3, "Check", "Read what will happen. Nothing has been sent so far.")
+        self._desk, self._helper, self.credentials, self._send_it = desk, helper, credentials, send
+        self.texts = 0
+        self._shown: Plan | None = None
+        self._notice = Notice("gcb-check-notice")
+        self._sentence = html("", "gcb-sentence", "gcb-live")
+        self._view = html("", "gcb-scroll")
+        self._confirm = widgets.Checkbox(False, description="I have read this, and it is right", indent=False)
+        self._confirm.add_class("gcb-confirm")
+        self._confirm.observe(lambda _change: self.allow(), "value")
+        self._button = button("Send", "gcb-send", self._clicked, main=True)
+        self.fill(self._sentence, self._notice, self._view, credentials, row(self._confirm), row(self._button))
+        self.allow()
+
+    def look(self) -> None:
+        """Another plan, or none yet: the tick is taken back, and what will happen is worked out anew."""
+        plan = self._desk.plan
+        if plan is self._shown and plan is not None:
+            self.allow()
+            return
+        self._shown, self.texts = None, 0
+        self._confirm.value = False
+        self.allow()
+        if plan is not None:
+            self._helper.ask("preview", lambda: self._preview(plan))
+
+    def _preview(self, plan: Plan) -> None:
+        desk = self._desk
+        self._notice.clear()
+        with in_words(self._notice):
+            view = preview_plan(plan, desk.options, client=desk.client)
+            if desk.plan is not plan:
+                return
+            counts = view.summary()
+            self._shown, self.texts = plan, counts["texts"]
+            scheduled = desk.options.scheduled()
+            when = "now" if scheduled is None else f"at {scheduled.astimezone():%H:%M on %d %B %Y}"
+            who = f" from customer {desk.client.customer_id}" if desk.client is not None else ""
+            words = (
+                f"Sends {counts['texts']:,} texts, {counts['parts']:,} parts, "
+                f"to {counts['numbers']:,} numbers{who} {when}."
+                if self.texts
+                else "There is nobody to send this to: see below why."
+            )
+            rehearsal = " This is the sandbox: nobody is really texted." if desk.nobody_is_texted else ""
+            self._sentence.value = f"<p>{escape(words)}<i>{rehearsal}</i></p>"
+            self._view.value = view.to_html()
+            self._button.description = f"Send {counts['texts']:,} texts"
+        self.allow()
+
+    def allow(self) -> None:
+        """Send can be clicked only for what is on the screen, ticked, with a key that is not known to be wrong."""
+        ready = self.texts > 0 and self._desk.client is not None and self.credentials.works
+        self._confirm.disabled = self.texts == 0
+        self._button.disabled = not (ready and self._confirm.value)
+
+    def _clicked(self) -> None:
+        if self._button.disabled or self._shown is None or self._shown is not self._desk.plan:
+            return
+        self._button.disabled = True
+        self._confirm.value = False
+        self._send_it()

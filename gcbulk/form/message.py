@@ -1,0 +1,175 @@
+"""Step 2: the text, its fields, and how it reads for each person, while it is typed."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import ipywidgets as widgets
+
+from gcbulk.campaign.preview import mask_number
+from gcbulk.codes import Status
+from gcbulk.errors import GcbulkError
+from gcbulk.form.controls import Notice, Step, button, html, in_words, row
+from gcbulk.messages.template import field_name
+from gcbulk.recipients.columns import own_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gcbulk.form.background import Helper
+    from gcbulk.form.browser import Page
+    from gcbulk.form.desk import Desk
+
+PAUSE: Final = 0.35
+"""Seconds after the last key before the whole list is looked at."""
+LONDON: Final = ZoneInfo("Europe/London")
+
+
+class MessageStep(Step):
+    """The message. `changed` is called at once when it is another one, and again when its plan is made."""
+
+    def __init__(self, desk: Desk, helper: Helper, page: Page, message: str, changed: Callable[[], None]) -> None:
+        super().__init__(2, "Message", "Write the text. A field stands for what each row has in that column.")
+        self._desk, self._helper, self._page, self._changed = desk, helper, page, changed
+        self._ready: list[int] = []
+        self._at = 0
+        self._fields = row()
+        self._fields.add_class("gcb-fields")
+        self._text = widgets.Textarea(message, description="Message", rows=5, placeholder="Dear {{ parent_name }}, ...")
+        self._notice = Notice("gcb-message-notice")
+        self._parts = html("", "gcb-parts", "gcb-live")
+        self._preview = html("", "gcb-preview", "gcb-live")
+        self._back = button("Previous row", "gcb-previous-row", lambda: self._page_by(-1))
+        self._on = button("Next row", "gcb-next-row", lambda: self._page_by(1))
+        self._sender = widgets.Text(
+            desk.options.sender or "", description="Sender", placeholder="as the platform has it"
+        )
+        self._when = widgets.NaiveDatetimePicker(description="Send later, at")
+        self._name = widgets.Text(
+            desk.campaign or "", description="Name of this campaign", placeholder="such as absence {date}"
+        )
+        self._options_notice = Notice("gcb-options-notice")
+        for widget, name in (
+            (self._text, "gcb-message"),
+            (self._sender, "gcb-sender"),
+            (self._when, "gcb-send-at"),
+            (self._name, "gcb-campaign"),
+        ):
+            widget.add_class(name)
+            widget.add_class("gcb-labelled")
+        self._text.observe(lambda _change: self.look(), "value")
+        for option in (self._sender, self._when, self._name):
+            option.observe(lambda _change: self._options_chosen(), "value")
+        self.fill(
+            self._fields,
+            self._text,
+            self._parts,
+            self._notice,
+            self._preview,
+            row(self._back, self._on),
+            row(self._name, self._sender, self._when),
+            self._options_notice,
+        )
+
+    def new_list(self) -> None:
+        """Another list: other fields, other rows."""
+        desk = self._desk
+        if desk.recipients is None or desk.checked is None:
+            self.look()
+            return
+        names = [field_name(column) for column in own_columns(desk.recipients).columns]
+        labels = [str(column) for column in own_columns(desk.recipients).columns]
+        self._fields.children = [
+            html("<span>Insert a field:</span>"),
+            *(
+                self._field_button(label, name)
+                for label, name in dict(zip(labels, names, strict=True)).items()
+                if name and names.count(name) == 1
+            ),
+        ]
+        self._ready = (desk.checked["Status"] == Status.READY).to_numpy(dtype=bool).nonzero()[0].tolist()
+        self._at = 0
+        self.look()
+
+    def _field_button(self, label: str, name: str) -> widgets.Button:
+        made = button(label, "gcb-field", lambda: None)
+        made.tooltip = f"Insert {{{{ {name} }}}}"  # the page inserts what stands here, where the cursor is
+        return made
+
+    def look(self) -> None:
+        """The text as it now stands: the row on the screen at once, the whole list a moment after the last key."""
+        desk = self._desk
+        desk.message, desk.plan = self._text.value, None
+        self._changed()
+        self._show_row()
+        self._helper.ask("plan", self._plan, pause=PAUSE)
+
+    def _plan(self) -> None:
+        """Plan the whole list."""
+        desk = self._desk
+        self._notice.clear()
+        text = desk.message
+        if desk.checked is None or desk.recipients is None or not text.strip():
+            return
+        with in_words(self._notice):
+            plan = desk.plan_of(desk.recipients)
+            if desk.message == text:  # else a later look is under way
+                desk.plan = plan
+        self._show_parts()
+        self._changed()
+
+    def _page_by(self, step: int) -> None:
+        self._at = max(0, min(self._at + step, len(self._ready) - 1))
+        self._show_row()
+
+    def _show_row(self) -> None:
+        """Render the row on the screen alone, which is quick however long the list is."""
+        desk = self._desk
+        self._back.disabled, self._on.disabled = self._at == 0, self._at >= len(self._ready) - 1
+        self._row_words = ""
+        if desk.recipients is None or not self._ready or not desk.message.strip():
+            self._preview.value = ""
+            self._show_parts()
+            return
+        position = self._ready[self._at]
+        try:
+            found = desk.plan_of(desk.recipients.iloc[[position]]).frame.iloc[0]
+        except GcbulkError:  # half-typed: the sentence comes when the typing pauses
+            self._show_parts()
+            return
+        ready = found["Status"] == Status.READY
+        who = f"Row {position + 1:,} ({self._at + 1:,} of {len(self._ready):,}), to {mask_number(found['SentTo'])}"
+        words = found["Text"] if ready else found["ErrorDetail"]
+        kind = "gcb-bubble" if ready else "gcb-bubble gcb-left-out"
+        lead = "" if ready else "<b>Not sent:</b> "
+        self._preview.value = f"<p class='gcb-who'>{who}</p><p class='{kind}'>{lead}{escape(str(words))}</p>"
+        if ready:
+            self._row_words = f"This text: {len(words):,} characters, {_parts(int(found['Parts']))}."
+        self._show_parts()
+
+    def _show_parts(self) -> None:
+        plan = self._desk.plan
+        whole = "counting ..." if self._desk.message.strip() and self._desk.checked is not None else ""
+        if plan is not None:
+            parts = plan.frame["Parts"].to_numpy()[plan.ready]
+            whole = f"All {len(parts):,} texts: {_parts(int(parts.sum()))}."
+        elif self._notice.value:
+            whole = ""
+        self._parts.value = f"<span>{self._row_words} {whole}</span>"
+
+    def _options_chosen(self) -> None:
+        desk = self._desk
+        self._options_notice.clear()
+        desk.campaign = self._name.value.strip() or None
+        options: dict[str, Any] = {"sender": self._sender.value.strip() or None, "send_at": None}
+        if self._when.value is not None:
+            options["send_at"] = self._when.value.replace(tzinfo=LONDON)
+        with in_words(self._options_notice):
+            desk.shape(**options)
+        self.look()
+
+
+def _parts(number: int) -> str:
+    return f"{number:,} part{'s' * (number != 1)}"

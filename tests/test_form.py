@@ -1,0 +1,337 @@
+"""The form without a browser: what its steps pass on, what it never keeps, and that it sends once."""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+import pandas as pd
+import pytest
+from ipywidgets.embed import embed_data
+
+import gcbulk
+from gcbulk.form.background import Helper, Job
+from gcbulk.form.send_form import SendForm
+from gcbulk.progress import Progress, Standing, Watch
+from gcbulk.sandbox import Call, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gcbulk.form.browser import Upload
+
+PEOPLE = pd.DataFrame(
+    {"Name": [f"Parent {n}" for n in range(60)], "Mobile": [f"07700 900{n + 101}" for n in range(60)]}
+)
+TEXT = "Dear {{ name }}, school is closed."
+
+
+@pytest.fixture
+def forms() -> Iterator[list[SendForm]]:
+    """Forms that are closed when the test ends."""
+    made: list[SendForm] = []
+    yield made
+    for form in made:
+        form.close()
+
+
+def find(form: SendForm, name: str) -> Any:
+    """The one widget of a class."""
+    found = [w for w in everything(form) if name in getattr(w, "_dom_classes", ())]
+    assert len(found) == 1, (name, found)
+    return found[0]
+
+
+def everything(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything(child)
+
+
+def tick_and_send(form: SendForm) -> None:
+    assert form.wait()
+    find(form, "gcb-confirm").value = True
+    send = find(form, "gcb-send")
+    assert not send.disabled
+    send.click()
+
+
+def upload(widget: Upload, name: str, content: bytes, *, size: int | None = None) -> None:
+    """What the browser sends for a file."""
+    pieces = [content[start : start + widget.piece] for start in range(0, len(content), widget.piece)] or [b""]
+    for number, piece in enumerate(pieces):
+        head = {"number": number, "pieces": len(pieces), "name": name, "size": size or len(content), "upload": "1"}
+        widget._handle_custom_msg(head, [memoryview(piece)])
+
+
+def test_a_frame_goes_all_the_way_and_comes_back_as_it_was(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT, campaign="snow")
+    forms.append(form)
+    assert form.results is None
+    tick_and_send(form)
+    assert form.wait()
+    results = form.results
+    assert results is not None
+    assert type(results) is pd.DataFrame
+    pd.testing.assert_frame_equal(results[list(PEOPLE.columns)], PEOPLE, check_dtype=False)
+    assert (results["Status"] == "accepted").all()
+    assert find(form, "gcb-status").value.startswith("<p><b class='gcb-word gcb-word-done'>done</b>")
+    assert form.campaign == "snow"
+    assert len(platform.queued) == 60
+
+
+def test_a_form_opened_again_shows_where_its_campaign_stands_and_sends_nothing(
+    platform: Sandbox, forms: list[SendForm]
+) -> None:
+    gcbulk.send_sms(PEOPLE, TEXT, campaign="snow {date}", progress=False)
+    form = SendForm(PEOPLE, TEXT, campaign="snow {date}")
+    forms.append(form)
+    assert form.wait()
+    assert form.results is not None
+    assert len(form.results) == 60
+    assert "done" in find(form, "gcb-status").value
+    assert find(form, "gcb-send").disabled
+    find(form, "gcb-send").click()
+    assert form.wait()
+    assert len(platform.queued) == 60
+
+
+def test_clicks_at_the_same_moment_send_once(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT)
+    forms.append(form)
+    assert form.wait()
+    find(form, "gcb-confirm").value = True
+    threads = [threading.Thread(target=form._send_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert form.wait()
+    assert len(platform.queued) == 60
+
+
+def test_what_is_ticked_is_what_is_shown(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT)
+    forms.append(form)
+    assert form.wait()
+    find(form, "gcb-confirm").value = True
+    assert not find(form, "gcb-send").disabled
+    find(form, "gcb-message").value = "Something else entirely."
+    assert find(form, "gcb-send").disabled
+    assert find(form, "gcb-confirm").value is False
+    find(form, "gcb-send").click()
+    assert form.wait()
+    assert platform.queued == []
+
+
+def test_a_key_is_in_no_state_no_repr_and_no_embedding(
+    platform: Sandbox, monkeypatch: pytest.MonkeyPatch, forms: list[SendForm]
+) -> None:
+    monkeypatch.delenv("GCBULK_API_KEY")
+    form = SendForm(PEOPLE, TEXT)
+    forms.append(form)
+    assert form.wait()
+    assert find(form, "gcb-send").disabled
+    find(form, "gcb-customer").value = "1469"
+    find(form, "gcb-key")._handle_custom_msg({"key": platform.api_key}, [])
+    assert form.wait()
+    assert "The key works" in find(form, "gcb-who-sends").value
+    for kept in (
+        json.dumps(widgets.Widget.get_manager_state(), default=repr),
+        json.dumps(embed_data([form]), default=repr),
+        repr(form),
+        json.dumps(form._repr_mimebundle_(), default=repr),
+    ):
+        assert platform.api_key not in kept
+    tick_and_send(form)
+    assert form.wait()
+    assert len(platform.queued) == 60
+    assert platform.api_key not in json.dumps(widgets.Widget.get_manager_state(), default=repr)
+
+
+def test_a_wrong_key_sends_nothing_and_says_so(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCBULK_API_KEY", "wrong")
+    form = SendForm(PEOPLE, TEXT)
+    assert form.wait()
+    assert "refused the customer id or API key" in find(form, "gcb-key-notice").value
+    find(form, "gcb-confirm").value = True
+    assert find(form, "gcb-send").disabled
+    form.close()
+    assert platform.queued == []
+
+
+def test_uploads_come_in_pieces_and_a_broken_one_says_so(forms: list[SendForm]) -> None:
+    form = SendForm(sandbox=True)
+    forms.append(form)
+    field = find(form, "gcb-upload")
+    field.piece = 100
+    content = PEOPLE.to_csv(index=False).encode()
+    upload(field, "people.csv", content)
+    assert form.wait()
+    assert "people.csv: 60 rows" in find(form, "gcb-file-name").value
+    assert "<b>60</b> to send" in find(form, "gcb-counts").value
+    upload(field, "short.csv", content, size=len(content) + 1)
+    assert "short.csv did not arrive whole" in find(form, "gcb-file-notice").value
+    field._handle_custom_msg({"number": 3, "pieces": 9, "name": "x.csv", "size": 9, "upload": "2"}, [b"x"])
+    assert "x.csv did not arrive whole" in find(form, "gcb-file-notice").value
+    upload(field, "nothing.csv", b"")
+    assert form.wait()
+    assert "nothing.csv is empty" in find(form, "gcb-file-notice").value
+
+
+def test_opt_outs_and_their_warnings_are_told_beside_the_field(forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, sandbox=True)
+    forms.append(form)
+    upload(find(form, "gcb-optouts"), "out.csv", b"Mobile\n07700 900101\n020 7946 0123\n")
+    assert form.wait()
+    assert "<b>1</b> opted out" in find(form, "gcb-counts").value
+    assert "1 of 2 entries in the opt-out list are no mobile numbers" in find(form, "gcb-optouts-notice").value
+
+
+def test_nothing_unforeseen_becomes_a_traceback(forms: list[SendForm], monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_args: object, **_options: object) -> None:
+        raise KeyError("07700 900123")
+
+    monkeypatch.setattr("gcbulk.form.recipients.validate", breaks)
+    form = SendForm(PEOPLE, sandbox=True)
+    forms.append(form)
+    assert form.wait()
+    told = find(form, "gcb-column-notice").value
+    assert "Unexpected failure (KeyError at test_form.py" in told
+    assert "900123" not in told
+
+
+def test_a_journal_that_refuses_ends_as_failed(platform: Sandbox, forms: list[SendForm], tmp_path: Path) -> None:
+    form = SendForm(PEOPLE, TEXT, journal=tmp_path)  # a folder is no journal
+    forms.append(form)
+    assert form.wait()
+    find(form, "gcb-confirm").value = True
+    form._send_it()
+    assert form.wait()
+    status = find(form, "gcb-status").value
+    assert "gcb-word-failed" in status
+    assert platform.queued == []
+
+
+def test_the_screen_is_updated_ten_times_a_second_at_most() -> None:
+    seen: list[Standing] = []
+    go = threading.Event()
+
+    def work(watch: Watch) -> str:
+        with Progress(1000, "Texts", enabled=False, watch=watch) as bar:
+            for _ in range(1000):
+                bar.add(1, accepted=1)
+            go.wait(1.0)
+        return "over"
+
+    ended: list[object] = []
+    job = Job(
+        work, seen=lambda _job, now: seen.append(now), ended=lambda _job, result, error: ended.append((result, error))
+    )
+    assert job.wait(30)
+    assert ended == [("over", None)]
+    assert seen[-1].counts == {"accepted": 1000}
+    assert len(seen) <= 11
+
+
+def test_a_helper_does_only_the_latest_of_what_it_is_asked() -> None:
+    helper, done = Helper(lambda error: done.append(str(error))), []
+    gate = threading.Event()
+    helper.ask("gate", lambda: [gate.wait(10)].clear())
+    for n in range(50):
+        helper.ask("plan", lambda n=n: done.append(n))
+    helper.ask("other", lambda: done.append("other"))
+    gate.set()
+    assert helper.wait(10)
+    assert sorted(map(str, done)) == ["49", "other"]
+    helper.ask("bad", lambda: {}["nothing"])
+    helper.ask("good", lambda: done.append("good"))
+    assert helper.wait(10)
+    assert set(done[2:]) == {"'nothing'", "good"}
+    helper.close()
+
+
+def test_a_run_of_another_program_is_followed_and_can_be_stopped(
+    monkeypatch: pytest.MonkeyPatch, forms: list[SendForm]
+) -> None:
+    under_way = threading.Event()
+
+    def on_call(call: Call) -> str | None:
+        if call.number == 2:
+            under_way.set()
+        return None
+
+    with Sandbox(latency=0.2, on_call=on_call) as server:
+        monkeypatch.setenv("GCBULK_BASE_URL", server.url)
+        monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
+        monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
+        monkeypatch.setattr("gcbulk.campaign.journal.claims.STOP_POLL", 0.05)
+        monkeypatch.setattr("gcbulk.form.send_form.FOLLOW_POLL", 0.05)
+        options: dict[str, Any] = {"campaign": "snow", "chunk_size": 2, "concurrency": 1, "progress": False}
+        other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, **options))
+        other.start()
+        assert under_way.wait(30)
+        form = SendForm()
+        forms.append(form)
+        form._opened()
+        assert form._helper.wait()
+        assert "Another window or program is sending this" in find(form, "gcb-status").value
+        find(form, "gcb-stop").click()
+        other.join(30)
+        assert form.wait()
+        assert form._helper.wait()
+        assert form.results is not None
+        left = int((form.results["Status"] == "not_sent").sum())
+        assert 0 < left < 60
+        server.latency = 0.0
+        find(form, "gcb-resume").click()
+        assert form.wait()
+        assert (form.results["Status"] == "accepted").all()
+        assert len({queued.recipient for queued in server.queued}) == len(server.queued) == 60
+
+
+def test_another_s_run_can_be_left_to_itself(monkeypatch: pytest.MonkeyPatch, forms: list[SendForm]) -> None:
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def on_call(call: Call) -> str | None:
+        if call.number == 2:
+            under_way.set()
+            go_on.wait(30)
+        return None
+
+    with Sandbox(on_call=on_call) as server:
+        monkeypatch.setenv("GCBULK_BASE_URL", server.url)
+        monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
+        monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
+        monkeypatch.setattr("gcbulk.form.send_form.FOLLOW_POLL", 0.05)
+        other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, campaign="snow", progress=False))
+        other.start()
+        assert under_way.wait(30)
+        form = SendForm(PEOPLE)
+        forms.append(form)
+        form._opened()
+        assert form._helper.wait()
+        assert "Another window or program is sending this" in find(form, "gcb-status").value
+        find(form, "gcb-leave").click()
+        go_on.set()
+        other.join(30)
+        find(form, "gcb-message").value = "Dear {{ name }}, another matter."
+        tick_and_send(form)
+        assert form.wait()
+        assert form.results is not None
+        assert form.campaign != "snow"
+        assert len(server.queued) == 120
+
+
+def test_warnings_stay_off_the_screen_of_the_notebook(forms: list[SendForm]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        form = SendForm(PEOPLE, TEXT, sandbox=True)
+        forms.append(form)
+        tick_and_send(form)
+        assert form.wait()
+    assert form.results is not None
