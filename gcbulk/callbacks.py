@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import waitress
@@ -17,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from gcbulk.campaign.callback_url import callback_base
 from gcbulk.campaign.journal import Journal, note_receiver
-from gcbulk.campaign.receiving import MOST_BYTES, Answer, Receiver
+from gcbulk.campaign.receiving import MOST_BYTES, WARN_EVERY, Answer, Receiver
 from gcbulk.errors import GcbulkError, OptionError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class CallbackApp:
         self._open_receiver = open_receiver
         self._receiver: Receiver | None = None
         self._lock = threading.Lock()
+        self._complained_at = -WARN_EVERY
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         answer = self._answered(environ)
@@ -68,10 +70,19 @@ class CallbackApp:
                 return Answer.TOO_LARGE
             return receiver.take(campaign, *_said(request, body))
         except GcbulkError as error:
-            logger.error("%s", error)  # noqa: TRY400 - its words are ours; a traceback could show the news
+            self._complain(error)
             return Answer.NOT_NOW
         except (HTTPException, ValueError, OSError):  # a request that is broken in itself, or broken off
             return Answer.MALFORMED
+
+    def _complain(self, error: GcbulkError) -> None:
+        """Say now and then why the platform is told to come again. The words are ours; a traceback could show news."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._complained_at < WARN_EVERY:
+                return
+            self._complained_at = now
+        logger.error("%s Until then the platform is asked to try again later.", error)
 
     def _opened(self) -> Receiver:
         if self._receiver is None:

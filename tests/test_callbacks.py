@@ -392,3 +392,22 @@ def test_a_receiver_over_http_is_as_calm(campaign: tuple[str, str, list[str]]) -
         assert process.poll() is None
     with Journal(journal) as book:
         assert written(book) == 1
+
+
+def test_the_command_says_where_it_listens_and_what_is_wrong(tmp_path: Path) -> None:
+    journal = str(tmp_path / "journal.sqlite3")
+    with receiving(journal) as (url, process):
+        port = url.split(":")[2].split("/")[0]
+        for options, says in (
+            (("--port", port, "--public-url", "https://example.org"), f"Port {port} of 127.0.0.1 cannot be used"),
+            (("--port", "0", "--public-url", "http://example.org"), "--public-url http://example.org is refused"),
+            (("--port", "0", "--public-url", "example.org"), "--public-url must be an address such as https://"),
+            (("--port", "0", "--public-url", "https://x.org", "--journal", str(tmp_path)), "is a folder"),
+        ):
+            command = [sys.executable, "-m", "gcbulk", "callbacks", "--journal", journal, *options]
+            done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60)
+            assert done.returncode == 2
+            assert says in done.stderr.splitlines()[-1]
+            assert "Traceback" not in done.stderr
+        process.terminate()
+        assert process.wait(30) == (1 if sys.platform == "win32" else 0)

@@ -250,7 +250,9 @@ def test_strangers_and_news_are_capped_apart(campaign: Campaign) -> None:
         assert written(book) == 31
 
 
-def test_a_journal_that_cannot_be_written_is_no_yes(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_cannot_be_written_is_no_yes(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     journal, path, refs = campaign
     body = json.dumps({"ClientRef": refs[0], "Status": "Delivered"}).encode()
 
@@ -260,7 +262,9 @@ def test_a_journal_that_cannot_be_written_is_no_yes(campaign: Campaign, monkeypa
     with called(journal) as (call, book):
         with monkeypatch.context() as patch:
             patch.setattr("gcbulk.campaign.journal.take", full)
-            assert call(path, body) == (503, b"The journal cannot be written at this moment. Try again later.\n")
+            for _ in range(5):
+                assert call(path, body) == (503, b"The journal cannot be written at this moment. Try again later.\n")
+        assert [record.getMessage()[:21] for record in caplog.records] == ["The disk is full. Unt"]
         assert written(book) == 0
         assert call(path, body)[0] == 200
 
