@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gcbulk.campaign.journal import Run
     from gcbulk.campaign.plan import Plan
 
-CONNECTIONS = 16
+CONNECTIONS = 32
 DISCARD = """
 import waitress
 def app(environ, start_response):

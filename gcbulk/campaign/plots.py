@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+DOTS_PER_INCH: Final = 110
 _DELIVERED: Final = "#2e7d4f"
 _ALL: Final = "#8a8f98"
 
@@ -45,3 +47,10 @@ def delivery_chart(results: pd.DataFrame) -> Figure:
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def png(figure: Figure) -> bytes:
+    """A chart as a picture, which needs nothing to be shown."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DOTS_PER_INCH)
+    return picture.getvalue()

@@ -31,6 +31,8 @@ STRANGERS_PER_SECOND: Final = 200.0
 """Requests without a token that is known already, together; a token is known once it was seen to be good."""
 NEWS_PER_SECOND: Final = 5_000.0
 """Pieces of news, together."""
+GATHER: Final = 0.005
+"""Seconds for which news waits for more to be written with it: a send beside it waits for each transaction."""
 MOST_TOKENS: Final = 1_000
 """Tokens that are remembered as good."""
 WARN_EVERY: Final = 60.0
@@ -150,7 +152,7 @@ class Cap:
 class Receiver:
     """Takes delivery news for every campaign of one journal; safe to share between threads.
 
-    News that waits together is written in one transaction. `clock` gives monotonic seconds.
+    News that comes within a moment is written in one transaction. `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -160,13 +162,14 @@ class Receiver:
         strangers_per_second: float = STRANGERS_PER_SECOND,
         news_per_second: float = NEWS_PER_SECOND,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._journal = journal
         self._strangers, self._news = Cap(strangers_per_second), Cap(news_per_second)
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens: dict[str, int] = {}
-        self._together = _Together(lambda events: journals.take(journal, events))
+        self._together = _Together(lambda events: journals.take(journal, events), sleep)
         self._refused = 0
         self._warned_at = -WARN_EVERY
 
@@ -242,8 +245,8 @@ def _tell(taken: Taken) -> None:
 class _Together:
     """Writes what several threads bring at one moment in one transaction, and lets each go when it is on disk."""
 
-    def __init__(self, write: Callable[[Sequence[Event]], list[Taken]]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[Sequence[Event]], list[Taken]], sleep: Callable[[float], None]) -> None:
+        self._write, self._sleep = write, sleep
         self._waiting: list[_Ticket] = []
         self._adding, self._writing = threading.Lock(), threading.Lock()
 
@@ -254,6 +257,7 @@ class _Together:
             self._waiting.append(ticket)
         with self._writing:
             if not ticket.over:  # whoever held the lock before may have written this one too
+                self._sleep(GATHER)
                 self._write_all()
         if ticket.error is not None:
             raise ticket.error

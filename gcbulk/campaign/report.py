@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -144,11 +143,9 @@ def _delivery(results: pd.DataFrame, unmatched: int) -> str:
 
 
 def _chart(results: pd.DataFrame) -> str:
-    from gcbulk.campaign.plots import delivery_chart
+    from gcbulk.campaign.plots import delivery_chart, png
 
-    image = io.BytesIO()
-    delivery_chart(results).savefig(image, format="png", dpi=110)
-    data = base64.b64encode(image.getvalue()).decode("ascii")
+    data = base64.b64encode(png(delivery_chart(results))).decode("ascii")
     return f'<img alt="How many were delivered by when" src="data:image/png;base64,{data}">'
 
 

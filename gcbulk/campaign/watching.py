@@ -76,16 +76,16 @@ class _Chart:
     def __init__(self, *, enabled: bool) -> None:
         ipython = sys.modules.get("IPython")
         shell = ipython.get_ipython() if ipython is not None and enabled else None
-        self._display = ipython.display.display if ipython is not None and shell is not None else None
+        self._ipython = ipython if shell is not None else None
         self._handle = None
 
     def show(self, results: pd.DataFrame) -> None:
-        if self._display is None:
+        if self._ipython is None:
             return
-        from gcbulk.campaign.plots import delivery_chart
+        from gcbulk.campaign.plots import delivery_chart, png
 
-        figure = delivery_chart(results)
+        picture = self._ipython.display.Image(png(delivery_chart(results)))
         if self._handle is None:
-            self._handle = self._display(figure, display_id=True)
+            self._handle = self._ipython.display.display(picture, display_id=True)
         else:
-            self._handle.update(figure)
+            self._handle.update(picture)
