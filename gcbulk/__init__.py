@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from gcbulk.api.client import CommunicationsClient, CredentialCheck, SendResult, check_credentials
     from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
+    from gcbulk.campaign.overall import dead_numbers, history
     from gcbulk.campaign.overview import summary
     from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.report import Report, report
     from gcbulk.campaign.run import preview, resume, send_sms
-    from gcbulk.codes import ErrorCode, Status
+    from gcbulk.campaign.undelivered import Retry, retry_undelivered
+    from gcbulk.campaign.watching import watch
+    from gcbulk.codes import DeliveryStatus, ErrorCode, Status
     from gcbulk.errors import (
         CampaignError,
         CommunicationsError,
@@ -49,6 +53,7 @@ _HOMES: Final[dict[str, str]] = {
     "CommunicationsError": "gcbulk.errors",
     "CredentialCheck": "gcbulk.api.client",
     "CredentialsError": "gcbulk.errors",
+    "DeliveryStatus": "gcbulk.codes",
     "ErrorCode": "gcbulk.codes",
     "GcbulkError": "gcbulk.errors",
     "GcbulkWarning": "gcbulk.errors",
@@ -61,7 +66,9 @@ _HOMES: Final[dict[str, str]] = {
     "QuietHoursError": "gcbulk.errors",
     "RecipientsError": "gcbulk.errors",
     "RecipientsSchema": "gcbulk.recipients.schema",
+    "Report": "gcbulk.campaign.report",
     "ResultsSchema": "gcbulk.recipients.schema",
+    "Retry": "gcbulk.campaign.undelivered",
     "Sandbox": "gcbulk.sandbox",
     "SendForm": "gcbulk.form.send_form",
     "SendResult": "gcbulk.api.client",
@@ -71,17 +78,22 @@ _HOMES: Final[dict[str, str]] = {
     "campaign_results": "gcbulk.campaign.history",
     "campaigns": "gcbulk.campaign.history",
     "check_credentials": "gcbulk.api.client",
+    "dead_numbers": "gcbulk.campaign.overall",
+    "history": "gcbulk.campaign.overall",
     "list_opt_outs": "gcbulk.recipients.optout_list",
     "preview": "gcbulk.campaign.run",
     "purge": "gcbulk.campaign.history",
     "read_recipients": "gcbulk.recipients.reading",
     "remove_opt_outs": "gcbulk.recipients.optout_list",
+    "report": "gcbulk.campaign.report",
     "resume": "gcbulk.campaign.run",
+    "retry_undelivered": "gcbulk.campaign.undelivered",
     "row_per_number": "gcbulk.recipients.choosing",
     "send_sms": "gcbulk.campaign.run",
     "settle": "gcbulk.campaign.history",
     "summary": "gcbulk.campaign.overview",
     "validate": "gcbulk.recipients.schema",
+    "watch": "gcbulk.campaign.watching",
 }
 """Where each public name lives. They are imported when first used, so that `gcbulk --help` is quick."""
 
@@ -91,6 +103,7 @@ __all__ = [
     "CommunicationsError",
     "CredentialCheck",
     "CredentialsError",
+    "DeliveryStatus",
     "ErrorCode",
     "GcbulkError",
     "GcbulkWarning",
@@ -103,7 +116,9 @@ __all__ = [
     "QuietHoursError",
     "RecipientsError",
     "RecipientsSchema",
+    "Report",
     "ResultsSchema",
+    "Retry",
     "Sandbox",
     "SendForm",
     "SendResult",
@@ -114,17 +129,22 @@ __all__ = [
     "campaign_results",
     "campaigns",
     "check_credentials",
+    "dead_numbers",
+    "history",
     "list_opt_outs",
     "preview",
     "purge",
     "read_recipients",
     "remove_opt_outs",
+    "report",
     "resume",
+    "retry_undelivered",
     "row_per_number",
     "send_sms",
     "settle",
     "summary",
     "validate",
+    "watch",
 ]
 
 

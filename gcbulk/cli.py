@@ -46,6 +46,7 @@ Exit codes:
 """
 
 _PATH: Final = click.Path(path_type=Path)
+_SHARE: Final = click.FloatRange(0, 1)
 
 
 def _stack(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -318,7 +319,9 @@ def _summary_json(view: Preview) -> str:
 @_when
 @_quiet
 @_late
-@click.option("--callback-url", metavar="URL", help="Where delivery news goes.")
+@click.option(
+    "--callback-url", metavar="URL", help="Where gcbulk callbacks is reached. Default: GCBULK_CALLBACK_URL, or no news."
+)
 @_pace
 @_journal
 def send(
@@ -404,6 +407,8 @@ def resume(
 @click.argument("campaign")
 @click.option("--recipients", "file", type=_PATH, metavar="FILE", help="The list, to have its columns back.")
 @_columns
+@click.option("--watch", "watched", is_flag=True, help="Look on as delivery news comes in; Ctrl-C ends that.")
+@click.option("--report", "page", type=_PATH, metavar="FILE", help="Write a report of it: one HTML page.")
 @_output
 @_journal
 @_with_intake
@@ -412,6 +417,8 @@ def results(
     *,
     file: Path | None,
     intake: _Intake,
+    watched: bool,
+    page: Path | None,
     out: Path | None,
     not_told: Path | None,
     as_json: bool,
@@ -422,9 +429,17 @@ def results(
     outputs = _check_outputs(file, out=out, not_told=not_told, journal=journal)
     from gcbulk.campaign.history import campaign_results
     from gcbulk.campaign.results import summarise
+    from gcbulk.recipients.writing import check_writable
 
+    if page is not None:
+        others = {path: "what another option writes" for path in (out, not_told) if path is not None}
+        check_writable(page, option="--report", others=_kept(file, journal=journal) | others)
     recipients, taking = intake.read_if_given(file)
     outputs.check_fit(recipients)
+    if watched:
+        from gcbulk.campaign.watching import watch
+
+        watch(campaign, journal=journal)
     frame = campaign_results(
         campaign,
         recipients=recipients,
@@ -436,6 +451,11 @@ def results(
     outputs.write(frame, recipients)
     _show(campaign, summary, as_json=as_json)
     outputs.name_files()
+    if page is not None:
+        from gcbulk.campaign.report import report
+
+        report(campaign, journal=journal).save(page)
+        click.echo(f"Report: {page}", err=True)
     raise SystemExit(_exit_code(summary, fail_on_errors=fail_on_errors))
 
 
@@ -452,6 +472,63 @@ def campaigns(*, as_json: bool, journal: str | None) -> None:
     else:
         shown = frame.assign(StartedAt=frame["StartedAt"].dt.tz_convert("Europe/London").dt.strftime("%d %b %Y %H:%M"))
         click.echo(shown.to_string(index=False) if len(frame) else "There are no campaigns in this journal yet.")
+
+
+@cli.command(short_help="What was sent so far, in all campaigns.")
+@click.option("--since", metavar="DATE", help="Only campaigns begun from this day on: 2026-11-01.")
+@click.option("--number", metavar="NUMBER", help="Only what was sent to this number, with the texts.")
+@click.option("--dead", type=int, metavar="N", help="Instead, the numbers that failed in N campaigns running.")
+@click.option("--out", type=_PATH, metavar="FILE", help="Write it as CSV.")
+@_journal
+def history(*, since: str | None, number: str | None, dead: int | None, out: Path | None, journal: str | None) -> None:
+    """What the journal holds of all campaigns: every row, or what one number was sent, or which numbers are dead."""
+    if dead is not None and number is not None:
+        raise OptionError("Give one of --number and --dead, not both.")
+    outputs = _check_outputs(None, out=out, journal=journal)
+    from gcbulk.campaign.overall import dead_numbers, history_text
+    from gcbulk.campaign.overall import history as looked_up
+
+    if dead is not None:
+        frame = dead_numbers(dead, since=since, journal=journal)
+    else:
+        frame = looked_up(since=since, number=number, journal=journal)
+    if out is not None:
+        outputs.write(frame, None)
+        outputs.name_files()
+    else:
+        click.echo(history_text(frame))
+
+
+@cli.command("retry-undelivered", epilog=EXIT_CODES, short_help="Send again what did not arrive.")
+@click.argument("campaign")
+@click.option("--name", metavar="NAME", help='Of the new campaign. Default: the old one\'s with "(again DATE)".')
+@click.option("--opt-outs", type=_PATH, metavar="FILE", help="Numbers that must not be texted by now.")
+@click.option("--yes", is_flag=True, help="Send without asking.")
+@_output
+@_quiet
+@_pace
+@_journal
+def retry_undelivered(
+    campaign: str,
+    *,
+    name: str | None,
+    opt_outs: Path | None,
+    yes: bool,
+    out: Path | None,
+    not_told: Path | None,
+    as_json: bool,
+    fail_on_errors: bool,
+    **options: Any,
+) -> None:
+    """Send again, as a new campaign, the texts of CAMPAIGN that failed or expired: show them, ask, send."""
+    outputs = _check_outputs(None, opt_outs, out=out, not_told=not_told, journal=options["journal"])
+    from gcbulk.campaign.undelivered import retry_undelivered as retried
+
+    retry = retried(campaign, name=name, opt_outs=opt_outs, **options)
+    click.echo(str(retry.preview), err=True)
+    if not yes:
+        _ask(f"\nSend these {retry.preview.summary()['texts']} texts again?")
+    _finish(retry.send_all(), None, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
 @cli.command(short_help="Say what became of unknown rows.")
@@ -597,6 +674,35 @@ def form(*, sandbox: bool, port: int, no_browser: bool) -> None:
     serve(port=port, sandbox=sandbox, ready=ready)
 
 
+@cli.command(short_help="Receive delivery news from the platform.")
+@click.option("--port", type=click.IntRange(0, 65_535), required=True, help="The port to listen on; 0 for a free one.")
+@click.option("--public-url", metavar="URL", required=True, help="Where the platform reaches it: https://...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@_journal
+def callbacks(*, port: int, public_url: str, host: str, journal: str | None) -> None:
+    """Receive delivery news until Ctrl-C, and write it into the journal that the texts are sent with.
+
+    It speaks plain HTTP on this machine: put what provides https:// (IIS, nginx, a tunnel) in front of it, and send
+    with --callback-url, or GCBULK_CALLBACK_URL, set to the same public URL.
+    """
+    import logging
+
+    from gcbulk.callbacks import serve
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logging.getLogger("gcbulk").addHandler(handler)
+    serve(
+        journal,
+        port=port,
+        public_url=public_url,
+        host=host,
+        ready=lambda where: click.echo(
+            f"{where}. Stop it with Ctrl-C. Send with: --callback-url {public_url}", err=True
+        ),
+    )
+
+
 @cli.command(short_help="A stand-in for the API, to try with.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port to listen on. Default: a free one.")
 @click.option(
@@ -606,19 +712,34 @@ def form(*, sandbox: bool, port: int, no_browser: bool) -> None:
     show_default=True,
     help="Wait before each answer.",
 )
+@click.option("--callback-delay", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Up to so late.")
+@click.option("--callback-lost", type=_SHARE, default=0, metavar="SHARE", help="So many callbacks never come (0.02).")
+@click.option("--callback-doubled", type=_SHARE, default=0, metavar="SHARE", help="So many callbacks come twice.")
+@click.option(
+    "--callback-early", type=_SHARE, default=0, metavar="SHARE", help="So many come before the call's answer."
+)
+@click.option(
+    "--callback-shape",
+    type=click.Choice(["json", "parameters", "both"]),
+    default="json",
+    show_default=True,
+    help="POST with JSON, GET with parameters, or by turns.",
+)
 @click.option("--numbers", is_flag=True, help="Show the magic numbers, and stop.")
-def sandbox(*, port: int, latency_ms: float, numbers: bool) -> None:
+def sandbox(*, port: int, latency_ms: float, numbers: bool, callback_delay: float, **callbacks: Any) -> None:
     """Run a stand-in for the API on this machine, to try things with: it texts nobody.
 
     Numbers from 07700 900900 on are magic: each brings about an answer (refused, rate limited, no answer, ...).
     """
-    from gcbulk.sandbox import Sandbox, describe_numbers
+    from gcbulk.sandbox import CallbackPlan, Sandbox, describe_numbers
 
     if numbers:
         click.echo(describe_numbers())
         return
     try:
-        with Sandbox(port=port, latency=latency_ms / 1000) as server:
+        shares = {name.removeprefix("callback_"): value for name, value in callbacks.items()}
+        plan = CallbackPlan(delay=(0.0, callback_delay), connections=8, **shares)
+        with Sandbox(port=port, latency=latency_ms / 1000, callback_plan=plan) as server:
             click.echo(
                 f"Sandbox at {server.url} (stop it with Ctrl-C). In another terminal, set:\n"
                 f"  GCBULK_BASE_URL={server.url}\n"
@@ -718,17 +839,24 @@ def _check_outputs(
     journal: str | None = None,
 ) -> _Outputs:
     """Find out before anything is sent whether the results can be written, and would replace nothing that counts."""
-    from gcbulk.campaign.journal.opening import journal_file
     from gcbulk.recipients.writing import check_writable
 
-    kept = {path: "the input itself" for path in (file, *inputs) if path is not None}
-    if (book := journal_file(journal)) is not None:
-        kept[book] = "the journal"
+    kept = _kept(file, *inputs, journal=journal)
     for option, path in {"--out": out, "--not-told": not_told, "--invalid-out": invalid_out}.items():
         if path is not None:
             check_writable(path, option=option, others=kept)
             kept[path] = f"what {option} writes"
     return _Outputs(out, not_told, invalid_out, byte_order_mark=file is None or _has_byte_order_mark(file))
+
+
+def _kept(*inputs: Path | None, journal: str | None) -> dict[Path, str]:
+    """The files that no output may replace, and what each is."""
+    from gcbulk.campaign.journal.opening import journal_file
+
+    kept = {path: "the input itself" for path in inputs if path is not None}
+    if (book := journal_file(journal)) is not None:
+        kept[book] = "the journal"
+    return kept
 
 
 def _has_byte_order_mark(file: Path) -> bool:

@@ -23,6 +23,16 @@ class Status(StrEnum):
     UNKNOWN = "unknown"  # may or may not have been sent
 
 
+class DeliveryStatus(StrEnum):
+    """What the platform's callbacks said became of a text that it took."""
+
+    DELIVERED = "delivered"  # it reached the handset
+    FAILED = "failed"  # it did not, and will not
+    EXPIRED = "expired"  # the handset could not be reached for as long as the network tries
+    PENDING = "pending"  # on its way, or nothing heard yet
+    OTHER = "other"  # the platform used a word that we do not know: DeliveryError shows it
+
+
 class ErrorCode(StrEnum):
     """Why a row has no MessageId, or why a call failed."""
 

@@ -13,12 +13,13 @@ control characters other than line ends and tabs are "invalid characters"; peopl
 from __future__ import annotations
 
 import contextlib
+import heapq
 import http.client
 import io
 import ipaddress
 import json
 import math
-import queue
+import random
 import re
 import secrets
 import socket
@@ -30,8 +31,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -90,6 +92,35 @@ class Call:
     messages: list[dict[str, Any]]
     fault: str | None = None
     status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """One piece of delivery news that a callback was to bring; `times` 0 means that it was lost on purpose."""
+
+    message_id: str
+    recipient: str
+    client_ref: str | None
+    status: str
+    times: int
+    early: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackPlan:
+    """How delivery news is reported: shares of it from 0 to 1, `delay` in seconds, evenly between the two.
+
+    `early` news comes before its own call is answered. `shape` is a POST with JSON, a GET with parameters, or "both"
+    by turns. `connections` are open at one time.
+    """
+
+    delay: tuple[float, float] = (0.0, 0.0)
+    lost: float = 0.0
+    doubled: float = 0.0
+    early: float = 0.0
+    shape: Literal["json", "parameters", "both"] = "json"
+    connections: int = 1
+    seed: int = 0
 
 
 # -- reading a call
@@ -478,43 +509,70 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-def _fill(url: str, queued: Queued, status: str, units: int) -> str:
-    """Put the values in the place of `{sentid}` and the like; unknown placeholders stay."""
-    values: dict[str, object] = {
+_Shape = Literal["json", "parameters"]
+
+
+class _News(NamedTuple):
+    """A piece of delivery news to be brought once `due` (monotonic seconds); equal ones in the order of `order`."""
+
+    due: float
+    order: int
+    queued: Queued
+    status: str
+    shape: _Shape
+
+
+def _parameters(news: _News, units: int) -> dict[str, object]:
+    """What a placeholder of each name stands for."""
+    queued = news.queued
+    return {
         "sentid": queued.message_id.partition("-")[0],
         "contactid": "",
         "externalid": "",
         "clientref": queued.client_ref or "",
         "recipient": queued.recipient,
-        "status": status,
-        "err": "Absent subscriber" if status == "Failed" else "",
+        "status": news.status,
+        "err": "Absent subscriber" if news.status == "Failed" else "",
         "units": units,
     }
+
+
+def _fill(url: str, values: Mapping[str, object]) -> str:
+    """Put the values in the place of `{sentid}` and the like; unknown placeholders stay."""
     return re.sub(r"\{(\w+)\}", lambda found: quote(str(values.get(found[1], found[0])), safe=""), url)
 
 
-def _call_back(queued: Queued, status: str) -> str:
-    """POST one piece of delivery news: "delivered", "failed" or "ignored" (not loopback)."""
+def _call_back(news: _News) -> str:
+    """Bring one piece of delivery news: "delivered", "failed" or "ignored" (not loopback)."""
+    queued = news.queued
     units = math.ceil(len(queued.text) / 153) if len(queued.text) > 160 else 1  # near enough for a sandbox
-    news = {
+    body = {
         "MessageId": queued.message_id,
-        "Status": status,
+        "Status": news.status,
         "Timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}0Z",
         "Recipient": queued.recipient,
         "ClientRef": queued.client_ref,
         "Units": units,
         "CustomerId": queued.customer_id,
     }
+    values = _parameters(news, units)
+    url = queued.callback_url or ""
     try:
         # checked after filling in: a placeholder may stand in the host. http.client knows neither proxies
         # nor redirects, so nothing leads away from here.
-        parts = urlsplit(_fill(queued.callback_url or "", queued, status, units))
+        parts = urlsplit(_fill(url, values))
         if parts.scheme != "http" or not _is_loopback(parts.hostname):
             return "ignored"
+        query = parts.query
+        if news.shape == "parameters" and "{" not in url:  # an address that names none gets all of them
+            query = f"{query}&{urlencode(values)}".lstrip("&")
+        target = (parts.path or "/") + (f"?{query}" if query else "")
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
         with contextlib.closing(connection):
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", target, json.dumps(news).encode(), _JSON)
+            if news.shape == "parameters":
+                connection.request("GET", target)
+            else:
+                connection.request("POST", target, json.dumps(body).encode(), _JSON)
             return "delivered" if connection.getresponse().status < 400 else "failed"
     except (OSError, http.client.HTTPException, ValueError):
         return "failed"
@@ -607,6 +665,7 @@ def _make_app(sandbox: Sandbox) -> flask.Flask:
 
     app.post("/api/SendMessage_V3/<any(SMS, Email):channel>")(send)
     app.get("/sandbox/queued", endpoint="queued")(lambda: json_of([asdict(one) for one in sandbox.queued]))
+    app.get("/sandbox/reported", endpoint="reported")(lambda: json_of([asdict(one) for one in sandbox.reported]))
     app.get("/sandbox/calls", endpoint="calls")(lambda: json_of([asdict(one) for one in sandbox.calls]))
     app.get("/sandbox/numbers")(numbers)
     app.post("/sandbox/reset")(reset)
@@ -621,6 +680,7 @@ POST /api/SendMessage_V3/SMS     send text messages
 POST /api/SendMessage_V3/Email   send emails
 GET  /sandbox/queued             who would have been contacted
 GET  /sandbox/calls              the calls so far
+GET  /sandbox/reported           the delivery news of callbacks so far
 GET  /sandbox/numbers            the magic numbers below, as JSON
 POST /sandbox/reset              forget everything
 
@@ -634,7 +694,7 @@ class Sandbox:
     `port` 0 takes any free one. Times are in seconds: every answer waits for `latency`, the fault "hang"
     takes `hang_seconds` and "slow" `slow_seconds`. `on_call` sees each call before it is answered, in the
     thread that answers it, and may return the name of a fault for it (see `FAULTS`); on None the magic
-    numbers decide. Starting raises OSError where the port is taken.
+    numbers decide. `callback_plan` says how delivery news is reported. Starting raises OSError where the port is taken.
 
     >>> with Sandbox() as sandbox:
     ...     sandbox.url.startswith("http://127.0.0.1:"), sandbox.queued
@@ -649,6 +709,7 @@ class Sandbox:
         hang_seconds: float = 60.0,
         slow_seconds: float = 2.0,
         on_call: Callable[[Call], str | None] | None = None,
+        callback_plan: CallbackPlan | None = None,
         customer_id: str = "1469",
         api_key: str = "sandbox-key-not-secret",
     ) -> None:
@@ -667,7 +728,13 @@ class Sandbox:
         self._calls: list[Call] = []
         self._queued: list[Queued] = []
         self._seen: set[tuple[str, str, str]] = set()  # what has had its "once": fault, address, text
-        self._news: queue.SimpleQueue[tuple[Queued, str] | None] = queue.SimpleQueue()
+        self._plan = callback_plan or CallbackPlan()
+        self._chance = random.Random(self._plan.seed)  # noqa: S311 - a test wants the same chances again
+        self._news: list[_News] = []  # a heap
+        self._news_came = threading.Condition()
+        self._order = count()
+        self._reporting = 0
+        self._reported: list[Reported] = []
         self._callbacks: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -705,6 +772,18 @@ class Sandbox:
         with self._lock:
             return {outcome: self._callbacks[outcome] for outcome in ("delivered", "failed", "ignored")}
 
+    @property
+    def reported(self) -> list[Reported]:
+        """The delivery news so far, that which was lost on purpose included; some may still be on its way."""
+        with self._lock:
+            return list(self._reported)
+
+    @property
+    def callbacks_waiting(self) -> int:
+        """How many callbacks are still to be made, or being made."""
+        with self._news_came:
+            return len(self._news) + self._reporting
+
     def start(self) -> None:
         """Listen and answer in background threads, until `stop`."""
         if self._server:
@@ -713,10 +792,13 @@ class Sandbox:
             self._port = listener.getsockname()[1]
             self._server = _Server(self, listener)
         self._stopping.clear()
-        self._news = queue.SimpleQueue()
+        self._news = []
         serve = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
-        report = threading.Thread(target=self._report, name="sandbox-callbacks", daemon=True)
-        self._threads = [serve, report]
+        reports = [
+            threading.Thread(target=self._report, name=f"sandbox-callbacks-{number}", daemon=True)
+            for number in range(self._plan.connections)
+        ]
+        self._threads = [serve, *reports]
         for thread in self._threads:
             thread.start()
 
@@ -726,7 +808,8 @@ class Sandbox:
         if server is None:
             return
         self._stopping.set()
-        self._news.put(None)
+        with self._news_came:
+            self._news_came.notify_all()
         server.shutdown()
         server.end_connections()
         for thread in self._threads:
@@ -746,7 +829,7 @@ class Sandbox:
     def reset(self) -> None:
         """Forget calls, recipients, callbacks, and which faults have had their first time."""
         with self._lock:
-            for memory in (self._calls, self._queued, self._seen, self._callbacks):
+            for memory in (self._calls, self._queued, self._seen, self._reported, self._callbacks):
                 memory.clear()
 
     def _answer(self, path: str, channel: _Channel, body: bytes) -> _Reply:
@@ -814,7 +897,7 @@ class Sandbox:
         if message.fields.get("CallbackUrl"):
             for one in queued:
                 for status in (turn.forced or _fault_of(one.recipient)).news:
-                    self._news.put((one, status))
+                    self._plan_news(one, status)
 
     def _is_due(self, fault: Fault, address: str, text: str) -> bool:
         """Whether a fault strikes: always, or once for each address and text."""
@@ -825,13 +908,50 @@ class Sandbox:
             self._seen.add((fault.name, address, text))
         return first
 
+    def _plan_news(self, queued: Queued, status: str) -> None:
+        """Decide how a piece of news is brought: now, later, twice, or never."""
+        plan, chance = self._plan, self._chance
+        with self._lock:
+            times = 0 if chance.random() < plan.lost else 2 if chance.random() < plan.doubled else 1
+            early = times > 0 and chance.random() < plan.early
+            due = [time.monotonic() + chance.uniform(*plan.delay) for _ in range(times)]
+            order = [next(self._order) for _ in range(times)]
+            self._reported.append(
+                Reported(queued.message_id, queued.recipient, queued.client_ref, status, times, early)
+            )
+        shapes: tuple[_Shape, ...] = ("json", "parameters") if plan.shape == "both" else (plan.shape,)
+        news = [
+            _News(when, number, queued, status, shapes[number % len(shapes)])
+            for when, number in zip(due, order, strict=True)
+        ]
+        if early:
+            self._bring(news.pop(0))
+        with self._news_came:
+            for one in news:
+                heapq.heappush(self._news, one)
+            self._news_came.notify_all()
+
     def _report(self) -> None:
-        """The callback thread: deliver news as it comes, until `stop`."""
-        news = self._news
-        while (item := news.get()) and not self._stopping.is_set():
-            outcome = _call_back(*item)
-            with self._lock:
-                self._callbacks[outcome] += 1
+        """A callback thread: bring news when it is due, until `stop`."""
+        while (news := self._next_news()) is not None:
+            self._bring(news)
+            with self._news_came:
+                self._reporting -= 1
+
+    def _next_news(self) -> _News | None:
+        with self._news_came:
+            while not self._stopping.is_set():
+                wait = self._news[0].due - time.monotonic() if self._news else None
+                if wait is not None and wait <= 0:
+                    self._reporting += 1
+                    return heapq.heappop(self._news)
+                self._news_came.wait(wait)
+            return None
+
+    def _bring(self, news: _News) -> None:
+        outcome = _call_back(news)
+        with self._lock:
+            self._callbacks[outcome] += 1
 
     def _pause(self, seconds: float) -> None:
         """Sleep, but no longer than until `stop`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import http.client
 import http.server
 import json
@@ -736,3 +737,55 @@ def test_only_loopback_is_ever_called_and_failures_are_counted(sandbox, http_ses
     sandbox.stop()  # waits for the count of the last
     assert paths == ["/moved", "/last"]  # and the redirect was not followed
     assert sandbox.callbacks == {"delivered": 2, "failed": 3, "ignored": 5}
+
+
+def test_news_comes_as_was_asked_for(http_session, receiver):
+    url, arrived = receiver
+    plan = module.CallbackPlan(lost=0.3, doubled=0.4, early=0.5, delay=(0.0, 0.2), connections=4, seed=3)
+    with module.Sandbox(callback_plan=plan) as sandbox:
+        numbers = [f"+447700900{n}" for n in range(100, 160)]
+        body = [message(sandbox, number, CallbackUrl=url, ClientRef=number) for number in numbers]
+        assert post(http_session, sandbox, *body).status_code == 200
+        early = arrived.qsize()
+        reported = sandbox.reported
+        came = Counter(arrived.get(timeout=20)[1]["ClientRef"] for _ in range(sum(news.times for news in reported)))
+        listed = http_session.get(f"{sandbox.url}/sandbox/reported", timeout=20).json()
+    assert [news.client_ref for news in reported] == numbers
+    assert {news.client_ref: news.times for news in reported if news.times} == came
+    assert {0, 1, 2} == {news.times for news in reported}
+    assert early >= sum(news.early for news in reported) > 5
+    assert listed[0] == dataclasses.asdict(reported[0])
+    assert sandbox.callbacks_waiting == 0
+
+
+def test_news_as_parameters(http_session):
+    paths: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(204)
+            self.end_headers()
+            paths.put(self.path)
+
+        def log_message(self, *args):
+            pass
+
+    plan = module.CallbackPlan(shape="parameters")
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server, module.Sandbox(callback_plan=plan) as sandbox:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        urls = [f"{url}/a?x=1", f"{url}/b?ref={{clientref}}"]
+        body = [message(sandbox, ORDINARY, CallbackUrl=one, ClientRef="r&1") for one in urls]
+        [answer, _] = post(http_session, sandbox, *body).json()
+        assert {name: values[0] for name, values in parse_qs(urlsplit(paths.get(timeout=20)).query).items()} == {
+            "x": "1",
+            "sentid": answer["MessageId"].partition("-")[0],
+            "clientref": "r&1",
+            "recipient": ORDINARY,
+            "status": "Delivered",
+            "units": "1",
+        }
+        assert paths.get(timeout=20) == "/b?ref=r%261"
+        server.shutdown()
+        thread.join()

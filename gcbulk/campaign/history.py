@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gcbulk.campaign import journal as journals
+from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal, london_date, told
 from gcbulk.campaign.results import check_same_list, results_frame
 from gcbulk.codes import Status
@@ -33,6 +34,9 @@ def campaign_results(
 ) -> pd.DataFrame:
     """The results of a campaign as they are known now; `recipients` rejoins the user's columns.
 
+    The columns of `send_sms`, and where the campaign has a callback URL, as callbacks told it: DeliveryStatus (`str`:
+    `delivered`, `failed`, `expired`, `pending`, `other`), DeliveredAt (`datetime64[us, UTC]`), DeliveryError (`str`)
+    and UnitsBilled (`Int64`, SMS parts).
     Raises CampaignError for a name that is not known, or a list that the campaign was not sent from.
     """
     with Journal(journal) as book:
@@ -45,7 +49,16 @@ def campaign_results(
         if recipients is not None:
             intake = IntakeOptions(number_column=number_column, number_columns=number_columns)
             check_same_list(known, book.records(known), recipients, intake)
-        return results_frame(known, book.records(known), recipients)
+        return known_results(book, known, recipients)
+
+
+def known_results(book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The results of a campaign in an open journal, with its delivery news where somebody is to report on it."""
+    if campaign.callback_url is None:
+        return results_frame(campaign, book.records(campaign), recipients)
+    journals.match_again(book, campaign)
+    results = results_frame(campaign, book.records(campaign), recipients)
+    return with_delivery(results, journals.news_of(book, campaign))
 
 
 def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:

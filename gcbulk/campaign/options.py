@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from gcbulk.campaign.callback_url import callback_base
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.schedule import QUIET_HOURS, check_ahead, now, quiet_hours, uk_moment
 from gcbulk.errors import OptionError, QuietHoursError
@@ -64,6 +65,11 @@ class SendOptions:
         if self.quiet_hours is not None:
             quiet_hours(self.quiet_hours)
         self.scheduled()
+        self.callback_base()
+
+    def callback_base(self) -> str | None:
+        """Where delivery news is to come: `callback_url`, or GCBULK_CALLBACK_URL; None where neither is given."""
+        return callback_base(self.callback_url)
 
     @property
     def again(self) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.codes import Status
+import numpy as np
+
+from gcbulk.codes import DeliveryStatus, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,3 +47,46 @@ def bar_chart(counts: pd.DataFrame) -> Figure:
     axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+DOTS_PER_INCH: Final = 110
+_DELIVERED: Final = "#2e7d4f"
+_ALL: Final = "#8a8f98"
+
+
+def delivery_chart(results: pd.DataFrame) -> Figure:
+    """How many texts had been delivered by when, of a results frame with delivery news.
+
+    Times are London's, and begin with the first text that was accepted. No pyplot, so that any thread may draw.
+    """
+    from matplotlib import dates
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    arrived = results.loc[results["DeliveryStatus"] == DeliveryStatus.DELIVERED.value, "DeliveredAt"]
+    times = arrived.dropna().sort_values().dt.tz_convert("Europe/London").dt.tz_localize(None).to_numpy()
+    accepted = int(results["AcceptedAt"].notna().sum())
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    if len(times):
+        began = results["AcceptedAt"].min().tz_convert("Europe/London").tz_localize(None).to_numpy()
+        steps = np.concatenate([[min(began, times[0])], times])
+        axes.step(steps, np.arange(len(steps)), where="post", color=_DELIVERED)
+        locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.axhline(accepted, color=_ALL, linestyle="--", linewidth=1)
+    axes.set_title(f"{len(times):,} of {accepted:,} accepted texts delivered", fontsize=10)
+    axes.set_ylim(0, max(1, accepted) * 1.08)
+    axes.set_ylabel("delivered")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.tick_params(labelsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """A chart as a picture, which needs nothing to be shown."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DOTS_PER_INCH)
+    return picture.getvalue()

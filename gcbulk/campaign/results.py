@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from gcbulk.campaign.journal import Record
-from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
 from gcbulk.errors import CampaignError
 from gcbulk.recipients.choosing import are_numbers_of
 from gcbulk.recipients.columns import own_columns, user_columns
@@ -95,6 +95,7 @@ class Summary:
     statuses: dict[str, int]
     codes: dict[str, int]
     parts: int
+    delivery: dict[str, int] = field(default_factory=dict)  # rows by DeliveryStatus, where news is known
 
     @property
     def accepted(self) -> int:
@@ -114,12 +115,15 @@ class Summary:
             "error_codes": self.codes,
             "parts_accepted": self.parts,
             "not_told": self.not_told,
+            **({"delivery": self.delivery} if self.delivery else {}),
         }
 
     def __str__(self) -> str:
         lines = [f"{self.total:>7} rows", *(f"{n:>7} {status}" for status, n in self.statuses.items())]
         for code, n in self.codes.items():
             lines.append(f"{'':>7}   {n} {code}: {SENTENCES[ErrorCode(code)]}")
+        if self.delivery:
+            lines.append(f"Delivery: {', '.join(f'{n} {status}' for status, n in self.delivery.items())}")
         if self.not_told:
             lines.append(f"Not told: {self.not_told} of {self.total} rows (invalid, rejected, not sent or unknown).")
         else:
@@ -132,11 +136,13 @@ def summarise(results: pd.DataFrame) -> Summary:
     statuses = results["Status"].value_counts()
     codes = results["ErrorCode"].dropna().value_counts()
     taken = results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value])
+    news = results["DeliveryStatus"].value_counts().to_dict() if "DeliveryStatus" in results.columns else {}
     return Summary(
         total=len(results),
         statuses={status.value: int(statuses[status.value]) for status in Status if status.value in statuses.index},
         codes={str(code): int(n) for code, n in codes.items()},
         parts=int(results.loc[taken, "Parts"].sum()),
+        delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )
 
 

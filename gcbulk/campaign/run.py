@@ -14,12 +14,14 @@ from gcbulk.api.client import CommunicationsClient
 from gcbulk.api.credentials import reaches_people, resolve_base_url
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
+from gcbulk.campaign.callback_url import campaign_url
+from gcbulk.campaign.history import known_results
 from gcbulk.campaign.journal import KIND, Held, Identity, Journal, begin, go_on, told
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import Plan, make_plan
 from gcbulk.campaign.preview import Preview
-from gcbulk.campaign.results import NOT_TOLD, Summary, check_same_list, results_frame, summarise
+from gcbulk.campaign.results import NOT_TOLD, Summary, check_same_list, summarise
 from gcbulk.campaign.samples import own_number, trial
 from gcbulk.campaign.sending import Manner, RunReport, Sender
 from gcbulk.codes import SENTENCES, ErrorCode, Status
@@ -233,7 +235,9 @@ def send_sms(
     message brings a GcbulkWarning; `preview` shows it before.
 
     Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
-    Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index. In every row exactly one of
+    Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index, and with `callback_url` the delivery
+    columns of `campaign_results`. `callback_url` is where `gcbulk callbacks` is reached (https), without which, or
+    GCBULK_CALLBACK_URL, nothing is heard of delivery; what belongs behind it is added. In every row exactly one of
     MessageId and ErrorCode is set. `results.attrs["campaign"]` names the campaign.
 
     Raises RecipientsError, TemplateError, OptionError, CredentialsError or JournalError before anything is
@@ -465,6 +469,7 @@ def _deliver(
     """Send what a run's campaign has left, and read back what came of every row."""
     journal, shape = run.journal, run.campaign.options
     ahead = _still_ahead(run.campaign, schedule.now())
+    journals.match_again(journal, run.campaign)
     run.recall()
     up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
     manner = Manner(
@@ -474,7 +479,7 @@ def _deliver(
         at_least_once=options.again,
         sender=shape.get("sender"),
         send_at=shape.get("send_at") if ahead else None,
-        callback_url=options.callback_url,
+        callback_url=_callback_url(run, options),
         up_to=up_to,
     )
     left = journal.count_states(run.campaign, up_to=up_to)
@@ -490,7 +495,7 @@ def _deliver(
             held_back = ErrorCode.HELD_BACK if options.limit is not None else None
             run.end(stop_code=report.stop_code or held_back, stop_detail=report.stop_detail or None)
             campaign = journal.campaign(run.campaign.name)
-            results = results_frame(campaign, journal.records(campaign), recipients)
+            results = known_results(journal, campaign, recipients)
         except JournalError as error:
             if not sender.report.calls:
                 raise
@@ -528,6 +533,22 @@ def _at_the_platform(
             client = stack.enter_context(CommunicationsClient(timeout=options.timeout))
         book = Journal(options.journal or ("sqlite://" if options.sandbox else None))
         yield client, stack.enter_context(book)
+
+
+def _callback_url(run: Run, options: SendOptions) -> str | None:
+    """Where the platform is to report on this campaign, with what nobody else can know; None where nobody listens."""
+    base = options.callback_base() or run.campaign.callback_url
+    if base is None:
+        return None
+    if not options.sandbox and journals.receiver_noted(run.journal) is None:
+        warnings.warn(
+            f"No receiver of delivery news was ever started on the journal {run.journal.shown}. One that listens at "
+            "the callback URL on another journal refuses the news of this campaign. "
+            "Start one on this journal: gcbulk callbacks",
+            GcbulkWarning,
+            stacklevel=5,
+        )
+    return campaign_url(base, journals.callback_token(run.journal, run.campaign, base))
 
 
 def _check_name(campaign: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ from gcbulk.errors import InputError, OptionError
 from gcbulk.recipients.columns import ANNOTATIONS, is_annotated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
@@ -64,14 +65,29 @@ def write_table(frame: pd.DataFrame, path: Path, *, byte_order_mark: bool = True
     Raises:
         InputError: the disk refuses, or a workbook cannot hold it.
     """
+    with _replacing(path) as handle:
+        if path.suffix.lower() == _WORKBOOK:
+            _write_workbook(frame, handle, path)
+        else:
+            _write_csv(frame, handle, "utf-8-sig" if byte_order_mark else "utf-8")
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a UTF-8 text as `write_table` writes a table: readers see the old file or the whole new one."""
+    with _replacing(path) as handle, os.fdopen(handle, "w", encoding="utf-8", newline="", errors="replace") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[int]:
+    """The handle of a temporary file that takes the place of `path` at the block's end, which must close it."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         temporary = Path(name)
         try:
-            if path.suffix.lower() == _WORKBOOK:
-                _write_workbook(frame, handle, path)
-            else:
-                _write_csv(frame, handle, "utf-8-sig" if byte_order_mark else "utf-8")
+            yield handle
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -4,46 +4,77 @@ tables.py     what is written              store.py      transactions, campaigns
 opening.py    where it is, who may read    beginning.py  is this campaign new, or one we know?
 claims.py     runs, claims, settlements    memory.py     what went already, in other campaigns
 liveness.py   which runs are alive         days.py       the London day
-upkeep.py     settling by hand, purging      stopping.py    a stop asked for by another process
+upkeep.py     settling by hand, purging     events.py     delivery news, and what it proves
+tokens.py     who may report on a campaign  looking_back.py  what is still held of texts and numbers
+stopping.py   a stop asked for by another process
 """
 
 from gcbulk.campaign.journal.beginning import KIND, Begun, begin, go_on
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
 from gcbulk.campaign.journal.days import london_date, told
+from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
 from gcbulk.campaign.journal.liveness import campaigns_at_work
+from gcbulk.campaign.journal.looking_back import (
+    PlannedText,
+    TextUsed,
+    gone_again,
+    rows_of_number,
+    texts_of,
+    texts_used,
+)
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import journal_exists, journal_file
 from gcbulk.campaign.journal.stopping import ask_to_stop
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
 from gcbulk.campaign.journal.tables import IN_FLIGHT
+from gcbulk.campaign.journal.tokens import callback_token, campaign_of, note_receiver, receiver_noted
 from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, refuse_while_sending, settle
 
 __all__ = [
     "IN_FLIGHT",
     "KEEP_DAYS",
     "KIND",
+    "LOUD",
     "Begun",
     "Campaign",
     "Claim",
     "ClaimedRow",
+    "Event",
+    "Fate",
     "Held",
     "Identity",
     "Journal",
+    "News",
+    "PlannedText",
     "Record",
     "Run",
     "Settlement",
+    "Taken",
+    "TextUsed",
     "ask_to_stop",
     "begin",
+    "callback_token",
     "calls_over_in",
+    "campaign_of",
     "campaigns_at_work",
+    "count_unmatched",
     "go_on",
+    "gone_again",
     "journal_exists",
     "journal_file",
     "keep_days",
     "london_date",
     "look_up",
+    "match_again",
+    "news_of",
+    "note_receiver",
     "purge",
+    "receiver_noted",
     "refuse_while_sending",
+    "rows_of_number",
     "settle",
+    "take",
+    "texts_of",
+    "texts_used",
     "told",
 ]

@@ -268,6 +268,7 @@ class Run:
                         recipients.c.campaign_id == self.campaign.id,
                         recipients.c.position.in_(given_back),
                         recipients.c.batch_id == claim.id,
+                        recipients.c.proven_at.is_(None),
                     )
                     .values(_GIVEN_BACK)
                 )
@@ -351,6 +352,8 @@ _SETTLE: Final = (
         recipients.c.campaign_id == sa.bindparam("the_campaign"),
         recipients.c.position == sa.bindparam("the_position"),
         recipients.c.batch_id == sa.bindparam("by_batch"),
+        # what a callback proved is not undone by its own call's answer, which may only tell more of it
+        sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == Status.ACCEPTED),
     )
     .values(
         state=sa.bindparam("new_state"),

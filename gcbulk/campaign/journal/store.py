@@ -72,6 +72,8 @@ class Campaign:
     stop_detail: str | None
     purged_at: float | None
     counts: Mapping[str, int] | None
+    callback_url: str | None = None
+    callback_token: str | None = field(default=None, repr=False)
 
 
 class Record(NamedTuple):
@@ -192,7 +194,7 @@ class Journal:
             compiled = statement.compile(dialect=self._engine.dialect)
             literals = {name: value for name, value in compiled.params.items() if value is not None}
             order = compiled.positiontup
-            pick: Callable[[Mapping[str, Any]], Any] = dict if order is None else itemgetter(*order)
+            pick: Callable[[Mapping[str, Any]], Any] = dict if order is None else _picker(order)
             self._statements[statement] = (
                 str(compiled),
                 (lambda values: pick({**literals, **values})) if literals else pick,
@@ -442,6 +444,12 @@ class Journal:
 
 def _within(up_to: int | None) -> list[sa.ColumnElement[bool]]:
     return [] if up_to is None else [recipients.c.position <= up_to]
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if len(names) == 1:  # of one name itemgetter makes no tuple
+        return lambda values: (values[names[0]],)
+    return itemgetter(*names)
 
 
 def _chunks(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:

@@ -20,6 +20,8 @@ HELD: Final = (IN_FLIGHT, Status.ACCEPTED, Status.PARTLY_ACCEPTED, Status.UNKNOW
 
 metadata = sa.MetaData()
 
+_BYTEWISE: Final = sa.String().with_variant(sa.String(collation="C"), "postgresql")  # so that a prefix is a range
+
 meta = sa.Table(
     "meta",
     metadata,
@@ -48,6 +50,8 @@ campaigns = sa.Table(
     sa.Column("stop_detail", sa.String),
     sa.Column("purged_at", sa.Float),
     sa.Column("counts", sa.JSON),  # kept when a purge takes the rows' personal data
+    sa.Column("callback_url", sa.String),  # where delivery news goes, without what follows the base
+    sa.Column("callback_token", sa.String),  # what nobody else can know, in the address that news comes to
     sa.Index("campaigns_content", "texts_hash"),
 )
 
@@ -95,10 +99,31 @@ recipients = sa.Table(
     sa.Column("batch_id", sa.Integer),  # the last claim that took this row
     sa.Column("claimed_at", sa.Float),
     sa.Column("counts_at", sa.Float),  # the claim's time, or the time it is scheduled for
-    sa.Column("message_id", sa.String),
+    sa.Column("message_id", _BYTEWISE),
     sa.Column("accepted_at", sa.Float),
     sa.Column("error_code", sa.String),
     sa.Column("error_detail", sa.String),
+    sa.Column("proven_at", sa.Float),  # when a callback proved that this row was taken, whatever its call said
     sa.Index("recipients_content", "content_key"),
     sa.Index("recipients_batch", "campaign_id", "batch_number"),
+    sa.Index("recipients_ref", "campaign_id", "client_ref"),
+    sa.Index("recipients_message", "campaign_id", "message_id"),
+)
+
+events = sa.Table(
+    "events",  # delivery news as it came, every piece of it
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("campaign_id", sa.ForeignKey("campaigns.id"), nullable=False),
+    sa.Column("position", sa.Integer),  # the row that it speaks of; none where that cannot be told
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("happened_at", sa.Float, nullable=False),  # by the platform's clock, or else when it came
+    sa.Column("status", sa.String, nullable=False),  # the platform's own word
+    sa.Column("delivery", sa.String, nullable=False),  # ours for it
+    sa.Column("error", sa.String),
+    sa.Column("units", sa.Integer),
+    sa.Column("message_id", sa.String),
+    sa.Column("client_ref", sa.String),
+    sa.Column("address", sa.String),
+    sa.Index("events_row", "campaign_id", "position"),
 )

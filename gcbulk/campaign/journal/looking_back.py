@@ -1,0 +1,98 @@
+"""What the journal still holds of texts and numbers: for reports, for another try, for a person's own file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from gcbulk.campaign.journal.tables import HELD, campaigns, recipients
+
+if TYPE_CHECKING:
+    from gcbulk.campaign.journal.store import Campaign, Journal
+
+_POSITIONS_AT_ONCE = 10_000
+
+
+class TextUsed(NamedTuple):
+    """A text of a campaign, and to how many rows it was to go."""
+
+    text: str
+    rows: int
+    parts: int
+
+
+class PlannedText(NamedTuple):
+    """What one row was to be sent."""
+
+    position: int
+    address: str
+    text: str
+    content_key: bytes
+
+
+def texts_used(journal: Journal, campaign: Campaign, *, most: int) -> tuple[list[TextUsed], int]:
+    """The texts of a campaign that most rows share, and how many different ones there are."""
+    of_it = (recipients.c.campaign_id == campaign.id, recipients.c.text.is_not(None))
+    by_text = (
+        sa.select(recipients.c.text, sa.func.count(), sa.func.max(recipients.c.parts))
+        .where(*of_it)
+        .group_by(recipients.c.text)
+        .order_by(sa.func.count().desc(), sa.func.min(recipients.c.position))
+        .limit(most)
+    )
+    with journal.reading() as connection:
+        found = [TextUsed(*row) for row in connection.execute(by_text).all()]
+        different = sa.select(sa.func.count(recipients.c.text.distinct())).where(*of_it)
+        return found, int(connection.execute(different).scalar_one())
+
+
+def texts_of(journal: Journal, campaign: Campaign, positions: list[int]) -> list[PlannedText]:
+    """The texts of some rows, in the order of the rows."""
+    found: list[PlannedText] = []
+    for start in range(0, len(positions), _POSITIONS_AT_ONCE):
+        asked = (
+            sa.select(*(recipients.c[name] for name in PlannedText._fields))
+            .where(
+                recipients.c.campaign_id == campaign.id,
+                recipients.c.position.in_(positions[start : start + _POSITIONS_AT_ONCE]),
+            )
+            .order_by(recipients.c.position)
+        )
+        with journal.reading() as connection:
+            found += [PlannedText(*row) for row in connection.execute(asked).all()]
+    return found
+
+
+def gone_again(journal: Journal, campaign: Campaign, keys: list[bytes]) -> set[bytes]:
+    """Of these content keys, those whose text a later campaign has sent to the same recipient, or may have."""
+    found: set[bytes] = set()
+    for start in range(0, len(keys), _POSITIONS_AT_ONCE):
+        asked = (
+            sa.select(recipients.c.content_key)
+            .distinct()
+            .where(
+                recipients.c.content_key.in_(keys[start : start + _POSITIONS_AT_ONCE]),
+                recipients.c.campaign_id > campaign.id,
+                recipients.c.batch_id.is_not(None),
+                recipients.c.state.in_(HELD),
+            )
+        )
+        with journal.reading() as connection:
+            found |= set(connection.execute(asked).scalars())
+    return found
+
+
+def rows_of_number(journal: Journal, address: str) -> dict[str, dict[int, str | None]]:
+    """By campaign, and by position in it, the texts of every row with this number, sent or not."""
+    asked = (
+        sa.select(campaigns.c.name, recipients.c.position, recipients.c.text)
+        .join(campaigns, campaigns.c.id == recipients.c.campaign_id)
+        .where(recipients.c.address == address)
+        .order_by(campaigns.c.id, recipients.c.position)
+    )
+    found: dict[str, dict[int, str | None]] = {}
+    with journal.reading() as connection:
+        for name, position, text in connection.execute(asked).all():
+            found.setdefault(name, {})[position] = text
+    return found

@@ -1,0 +1,396 @@
+"""Receiving delivery news: who may report, how much, what was said; nobody is told "yes" before it is on disk.
+
+Callbacks come from the open internet. A stranger learns nothing here, writes nothing, and is counted, not quoted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from gcbulk.campaign import journal as journals
+from gcbulk.campaign.journal import Event, Fate, Journal, Taken
+from gcbulk.codes import DeliveryStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+logger = logging.getLogger("gcbulk")
+
+MOST_BYTES: Final = 16_384
+"""The longest body that is read: genuine news has a few hundred bytes."""
+STRANGERS_PER_SECOND: Final = 200.0
+"""Requests without a token that is known already, together; a token is known once it was seen to be good."""
+NEWS_PER_SECOND: Final = 5_000.0
+"""Pieces of news, together."""
+GATHER: Final = 0.005
+"""Seconds for which news waits for more to be written with it: a send beside it waits for each transaction."""
+MOST_TOKENS: Final = 1_000
+"""Tokens that are remembered as good."""
+WARN_EVERY: Final = 60.0
+"""Seconds between two lines of the log about requests that were refused."""
+_LONGEST_WORD: Final = 100
+_LONGEST_ERROR: Final = 300
+_MOST_UNITS: Final = 1_000
+
+# How the platform may name a field, in a body or in parameters, without regard to case.
+_NAMES: Final = {
+    "status": ("status",),
+    "happened_at": ("timestamp",),
+    "error": ("err", "error", "errormessage"),
+    "units": ("units",),
+    "message_id": ("messageid", "sentid"),
+    "client_ref": ("clientref",),
+    "recipient": ("recipient",),
+}
+_UNFILLED: Final = re.compile(r"\{\w*\}")  # a placeholder that the platform left as it was
+_MESSAGE_ID: Final = re.compile(r"[0-9A-Za-z._:-]{1,120}")
+_CLIENT_REF: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_E164: Final = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
+_BRITISH: Final = re.compile(r"(?:0|0044|44|\+440|\+44)(7\d{9})", re.ASCII)
+
+# The platform's words are not documented. These are the ones of its examples, of the GSM standards (SMPP's and
+# the network's own), and their plain relatives; what is not here is `other`, and shown as it came.
+_WORDS: Final[Mapping[DeliveryStatus, tuple[str, ...]]] = {
+    DeliveryStatus.DELIVERED: ("delivered", "delivrd", "delivered to handset", "received", "read", "opened"),
+    DeliveryStatus.FAILED: (
+        "failed",
+        "failure",
+        "delivery failed",
+        "not delivered",
+        "undelivered",
+        "undeliverable",
+        "undeliv",
+        "rejected",
+        "rejectd",
+        "deleted",
+        "error",
+        "blocked",
+        "barred",
+        "bounced",
+        "cancelled",
+    ),
+    DeliveryStatus.EXPIRED: ("expired", "timed out", "timeout", "validity expired"),
+    DeliveryStatus.PENDING: (
+        "pending",
+        "in queue",
+        "queued",
+        "scheduled",
+        "sending",
+        "sent",
+        "submitted",
+        "accepted",
+        "acceptd",
+        "enroute",
+        "en route",
+        "in progress",
+        "processing",
+        "buffered",
+        "dispatched",
+        "transmitted",
+    ),
+}
+DELIVERY_OF: Final = {word: delivery for delivery, words in _WORDS.items() for word in words}
+"""What each of the platform's status words means, in lower case and with single spaces."""
+
+
+class Answer(Enum):
+    """What a request is told: an HTTP status, and a sentence that repeats nothing of what was said."""
+
+    WRITTEN = (200, "Written down.")
+    MALFORMED = (400, "This is no delivery news: a Status, and a MessageId or ClientRef, are needed.")
+    NOBODYS = (404, "No campaign is reported on at this address.")
+    PURGED = (410, "This campaign was purged: nothing more is written about it.")
+    TOO_LARGE = (413, "This is too long for delivery news.")
+    TOO_FAST = (429, "Too many requests. Try again in a moment.")
+    NOT_NOW = (503, "The journal cannot be written at this moment. Try again later.")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.value[0]
+
+    @property
+    def words(self) -> str:
+        """The sentence."""
+        return self.value[1]
+
+
+class Malformed(ValueError):  # noqa: N818 - it is not an error of ours
+    """Raised for what is no delivery news."""
+
+
+@dataclass(slots=True)
+class Cap:
+    """So many a second, and no more than that at once. Times are seconds on one monotonic clock.
+
+    >>> cap = Cap(2.0)
+    >>> [cap.lets(now) for now in (0.0, 0.0, 0.0, 0.5)]
+    [True, True, False, True]
+    """
+
+    per_second: float
+    _left: float | None = None
+    _at: float = 0.0
+
+    def lets(self, now: float) -> bool:
+        """Whether one more may pass now; it is counted if so."""
+        since = 0.0 if self._left is None else max(0.0, now - self._at)
+        left = self.per_second if self._left is None else min(self.per_second, self._left + since * self.per_second)
+        self._at, self._left = now, left - 1 if left >= 1 else left
+        return left >= 1
+
+
+class Receiver:
+    """Takes delivery news for every campaign of one journal; safe to share between threads.
+
+    News that comes within a moment is written in one transaction. `clock` gives monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        strangers_per_second: float = STRANGERS_PER_SECOND,
+        news_per_second: float = NEWS_PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._journal = journal
+        self._strangers, self._news = Cap(strangers_per_second), Cap(news_per_second)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens: dict[str, int] = {}
+        self._together = _Together(lambda events: journals.take(journal, events), sleep)
+        self._refused = 0
+        self._warned_at = -WARN_EVERY
+
+    def admits(self, token: str) -> int | Answer:
+        """The id of the campaign that may be reported on with this token, or why it may not: before a body is read.
+
+        Raises JournalError where the journal cannot be read.
+        """
+        now = self._clock()
+        with self._lock:
+            known = self._tokens.get(token)
+            if not (self._strangers if known is None else self._news).lets(now):
+                return Answer.TOO_FAST
+        if known is not None:
+            return known
+        found = journals.campaign_of(self._journal, token)
+        if found is None:
+            self._refuse(now)
+            return Answer.NOBODYS
+        with self._lock:
+            if len(self._tokens) >= MOST_TOKENS:
+                self._tokens.clear()
+            self._tokens[token] = found
+        return found
+
+    def take(self, campaign_id: int, body: bytes, parameters: Mapping[str, str]) -> Answer:
+        """Write down what a callback says, on disk on return. Raises JournalError where that cannot be."""
+        try:
+            event = read_event(campaign_id, body, parameters)
+        except Malformed:
+            return Answer.MALFORMED
+        taken = self._together.put(event)
+        _tell(taken)
+        return _ANSWERS[taken.fate]
+
+    def _refuse(self, now: float) -> None:
+        """Say now and then, without a word of theirs, that strangers were turned away, and the likely mistake."""
+        with self._lock:
+            self._refused += 1
+            if now - self._warned_at < WARN_EVERY:
+                return
+            refused, self._refused, self._warned_at = self._refused, 0, now
+        logger.warning(
+            "%d requests were refused: their address belongs to no campaign in the journal %s. If they came from the "
+            "platform, this receiver is on another journal than the send: start it with the same --journal.",
+            refused,
+            self._journal.shown,
+        )
+
+
+_ANSWERS: Final = {
+    Fate.MATCHED: Answer.WRITTEN,
+    Fate.KEPT: Answer.WRITTEN,
+    Fate.PURGED: Answer.PURGED,
+    Fate.TOO_MANY: Answer.TOO_FAST,
+}
+
+
+def _tell(taken: Taken) -> None:
+    """Loudly, where somebody was sent a text who was believed not to have been; names no number."""
+    if taken.fate is Fate.PURGED:
+        logger.warning("News of campaign %r was refused: the campaign was purged", taken.campaign)
+    elif taken.was in journals.LOUD and taken.position is not None:
+        logger.warning(
+            "Campaign %r, row %d was %s, but the platform reported on it: it was sent. It counts as accepted now, and "
+            "resume will not send it",
+            taken.campaign,
+            taken.position + 1,
+            "not_sent" if taken.was == "ready" else taken.was,
+        )
+
+
+class _Together:
+    """Writes what several threads bring at one moment in one transaction, and lets each go when it is on disk."""
+
+    def __init__(self, write: Callable[[Sequence[Event]], list[Taken]], sleep: Callable[[float], None]) -> None:
+        self._write, self._sleep = write, sleep
+        self._waiting: list[_Ticket] = []
+        self._adding, self._writing = threading.Lock(), threading.Lock()
+
+    def put(self, event: Event) -> Taken:
+        """Write an event, together with those that wait beside it."""
+        ticket = _Ticket(event)
+        with self._adding:
+            self._waiting.append(ticket)
+        with self._writing:
+            if not ticket.over:  # whoever held the lock before may have written this one too
+                self._sleep(GATHER)
+                self._write_all()
+        if ticket.error is not None:
+            raise ticket.error
+        assert ticket.taken is not None
+        return ticket.taken
+
+    def _write_all(self) -> None:
+        with self._adding:
+            tickets, self._waiting = self._waiting, []
+        try:
+            for ticket, taken in zip(tickets, self._write([ticket.event for ticket in tickets]), strict=True):
+                ticket.taken = taken
+        except Exception as error:  # noqa: BLE001 - each of them is told
+            for ticket in tickets:
+                ticket.error = error
+        for ticket in tickets:
+            ticket.over = True
+
+
+@dataclass(slots=True)
+class _Ticket:
+    event: Event
+    taken: Taken | None = None
+    error: Exception | None = None
+    over: bool = False
+
+
+def read_event(campaign_id: int, body: bytes, parameters: Mapping[str, str]) -> Event:
+    """Delivery news from a JSON body, from parameters, or from both: what the body leaves out, they may tell.
+
+    Raises Malformed for what has no status, or nothing to tell a row by.
+
+    >>> news = read_event(1, b'{"Status": "Delivered", "MessageId": "1469.2025"}', {"units": "2", "err": "{err}"})
+    >>> str(news.delivery), news.message_id, news.units, news.error
+    ('delivered', '1469.2025', 2, None)
+    """
+    said = _folded(parameters) | _folded(_json_object(body))
+    found = {field: next((said[name] for name in names if name in said), None) for field, names in _NAMES.items()}
+    status = _words(found["status"], _LONGEST_WORD)
+    message_id, client_ref = _matching(found["message_id"], _MESSAGE_ID), _reference(found["client_ref"])
+    if not status or not (message_id or client_ref):
+        raise Malformed
+    return Event(
+        campaign_id=campaign_id,
+        status=status,
+        delivery=DELIVERY_OF.get(" ".join(re.split(r"[\s_-]+", status.casefold())), DeliveryStatus.OTHER),
+        happened_at=_moment(found["happened_at"]),
+        error=_words(found["error"], _LONGEST_ERROR) or None,
+        units=_units(found["units"]),
+        message_id=message_id,
+        client_ref=client_ref,
+        address=_address(found["recipient"]),
+    )
+
+
+def _json_object(body: bytes) -> Mapping[str, Any]:
+    if not body.strip():
+        return {}
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Malformed from None
+    if not isinstance(found, dict):
+        raise Malformed
+    return found
+
+
+def _folded(fields: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """The fields that say something, by their names in lower case."""
+    return {
+        name.casefold(): value
+        for name, value in fields.items()
+        if isinstance(value, str | int | float)
+        and not isinstance(value, bool)
+        and not (isinstance(value, str) and (not value.strip() or _UNFILLED.fullmatch(value.strip())))
+    }
+
+
+def _words(value: object, longest: int) -> str:
+    """Somebody else's words as one line of plain text."""
+    if not isinstance(value, str | int):
+        return ""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(value)[: 4 * longest])
+    return " ".join(text.split())[:longest]
+
+
+def _matching(value: object, pattern: re.Pattern[str]) -> str | None:
+    """An identifier, None where none is told; Malformed for one that no identifier looks like."""
+    if value is None:
+        return None
+    text = str(value).strip()
+    if not pattern.fullmatch(text):
+        raise Malformed
+    return text
+
+
+def _reference(value: object) -> str | None:
+    """Our own reference: a GUID, which some systems write in capitals or braces."""
+    return _matching(value if value is None else str(value).strip().lower().strip("{}"), _CLIENT_REF)
+
+
+def _units(value: object) -> int | None:
+    try:
+        units = int(str(value)[:20])
+    except ValueError:
+        return None
+    return units if 0 <= units <= _MOST_UNITS else None
+
+
+def _moment(value: object) -> float | None:
+    """A time such as 2025-07-15T17:29:12.1234567Z in seconds since 1970; without an offset it is taken for UTC."""
+    try:
+        moment = datetime.fromisoformat(str(value).strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _address(value: object) -> str | None:
+    """A recipient in the form that the journal keeps, None where it cannot be told: then the reference must do."""
+    text = _words(value, _LONGEST_WORD)
+    if british := _BRITISH.fullmatch(text):
+        return f"+44{british[1]}"
+    if _E164.fullmatch(text):
+        return text
+    return _mended(text) if text else None
+
+
+@lru_cache(maxsize=1_024)
+def _mended(text: str) -> str | None:
+    import pandas as pd  # a receiver that is told plain numbers never needs it
+
+    from gcbulk.recipients.numbers import to_e164
+
+    number = to_e164(pd.Series([text]), international=True)["SentTo"].iloc[0]
+    return number if isinstance(number, str) else None

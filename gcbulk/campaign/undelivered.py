@@ -1,0 +1,96 @@
+"""Trying again what did not arrive: a new campaign of those texts, after a look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gcbulk.campaign.delivery import filled, undelivered
+from gcbulk.campaign.history import campaign_results
+from gcbulk.campaign.journal import Journal, gone_again, texts_of
+from gcbulk.campaign.options import SendOptions
+from gcbulk.campaign.plan import make_plan
+from gcbulk.campaign.run import preview_plan, send_plan
+from gcbulk.errors import CampaignError
+from gcbulk.messages.options import TextOptions
+from gcbulk.recipients.intake import IntakeOptions
+
+if TYPE_CHECKING:
+    import os
+
+    from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.plan import Plan
+    from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.run import Sent
+    from gcbulk.recipients.optouts import OptOuts
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Retry:
+    """The texts of a campaign that did not arrive, ready to be sent as a new one: look at it, then `send()`."""
+
+    campaign: str
+    recipients: pd.DataFrame
+    plan: Plan
+    options: SendOptions
+    client: CommunicationsClient | None
+
+    @property
+    def preview(self) -> Preview:
+        """What would be sent, with masked numbers; nothing is."""
+        return preview_plan(self.plan, self.options, client=self.client)
+
+    def send(self) -> pd.DataFrame:
+        """Send them, as a campaign of its own; returns its results, under the positions in the first campaign."""
+        return self.send_all().results
+
+    def send_all(self) -> Sent:
+        """What `send` and the faces share."""
+        return send_plan(self.plan, self.recipients, self.options, campaign=self.campaign, client=self.client)
+
+    def __repr__(self) -> str:
+        return f"{self.preview}\n\nNothing has been sent. To send it as campaign {self.campaign!r}: .send()"
+
+    def _repr_html_(self) -> str:
+        return f"{self.preview.to_html()}<p>Nothing has been sent. To send it: <code>.send()</code></p>"
+
+
+def retry_undelivered(
+    campaign: str,
+    *,
+    name: str | None = None,
+    client: CommunicationsClient | None = None,
+    opt_outs: OptOuts | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Retry:
+    """Make a new campaign of the texts that failed or expired. Nothing is sent before you have looked: `.send()` does.
+
+    What went again in a later campaign is left out: where that failed too, retry that one.
+
+    The same text goes to the same number again, on purpose, but not within ten minutes. `name` defaults to the
+    campaign's with "(again {date})". `opt_outs` are applied; other options are those of `send_sms`.
+    Raises CampaignError where there is nothing to try again.
+    """
+    failed = undelivered(filled(campaign_results(campaign, journal=journal)))
+    if failed.empty:
+        raise CampaignError(f"Campaign {campaign!r} has no text that failed or expired, as far as is known.")
+    with Journal(journal) as book:
+        known = book.campaign(campaign)
+        texts = texts_of(book, known, failed.index.tolist())
+        later = gone_again(book, known, [text.content_key for text in texts])
+    texts = [text for text in texts if text.content_key not in later]
+    if not texts:
+        raise CampaignError(f"What failed of campaign {campaign!r} went again in a later campaign. Retry that one.")
+    recipients = pd.DataFrame(
+        {"mobile": [text.address for text in texts], "text": [text.text for text in texts]},
+        index=pd.Index([text.position for text in texts]),
+        dtype="str",
+    )
+    settings = SendOptions(journal=journal, **{"sender": known.options.get("sender"), **options})
+    settings = replace(settings, repeat=True, callback_url=settings.callback_base() or known.callback_url)
+    intake = IntakeOptions(number_column="mobile", international=True, opt_outs=opt_outs)
+    plan = make_plan(recipients, "{{ text }}", intake=intake, texts=TextOptions(smart_characters="keep"))
+    return Retry(name or f"{campaign} (again {{date}})", recipients, plan, settings, client)
