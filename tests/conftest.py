@@ -5,12 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from gcbulk.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from xdist.remote import Producer
+
+
+class OneBrowser(LoadScopeScheduling):
+    """Any test goes to any worker, but those in a browser all to one: they share a browser and a server.
+
+    (xdist's own groups have no effect with pytest 9.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/test_form_") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrowser:
+    """Called by xdist in the process that hands the tests out."""
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(autouse=True)

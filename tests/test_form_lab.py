@@ -19,7 +19,7 @@ from tests.test_docs import leaks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "for-this-test-alone"
