@@ -1636,7 +1636,7 @@ def test_an_interrupt_after_texts_went_does_not_say_that_nothing_was_sent(
     def interrupted(*_args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gcbulk.campaign.run.results_frame", interrupted)
+    monkeypatch.setattr("gcbulk.campaign.run.known_results", interrupted)
     ended = run("send", people, "--message", MESSAGE, "--yes")
     assert platform.queued
     assert ended.code == 130
