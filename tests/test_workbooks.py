@@ -10,6 +10,7 @@ import pytest
 
 from gcbulk.errors import RecipientsError
 from gcbulk.recipients.reading import read_recipients
+from gcbulk.recipients.schema import validate
 from gcbulk.recipients.workbooks import workbook_rows
 from tests.workbooks import changed, encrypted, ods, xls, xlsx
 
@@ -43,6 +44,9 @@ def test_every_kind_of_workbook(suffix: str, made: Callable[[Any], bytes], tmp_p
         (7700900123, "7700900123"),
         (447700900123.0, "447700900123"),
         (1e22, "10000000000000000000000"),
+        (4.477e11, "447700000000.0"),  # rounded, and known by it
+        (7.7e9, "7700000000.0"),
+        (1_000_000, "1000000"),
         (-5, "-5"),
         (1.5, "1.5"),
         (True, "TRUE"),
@@ -60,6 +64,14 @@ def test_every_kind_of_workbook(suffix: str, made: Callable[[Any], bytes], tmp_p
 def test_cells_become_text(cell: object, text: str) -> None:
     rows, _ = workbook_rows(xlsx({"A": [["x", "end"], [cell, "."]]}), "a.xlsx")
     assert rows.iloc[1, 0] == text
+
+
+@pytest.mark.parametrize("made", [xlsx, xls, ods])
+def test_numbers_that_a_spreadsheet_rounded_are_not_texted(made: Callable[[Any], bytes]) -> None:
+    cells = [4.477e11, 4.477e11, 7.7e9, 7700900123]
+    book = made({"A": [["Parent Mobile", "N"], *([cell, "x"] for cell in cells)]})
+    codes = validate(read_recipients(book))["ErrorCode"]
+    assert codes.fillna("").tolist() == ["NUMBER_DIGITS_LOST"] * 3 + [""]
 
 
 def test_formulas_are_their_values() -> None:

@@ -24,6 +24,7 @@ _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")  # the stream that a 
 _ONLY_WORKBOOKS: Final = (".xlsx", ".xlsm", ".xlsb", ".ods")
 _MOST_CELLS: Final = 50_000_000  # a million rows of fifty columns; beyond it, something stands far off the table
 _CELL: Final = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"')
+_ROUNDED: Final = re.compile(r"\d{4,6}0{6}")  # 4.477E+11 as it is kept in a cell: as long as a phone number
 _CHUNK: Final = 1 << 20  # bytes
 _LONGEST_CELL: Final = 20  # bytes, of what the pattern finds
 
@@ -48,8 +49,9 @@ def workbook_rows(data: bytes, name: str, *, sheet: str | int | None = None) -> 
 
     Returns:
         Cells of dtype `str`: integral numbers as their digits, other numbers as Python writes them, dates and
-        times in ISO 8601, formulas as their values, TRUE and FALSE; `""` where there is nothing. The index
-        counts the rows of the sheet from 0.
+        times in ISO 8601, formulas as their values, TRUE and FALSE; `""` where there is nothing. A number as
+        long as a phone's that ends in six zeros was rounded by the spreadsheet, and keeps the `.0` by which
+        `to_e164` knows it. The index counts the rows of the sheet from 0.
 
     Raises:
         RecipientsError: it is protected with a password, is damaged, has no such sheet, or holds cells so far
@@ -121,7 +123,10 @@ def _written(cells: Iterable[Any]) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value.is_integer() else repr(value)
+    if not value.is_integer():
+        return repr(value)
+    digits = str(int(value))
+    return f"{digits}.0" if _ROUNDED.fullmatch(digits) else digits
 
 
 def _moment(value: dt.datetime) -> str:
