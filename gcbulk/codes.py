@@ -87,14 +87,14 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.NUMBER_TOO_LONG: "The number has too many digits. Check it with the family.",
     ErrorCode.NUMBER_BAD_CHARACTERS: "The number holds letters or signs that are no part of a phone number. "
     "Put the number alone in its cell.",
-    ErrorCode.NUMBER_NOT_MOBILE: "This is not a mobile number, so it cannot be texted. Phone it, or find a mobile.",
+    ErrorCode.NUMBER_NOT_MOBILE: "Only mobiles can be texted. Phone this number, or find a mobile.",
     ErrorCode.NUMBER_NOT_UK: "This is a number from outside the UK. If it is right, send with international=True "
     "(--international).",
     ErrorCode.NUMBER_INVALID: "No such number can exist. Check it with the family.",
     ErrorCode.NUMBER_DIGITS_LOST: "A spreadsheet has rounded this number and its last digits are lost. "
     "Export it again with the column as text.",
-    ErrorCode.NUMBER_AMBIGUOUS: "The cell holds more than one plain number, and we do not guess. "
-    "Leave the one number to text.",
+    ErrorCode.NUMBER_AMBIGUOUS: "Where a cell holds several numbers, or words beside one, we do not guess. "
+    "Leave only the number to text.",
     ErrorCode.EMAIL_MISSING: "There is no email address in this row.",
     ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
     ErrorCode.EMAIL_AMBIGUOUS: "The cell holds more than one email address. Leave the one to write to.",

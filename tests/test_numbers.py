@@ -62,6 +62,15 @@ SAME_NUMBER = {
     "Phone no: 07700 900123": "removed a note",
     "07700 900123 home/work": "removed a note",
     "07700 900123 gran": "removed a note",
+    "07700 900123 mobile number": "removed a note",
+    "mum contact no: 07700 900123": "removed a note",
+    "Tel. No. 07700 900123": "removed a note",
+    "Ph: 07700 900123": "removed a note",
+    "mum and dad 07700 900123": "removed a note",
+    "07700 900123 (husband)": "removed a note",
+    "07700 900l23 (dad)": "removed a note; read letter l as one",
+    "0770O 900I23 mum": "removed a note; read letter O as zero; read letter l as one",
+    "+447700900123 +447700900123": "removed a second copy of the number",
     "07700 900123;": None,
     "mum 07700 900123 dad 07700 900123": "removed a note; removed punctuation; removed a second copy of the number",
     "07700 900123 / +447700900123": "removed punctuation; removed a second copy of the number",
@@ -95,6 +104,14 @@ REFUSED = {
         *("07707700900123900123", "077000 home 07700", "44 mum 07700 900123", "0770 | 0900123"),
         *("07700 900123 ext 2", "07700 900123 (not mum)", "07700 900123 or 07700 900124"),
         *("07700 900111 / 07700 900112", "07700900111 07700900112", "07700900111, +447700900112"),
+        *(
+            "07700900123 phone NO",
+            "07700900123 - mum contact no",
+            "07700 900123 mobile no.",
+            "no contact no 07700900123",
+        ),
+        *("contact NO, dad 07700900123", "07700 900123 or not", "mum and Sarah 07700 900123"),
+        *("+447700900123 +353851234567", "+353 85 1234567 do not contact", "Mum: 07700900123, Dad: 07700900124"),
         *("07700 900111 mum 07700 900112 dad", "01632 960001 / 07700 900123", "+46 70 174 06 05 / 07700 900123"),
     ],
     ErrorCode.NUMBER_NOT_MOBILE: [
@@ -151,6 +168,8 @@ def test_refused_with_its_code_and_sentence(code: ErrorCode, cell: str) -> None:
     ("cell", "specifics"),
     [
         ("07700 900111 / +447700900112", "It holds 07700900111 and 07700900112."),
+        ("+447700900123 +353851234567", "It holds 07700900123 and +353851234567."),
+        ("Mum: 07700900111, Dad: 07700900112", "It holds 07700900111 and 07700900112."),
         ("07700 900123 court order", "There are words beside the number."),
         ("0770090012", "It has 10 digits, the leading zero included; a UK mobile has 11."),
         ("020 7946 0123", "It is a landline."),
@@ -177,6 +196,8 @@ def test_channel_islands_and_isle_of_man_are_british(number: str) -> None:
         ("+46 (0)70 174 06 05", "+46701740605"),
         ("+1 202 555 0143", "+12025550143"),
         ("07700 900123", "+447700900123"),
+        ("+353851234567;+353851234567", "+353851234567"),
+        ("+353851234567 +353851234568", ErrorCode.NUMBER_AMBIGUOUS),
         ("+61 2 5550 0123", ErrorCode.NUMBER_NOT_MOBILE),
         ("+33 6 39 98 00 12", ErrorCode.NUMBER_INVALID),
         ("+61 491", ErrorCode.NUMBER_TOO_SHORT),
@@ -286,6 +307,22 @@ def test_every_dtype(numbers: pd.Series) -> None:
 def test_floats_that_lost_digits_are_not_guessed() -> None:
     assert to_e164(pd.Series([4.477e11]))["ErrorCode"].tolist() == [ErrorCode.NUMBER_DIGITS_LOST]
     assert to_e164(pd.Series([7700900123], dtype="float32"))["ErrorCode"].tolist() == [ErrorCode.NUMBER_DIGITS_LOST]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "object", "float64"])
+def test_integers_that_pandas_made_of_rounded_floats_are_not_guessed(dtype: str) -> None:
+    codes = to_e164(pd.Series([447700000000, 7700000000, 7700900123], dtype=dtype))["ErrorCode"]
+    assert codes.fillna("").tolist() == [ErrorCode.NUMBER_DIGITS_LOST, ErrorCode.NUMBER_DIGITS_LOST, ""]
+    assert one("07700 000000")["SentTo"] == "+447700000000"  # a text is what somebody typed
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise OSError
+
+
+def test_an_object_that_cannot_be_printed_is_no_number() -> None:
+    assert one(Unprintable())["ErrorCode"] == ErrorCode.NUMBER_BAD_CHARACTERS
 
 
 def test_index_is_kept_with_duplicates_and_levels() -> None:

@@ -43,7 +43,7 @@ def summary(frame: pd.DataFrame) -> Overview:
     <BLANKLINE>
         1  ready
         1  invalid: NUMBER_NOT_MOBILE (row 2)
-           This is not a mobile number, so it cannot be texted. Phone it, or find a mobile.
+           Only mobiles can be texted. Phone this number, or find a mobile.
     """
     if not isinstance(frame, pd.DataFrame) or not {"SentTo", "Status", "ErrorCode", "ErrorDetail"} <= set(
         frame.columns

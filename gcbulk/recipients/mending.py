@@ -27,25 +27,31 @@ _MISSING_WORDS = (
 # Words that may stand beside a number without casting doubt on it. Any other word does: a cell that says
 # "do not contact" or gives a name is for a person to decide.
 _NOTE_WORDS = (
-    r"(?:mobile|mob|phone|tel|telephone|contact) (?:no|num|number)"
+    r"(?:mobile|mob|phone|tel|telephone|contact) (?:num|number)"
     r"|mum|mummy|mom|mam|dad|daddy|mother|father|parents?|step-?(?:mum|dad|mother|father)|guardian|carer"
+    r"|partner|husband|wife"
     r"|gran|granny|nan|nana|grandma|grandad|grandpa|grandmother|grandfather|aunt|auntie|uncle"
-    r"|home|work|mobile|mob|cell|phone|telephone|tel|m|h|w|t"
+    r"|home|work|mobile|mob|cell|phone|telephone|tel|ph|m|h|w|t"
 )
-
-_NOTE = rf"(?:{_NOTE_WORDS})(?:['’]?s)?"
+# "No" is short for number only in a label right before the digits; anywhere else it may be somebody's answer.
+_LABEL = r"(?:mobile|mob|cell|phone|ph|telephone|tel|contact)[. ] ?nos?"
 
 LETTER = r"\p{L}"
+
+_NOTE = rf"(?:{_NOTE_WORDS})(?:['’]?s)?"
+_BETWEEN_NOTES = rf"[^{LETTER}\d+]+(?:and[^{LETTER}\d+]+)?"
 SCIENTIFIC = r"^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,9}$"
 ZEROS_FOR_DIGITS = r"^\+?\d{1,6}0{6}\.0+$"  # a float that was read from "4.477E+11": rounded before it came
+ROUNDED = r"\d{1,6}0{6}"  # an integer that was such a float: pandas.read_excel makes them so
 
 _GAP = r"[ ().\-/]*"  # what may stand between the digits of one number
-WHOLE_NUMBER = rf"(?:(?:\+|00)?44{_GAP}0?|0|7){_GAP}(?:\d{_GAP}){{9,10}}"
+WHOLE_NUMBER = rf"(?:(?:(?:\+|00)?44{_GAP}0?|0|7){_GAP}(?:\d{_GAP}){{9,10}}|(?:\+|00)(?:\d{_GAP}){{9,15}})"
 _WITH_LETTERS = (  # a mobile that is complete once O and l are read as digits
     rf"^{_GAP}(?:(?:\+|[0oO]{{2}})?44{_GAP}[0oO]?|[0oO])?{_GAP}7(?:{_GAP}[\doOIl]){{9}}{_GAP}$"
 )
 BRITISH = r"(?:(?:\+|00)?440?[1-9]\d{8,9}|0[1-9]\d{8,9}|7\d{9})"  # a whole number without gaps
 SEVERAL = rf"^{BRITISH}{BRITISH}+$"
+SEVERAL_WITH_PLUS = r"^\+?\d{9,}(?:\+\d{9,})+$"  # of whichever country
 
 SEPARATOR = r"[/,;|&]"  # what may stand between two numbers
 SEPARATED = rf"(?:\d\D{{0,3}}){{9,}}{SEPARATOR}\D*(?:\d\D{{0,3}}){{9,}}"
@@ -78,8 +84,10 @@ def _written_out(text: str) -> str:
 def _once(digits: str) -> str:
     """The number, where one number stands there several times; the digits as they were otherwise."""
     found: list[str] = re.findall(BRITISH, digits)
-    copies = "".join(found) == digits and len({number[-10:] for number in found}) == 1
-    return found[0] if copies else digits
+    if "".join(found) == digits:
+        return found[0] if len({number[-10:] for number in found}) == 1 else digits
+    abroad = set(digits.removeprefix("+").split("+")) if digits.startswith("+") else {digits, ""}
+    return f"+{abroad.pop()}" if len(abroad) == 1 else digits
 
 
 # Applied in this order to the text of a cell.
@@ -95,16 +103,17 @@ CELL_MENDS: tuple[Mend, ...] = (
     Mend("removed quotation marks", r"""^['"`´‘’“”]+|['"`´‘’“”]+$"""),
     Mend("wrote out the scientific notation", r"^.*$", _written_out, where=SCIENTIFIC),
     Mend("removed .0", r"^(\+?\d{3,}[1-9]\d{0,5})\.0+$", r"\1"),
+    Mend("", rf"(?i)^((?:[^\d+]*[^{LETTER}\d+])?){_LABEL}([^{LETTER}\d]*\d)", r"\1phone\2"),
+    Mend("removed a note", rf"(?i)(^|[^{LETTER}]){_NOTE}(?:{_BETWEEN_NOTES}{_NOTE})*:?([^{LETTER}]|$)", r"\1|\2"),
+    Mend("", rf"^(?:{_EDGE})+|(?:{_EDGE})+$"),
     Mend("read letter O as zero", r"[oO]", "0", where=_WITH_LETTERS),
     Mend("read letter l as one", r"[Il]", "1", where=_WITH_LETTERS),
-    Mend("removed a note", rf"(?i)(^|[^{LETTER}]){_NOTE}(?:[^{LETTER}\d+]+{_NOTE})*([^{LETTER}]|$)", r"\1|\2"),
-    Mend("", rf"^(?:{_EDGE})+|(?:{_EDGE})+$"),
     Mend("removed (0)", r"^((?:\+|00)?44) ?\(0\)", r"\1"),
 )
 
 # Applied in this order to what is left of it: digits and plus signs.
 PREFIX_MENDS: tuple[Mend, ...] = (
-    Mend("removed a second copy of the number", r"^.*$", _once, where=SEVERAL),
+    Mend("removed a second copy of the number", r"^.*$", _once, where=rf"{SEVERAL}|{SEVERAL_WITH_PLUS}"),
     Mend("read 00 as +", r"^00", "+"),
     Mend("removed what stood before the +", r"^[0+]\+", "+"),
     Mend("read +0 as +44", r"^\+0(7\d{9})$", r"+44\1"),

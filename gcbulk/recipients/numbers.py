@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import phonenumbers
 import pyarrow as pa
@@ -28,10 +29,12 @@ from gcbulk.recipients.mending import (
     CELL_MENDS,
     LETTER,
     PREFIX_MENDS,
+    ROUNDED,
     SCIENTIFIC,
     SEPARATED,
     SEPARATOR,
     SEVERAL,
+    SEVERAL_WITH_PLUS,
     SPLIT,
     WHOLE_NUMBER,
     ZEROS_FOR_DIGITS,
@@ -163,21 +166,26 @@ def _texts(numbers: pd.Series) -> Any:
     """The cells as one arrow array of strings; what is missing is blank or among the missing words."""
     if pd.api.types.is_numeric_dtype(numbers.dtype) and not pd.api.types.is_bool_dtype(numbers.dtype):
         numbers = numbers.astype("str")
+        numbers = numbers.mask(numbers.str.fullmatch(ROUNDED, na=False), numbers + ".0")
     try:
         if isinstance(numbers.dtype, pd.StringDtype):
             texts = pc.fill_null(pa.array(numbers, type=_TEXT, from_pandas=True), "")
             return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-        return pa.array([_text(cell) for cell in numbers.astype(object)], type=_TEXT)
+        return pa.array([as_text(cell) for cell in numbers.astype(object)], type=_TEXT)
     except UnicodeEncodeError:  # a lone surrogate, which no encoding can hold
-        cells = (_text(cell).encode("utf-8", "replace").decode() for cell in numbers.astype(object))
+        cells = (as_text(cell).encode("utf-8", "replace").decode() for cell in numbers.astype(object))
         return pa.array(cells, type=_TEXT)
 
 
-def _text(cell: object) -> str:
+def as_text(cell: object) -> str:
     """A cell as text; what stands for a missing value (`nan`, `None`, `<NA>`) is among the missing words."""
     if isinstance(cell, int) and cell.bit_length() > 128:
         return "9" * 40  # Python refuses to print integers of many digits; this one is as much too long
-    return str(cell)
+    try:
+        text = str(cell)
+    except Exception:  # noqa: BLE001 - an object of the user's own may raise anything; it is no number
+        return type(cell).__name__
+    return f"{text}.0" if isinstance(cell, (int, np.integer)) and re.fullmatch(ROUNDED, text) else text
 
 
 def _judged(texts: Any, international: bool) -> tuple[Any, Any, Any, Any]:
@@ -207,7 +215,7 @@ def _refused(text: Any, squeezed: Any, digits: Any) -> tuple[Any, Any]:
     """The code and the specifics for whatever is neither a UK mobile nor a foreign number; else null."""
     find = pc.match_substring_regex
     two_numbers = pc.or_(
-        find(digits, SEVERAL),
+        find(digits, rf"{SEVERAL}|{SEVERAL_WITH_PLUS}"),
         pc.and_(find(text, SEPARATED), find(digits, r"\d{18}|\d\+")),
     )
     # where copies of one number stood there, the note between them may stay
@@ -217,7 +225,7 @@ def _refused(text: Any, squeezed: Any, digits: Any) -> tuple[Any, Any]:
     counted = _joined("It has ", pc.cast(count, _TEXT), " digits, the leading zero included; a UK mobile has 11. ")
     cases: list[tuple[Any, ErrorCode | None, object]] = [
         *((find(text, pattern), code, why) for pattern, code, why in _REFUSALS),
-        (two_numbers, ErrorCode.NUMBER_AMBIGUOUS, _numbers_listed(text, digits, two_numbers)),
+        (two_numbers, ErrorCode.NUMBER_AMBIGUOUS, _numbers_listed(text, two_numbers)),
         (split, ErrorCode.NUMBER_AMBIGUOUS, "There are words between the digits. "),
         (find(digits, _patterns().mobile), None, ""),
         *((find(digits, pattern), ErrorCode.NUMBER_NOT_MOBILE, kind) for pattern, kind in _patterns().other_kinds),
@@ -230,16 +238,30 @@ def _refused(text: Any, squeezed: Any, digits: Any) -> tuple[Any, Any]:
     return pc.case_when(masks, *codes), pc.case_when(masks, *(_each(words) for _, _, words in cases))
 
 
-def _numbers_listed(text: Any, digits: Any, here: Any) -> Any:
+def _numbers_listed(text: Any, here: Any) -> Any:
     """For the cells with several numbers, what they are; null for the others."""
     sentences = []
-    for cell, joined in zip(text.filter(here).to_pylist(), digits.filter(here).to_pylist(), strict=True):
-        found = re.findall(BRITISH, joined)
-        if "".join(found) != joined:
-            found = [re.sub(r"[^\d+]", "", part) for part in re.split(SEPARATOR, cell)]
-        at_home = [re.sub(r"^(?:\+|00)?440?", "0", number) for number in found]
+    for cell in text.filter(here).to_pylist():
+        at_home = [re.sub(r"^(?:\+|00)?440?", "0", number) for number in numbers_in(cell)]
         sentences.append(f"It holds {' and '.join(at_home)}. ")
     return pc.replace_with_mask(pa.nulls(len(text), _TEXT), here, pa.array(sentences, _TEXT))
+
+
+def numbers_in(text: str) -> list[str]:
+    """What stands in a cell, one number or several, each as its digits and plus.
+
+    >>> numbers_in("07700 900123 07700 900124"), numbers_in("+447700900123 +353 85 123 4567")
+    (['07700900123', '07700900124'], ['+447700900123', '+353851234567'])
+    """
+    digits = _squeezed(text)
+    found: list[str] = re.findall(BRITISH, digits)
+    if "".join(found) != digits:
+        found = [_squeezed(part) for part in re.split(rf"{SEPARATOR}|(?=\+)", text)]
+    return [number for number in found if number]
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[^\d+]", "", text)
 
 
 def _foreign(number: str, international: bool) -> tuple[str | None, ErrorCode | None, str]:
