@@ -36,10 +36,10 @@ _PREVIEWED = frozenset({"Text", "Cost"})
 
 # Whom a number column may name and still hold the number to text. Pupils are left out on purpose.
 _OWNER = r"""(?:
-    parent|parental|guardian|carer|contact|mother|father|mum|dad|staff|recipient|
+    parent|parental|legal|guardian|carer|contact|[pc](?=\d)|mother|father|mum|dad|staff|recipient|
     priority|primary|main|first|preferred|emergency|sms|text|messaging
 )s?\d?"""
-_ENDING = r"(?:no|num|number)?s?\d{0,2}"
+_ENDING = r"(?:no|num|number)?s?\d{0,2}(?:sms|text)?"
 
 _FOR_TEXTS = r"(?:sms|text)(?:no|number)\d{0,2}|msisdn"
 
@@ -48,7 +48,7 @@ _TIERS = tuple(
     re.compile(pattern, re.VERBOSE)
     for pattern in (
         # those that say mobile, or that they are for texts
-        rf"(?:{_OWNER})*(?:tel|telephone|phone)?(?:mobile|mob|cell)(?:phone|tel|telephone)?{_ENDING}|{_FOR_TEXTS}",
+        rf"(?:{_OWNER})*(?:(?:tel|telephone|phone)(?:no|number)?)?(?:mobile|mob|cell)(?:phone|tel|telephone)?{_ENDING}|{_FOR_TEXTS}",
         # those that say telephone of any kind
         rf"(?:{_OWNER})*(?:phone|telephone|tel){_ENDING}",
         # those that only say number
@@ -114,7 +114,7 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
     known = ["mobile", "mobilenumber", "telephone", "phone", *(_normalised(n) for n in sum(HEADINGS.values(), ()))]
     near = next((column for column, name in zip(columns, names, strict=True) if _nearest(name, known)), None)
     raise RecipientsError(
-        f"None of the columns is called mobile or phone: {_listed(columns)}. "
+        f"None of the columns is called mobile or phone, or another name known for numbers: {_listed(columns)}. "
         + (f'Is it "{_on_one_line(near)}"? ' if near is not None else "")
         + "Name the one with the numbers with number_column= (--number-column)."
     )

@@ -191,4 +191,14 @@ def _repeats(
 
 def _codes(column: pd.Series) -> npt.NDArray[np.intp]:
     """A number for each different cell; mixed objects are compared as they print, as not all can be hashed."""
-    return pd.factorize(column.map(repr) if column.dtype == object else column)[0]
+    return pd.factorize(column.map(_printed) if column.dtype == object else column)[0]
+
+
+def _printed(cell: object) -> str:
+    """A cell as it prints; what cannot be printed equals nothing but itself."""
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return hex(cell)  # Python refuses to print the digits of very long ones
+    try:
+        return repr(cell)
+    except Exception:  # noqa: BLE001 - an object of the user's own may raise anything
+        return f"{type(cell).__name__} {id(cell)}"
