@@ -609,7 +609,9 @@ def opt_outs_remove(*, numbers: tuple[str, ...], file: Path | None) -> None:
     from gcbulk.recipients.optout_list import list_opt_outs, remove_opt_outs
 
     given = _numbers_given(numbers, file)
-    click.echo(f"{remove_opt_outs(given)} removed. {len(list_opt_outs())} on the list.")
+    removed = remove_opt_outs(given)
+    said = f"{removed} removed." if removed else "None of these was on the list, so nobody was removed."
+    click.echo(f"{said} {len(list_opt_outs())} on the list.")
 
 
 @opt_outs.command("list", short_help="Show the list.")

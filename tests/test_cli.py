@@ -1538,7 +1538,7 @@ def test_an_opt_out_list_of_one_s_own(run: Any, platform: Sandbox, people: Path,
     assert run("opt-outs", "add", "7700900100", "+44 7700 900198").out == "2 added. 2 on the list.\n"
     added = run("opt-outs", "add", "--file", "more.txt")
     assert added.out == "1 added. 3 on the list.\n"
-    assert "Warning: 1 of 2 entries in the opt-out list are no mobile numbers" in added.err
+    assert "Warning: 1 of 2 entries in the opt-out list is no mobile number" in added.err
     listed = run("opt-outs", "list", "--json").data
     assert [row["Mobile"] for row in listed] == ["+447700900100", "+447700900198", "+447700900199"]
     assert "+447700900198" in run("opt-outs", "list").out
@@ -1546,6 +1546,7 @@ def test_an_opt_out_list_of_one_s_own(run: Any, platform: Sandbox, people: Path,
     assert run("preview", people, "--message", MESSAGE, "--json").data["statuses"] == {"opted_out": 1, "ready": 1}
     assert statuses(run("send", people, "--message", MESSAGE, "--yes")) == {"rows": 2, "accepted": 1, "opted_out": 1}
     assert run("opt-outs", "remove", "07700 900100", "07700 900100").out == "1 removed. 2 on the list.\n"
+    assert "None of these was on the list" in run("opt-outs", "remove", "07700 900100").out
     assert [entry.recipient for entry in platform.queued] == ["+447700900101"]
     for wrong in ([], ["07700 900100", "--file", "more.txt"]):
         assert "one of the two" in run("opt-outs", "add", *wrong).complaint

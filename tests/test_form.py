@@ -189,7 +189,7 @@ def test_opt_outs_and_their_warnings_are_told_beside_the_field(forms: list[SendF
     upload(find(form, "gcb-optouts"), "out.csv", b"Mobile\n07700 900101\n020 7946 0123\n")
     assert form.wait()
     assert "<b>1</b> opted out" in find(form, "gcb-counts").value
-    assert "1 of 2 entries in the opt-out list are no mobile numbers" in find(form, "gcb-optouts-notice").value
+    assert "1 of 2 entries in the opt-out list is no mobile number" in find(form, "gcb-optouts-notice").value
 
 
 def test_nothing_unforeseen_becomes_a_traceback(forms: list[SendForm], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import gcbulk
-from gcbulk.errors import GcbulkWarning, InputError, OptionError
+from gcbulk.errors import InputError, OptionError
 from gcbulk.recipients.optout_list import kept_opt_outs, opt_outs_file
 from gcbulk.recipients.schema import validate
 
@@ -56,18 +56,33 @@ def test_it_is_applied_to_everything(platform: Sandbox) -> None:
     assert [entry.recipient for entry in platform.queued] == ["+447700900124"]
 
 
-def test_entries_by_hand_count_and_mistakes_are_reported(home: Path) -> None:
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
+def test_entries_by_hand_count(encoding: str, home: Path) -> None:
     home.mkdir()
-    opt_outs_file().write_bytes("Mobile;Added;Who\r\n07700 900123;;Zoë\r\n0770;;Al\r\n".encode("cp1252"))
-    with pytest.warns(GcbulkWarning, match="1 of 2 entries in the opt-out list are no mobile numbers.* line 3"):
-        assert validate(PEOPLE)["Status"].tolist() == ["opted_out", "ready"]
+    opt_outs_file().write_bytes("Mobile;Added;Who\r\n07700 900123;;Zoë\r\n\r\n".encode(encoding))
+    assert validate(PEOPLE)["Status"].tolist() == ["opted_out", "ready"]
 
 
-@pytest.mark.parametrize("content", [b"%PDF-1.7", b"\0\0\0\0\0\0", b"Name,Note\nAl,x\n"])
+@pytest.mark.parametrize("entry", ["0770", "4.477E+11", '"+447700900124;2026"', "Mrs Bell"])
+def test_an_entry_that_is_no_number_stops_everything(entry: str, home: Path, platform: Sandbox) -> None:
+    home.mkdir()
+    opt_outs_file().write_text(f"Mobile,Added\n07700900123,\n{entry},\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"opt-outs\.csv holds in line 3 what is no mobile number.* text editor"):
+        gcbulk.send_sms(PEOPLE, TEXT, progress=False)
+    assert platform.queued == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"%PDF-1.7", b"\0\0\0\0\0\0", b"Name,Note\nAl,x\n"),
+        *(b"", b"\n", b"\xff\xfe\x00", b"\xff\xfe\x00\x91garbage", b"+447700900123,2026-11-24\n"),
+    ],
+)
 def test_a_list_that_cannot_be_read_stops_everything(content: bytes, home: Path, platform: Sandbox) -> None:
     home.mkdir()
     opt_outs_file().write_bytes(content)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"opt-outs\.csv was damaged .* nothing is sent\. .* copy"):
         gcbulk.send_sms(PEOPLE, TEXT, progress=False)
     with pytest.raises(InputError):
         gcbulk.add_opt_outs(["07700 900123"])
@@ -82,9 +97,10 @@ def test_no_number_at_all_is_a_mistake(numbers: list[str]) -> None:
         gcbulk.add_opt_outs(numbers)
 
 
-def test_an_empty_list_is_one_of_nobody(home: Path) -> None:
-    home.mkdir()
-    opt_outs_file().touch()
+def test_a_list_of_a_header_alone_is_one_of_nobody() -> None:
+    gcbulk.add_opt_outs(["07700 900123"])
+    gcbulk.remove_opt_outs(["07700 900123"])
+    assert opt_outs_file().stat().st_size
     assert gcbulk.list_opt_outs().empty
     assert validate(PEOPLE)["Status"].tolist() == ["ready", "ready"]
 

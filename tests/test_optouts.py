@@ -75,9 +75,31 @@ def test_invalid_entries_are_counted_and_placed_but_not_shown(tmp_path: Path) ->
     assert warning.filename == __file__
 
 
-def test_two_numbers_in_one_entry_are_reported() -> None:
-    with pytest.warns(GcbulkWarning, match="row 2"):
-        assert opt_out_numbers(["07700 900123", "07700 900124 / 07700 900125"]) == {"+447700900123"}
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("07700900123 07700900124", "07700 900123 / 07700 900124", "07700900123,+447700900124"),
+        *("mum 07700 900123, dad 07700 900124", "07700 900123 (24/11/2026) and 07700 900124 asked by phone"),
+    ],
+)
+def test_of_several_numbers_in_one_entry_all_are_opted_out(entry: str) -> None:
+    assert opt_out_numbers({entry}) == BOTH
+    assert opt_out_numbers(f'Mobile\n"{entry}"\n'.encode()) == BOTH
+
+
+def test_numbers_of_two_countries_in_one_entry() -> None:
+    assert opt_out_numbers(["+447700900123 +353851234567"], international=True) == {"+447700900123", "+353851234567"}
+
+
+@pytest.mark.parametrize("entry", ["07700 900124 / 0770", "07700 900124;4.477E+11"])
+def test_what_cannot_be_read_beside_a_number_is_reported(entry: str) -> None:
+    with pytest.warns(GcbulkWarning, match=r"1 of 2 entries in the opt-out list is no mobile number.* row 2\."):
+        assert opt_out_numbers(["07700 900123", entry]) == BOTH
+
+
+def test_the_only_entry_is_called_so() -> None:
+    with pytest.warns(GcbulkWarning, match="The only entry in the opt-out list is no mobile number"):
+        assert opt_out_numbers(["077009001234"]) == frozenset()
 
 
 def test_long_warnings_are_cut() -> None:

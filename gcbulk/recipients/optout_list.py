@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from gcbulk.errors import OptionError
-from gcbulk.recipients.optouts import opt_out_numbers
+from gcbulk.errors import OptionError, RecipientsError
+from gcbulk.recipients.optouts import found_in, opt_out_numbers
+from gcbulk.recipients.reading import read_table
 from gcbulk.settings import home
 
 if TYPE_CHECKING:
@@ -35,19 +36,38 @@ def kept_opt_outs() -> frozenset[str]:
     """The numbers on the user's own list, in E.164; none where there is no list yet.
 
     Raises:
-        InputError: the list cannot be read. Nothing is sent then.
-
-    Warns:
-        GcbulkWarning: entries that somebody wrote into the file are no numbers.
+        OptionError: the list cannot be read, has not the header that is always left in it, or holds an entry
+            that is no number. Nothing is sent then, as nobody knows who is missing from it.
     """
     file = opt_outs_file()
     try:
-        nothing_in_it = not file.stat().st_size
+        size = file.stat().st_size
     except FileNotFoundError:
-        nothing_in_it = True
+        return frozenset()
     except OSError as error:
-        raise OptionError(f"The opt-out list {file} cannot be read: {error.strerror}. Mend or remove it.") from None
-    return frozenset() if nothing_in_it else opt_out_numbers(file, international=True)
+        raise _damaged(file, f"it cannot be read: {error.strerror}") from None
+    if not size:
+        raise _damaged(file, "it is empty, without even its header")
+    try:
+        header = read_table(file).rows.iloc[0]
+        if _HEADER[0].casefold() not in {cell.strip().casefold() for cell in header}:
+            raise _damaged(file, f'its first row is not the header "{",".join(_HEADER)}"')
+        found = found_in(file, international=True)
+    except RecipientsError as error:
+        raise _damaged(file, str(error).rstrip(".")) from None
+    if found.unread:
+        raise OptionError(
+            f"The opt-out list {file} holds in {found.places} what is no mobile number, or more than that, so nothing "
+            "is sent. Open it in a text editor and mend or remove what stands there."
+        )
+    return found.numbers
+
+
+def _damaged(file: Path, why: str) -> OptionError:
+    return OptionError(
+        f"The opt-out list {file} was damaged ({why}), so nothing is sent. Put a good copy in its place, or remove "
+        "the file if nobody has opted out."
+    )
 
 
 def list_opt_outs() -> pd.DataFrame:

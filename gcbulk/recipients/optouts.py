@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from gcbulk.codes import ErrorCode
 from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.recipients.columns import find_number_column
-from gcbulk.recipients.numbers import to_e164
+from gcbulk.recipients.numbers import as_text, numbers_in, to_e164
 from gcbulk.recipients.reading import read_table
 from gcbulk.recipients.sources import is_upload
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     OptOuts: TypeAlias = Source | pd.Series | pd.DataFrame | Iterable[object]
 
 _NAMED_ENTRIES = 10  # in a warning
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}(?: \d\d:\d\d(?::\d\d)?)?")
+_DATE = re.compile(r"(?<!\d)\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d)(?: \d\d:\d\d(?::\d\d)?)?")
+_WORDS = re.compile(r"[^\d+()/,;|&.\s-]+")
 _DIGITS_OF_A_NUMBER = 7  # a first row with that many digits in a cell is no header
 
 
@@ -38,11 +40,11 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
         international: also take numbers of other countries.
 
     Returns:
-        E.164 numbers. Blank entries are passed over.
+        E.164 numbers. Blank entries are passed over. Of an entry with several numbers, each of them.
 
     Warns:
-        GcbulkWarning: once, when entries are not numbers that could be texted; it counts them and names
-            their lines or places.
+        GcbulkWarning: once, when entries are not numbers that could be texted, or not that alone; it counts
+            them and names their lines or places.
 
     Raises:
         RecipientsError: the file cannot be read, or its number column cannot be told.
@@ -51,25 +53,51 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
         >>> sorted(opt_out_numbers(["07700 900123", "+44 (0)7700 900124"]))
         ['+447700900123', '+447700900124']
     """
-    entries, unit = _entries(source)
-    checked = to_e164(entries, international=international)
-    given = checked["ErrorCode"] != ErrorCode.NUMBER_MISSING
-    wordy = checked["ErrorCode"].isin([ErrorCode.NUMBER_AMBIGUOUS, ErrorCode.NUMBER_BAD_CHARACTERS])
-    if wordy.any():  # words ("asked by phone") cast no doubt on a number in this list
-        bare = entries[wordy].astype("str").str.replace(r"[^\d+()/,;.\s-]+", " ", regex=True)
-        checked[wordy] = to_e164(bare, international=international)
-    bad = entries.index[given & checked["SentTo"].isna()]
-    if len(bad):
-        places = ", ".join(str(place) for place in bad[:_NAMED_ENTRIES]) + (
-            ", ..." if len(bad) > _NAMED_ENTRIES else ""
-        )
+    found = found_in(source, international=international)
+    if found.unread:
+        one = len(found.unread) == 1
+        which = f"{len(found.unread)} of {found.entries} entries" if found.entries > 1 else "The only entry"
         warnings.warn(
-            f"{len(bad)} of {len(entries)} entries in the opt-out list are no mobile numbers, so nobody is opted "
-            f"out by them. Check {unit}{'s' if len(bad) > 1 else ''} {places}.",
+            f"{which} in the opt-out list {'is no mobile number' if one else 'are no mobile numbers'}, so nobody is "
+            f"opted out by what cannot be read there. Check {found.places}.",
             GcbulkWarning,
             stacklevel=2,
         )
-    return frozenset(checked["SentTo"].dropna())
+    return found.numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an opt-out list holds."""
+
+    numbers: frozenset[str]  # E.164
+    unread: tuple[int, ...]  # places of the entries that hold anything but numbers that could be texted
+    entries: int
+    unit: str  # what to call a place
+
+    @property
+    def places(self) -> str:
+        """The first of the unread entries' places, for a sentence."""
+        more = ", ..." if len(self.unread) > _NAMED_ENTRIES else ""
+        return f"{self.unit}{'s' * (len(self.unread) > 1)} {', '.join(map(str, self.unread[:_NAMED_ENTRIES]))}{more}"
+
+
+def found_in(source: OptOuts, *, international: bool) -> Found:
+    """What `opt_out_numbers` finds in a list, and where it finds none."""
+    entries, unit = _entries(source)
+    checked = to_e164(entries, international=international)
+    told = checked["ErrorCode"].isna() | (checked["ErrorCode"] == ErrorCode.NUMBER_MISSING)
+    numbers = set(checked["SentTo"].dropna())
+    doubtful = entries[~told].map(as_text).astype("str").str.replace(_DATE, " ", regex=True)
+    unread = set(doubtful.index)
+    # words ("asked by phone") cast no doubt on a number in this list, and where there are several all are meant
+    for in_place_of_words in (" ", "|"):
+        bare = doubtful.str.replace(_WORDS, in_place_of_words, regex=True)
+        pieces = bare.map(numbers_in).explode().dropna().astype("str")
+        sent_to = to_e164(pieces, international=international)["SentTo"]
+        numbers.update(sent_to.dropna())
+        unread -= set(pieces.index) - set(pieces.index[sent_to.isna()])
+    return Found(frozenset(numbers), tuple(sorted(unread)), len(entries), unit)
 
 
 def _file_entries(source: Source) -> pd.Series:
