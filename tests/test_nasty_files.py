@@ -109,6 +109,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "noise": ("a.csv", NOISE, "is no text"),
     "noise, called .xlsx": ("a.xlsx", NOISE, "is no workbook"),
     "zeros": ("a.csv", b"\0" * 1000, "is no text"),
+    "a zero byte": ("a.csv", B.replace(b"Al", b"A\0l"), "holds a zero byte in line 3"),
     "a web page, called .xls": ("a.xls", b"<html><table><tr><td>Mobile</td></tr></table></html>", "is a web page"),
     "XML": ("a.xml", b'<?xml version="1.0"?><pupils/>', "is an XML file"),
     "an encrypted workbook": ("a.xlsx", encrypted(xlsx({"A": SHEET})), "protected with a password"),

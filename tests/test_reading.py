@@ -4,6 +4,7 @@ import csv
 import io
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,9 @@ def frame_of(text: str) -> pd.DataFrame:
 def test_encodings_and_line_ends(tmp_path: Path, text: str, encoding: str, newline: str) -> None:
     path = tmp_path / "parents.csv"
     path.write_bytes(text.replace("\n", newline).encode(encoding))
-    pd.testing.assert_frame_equal(read_recipients(path), frame_of(text.removeprefix("\ufeff")))
+    with pytest.warns(GcbulkWarning, match="in line 2") if encoding == "cp1252" else nullcontext():
+        frame = read_recipients(path)
+    pd.testing.assert_frame_equal(frame, frame_of(text.removeprefix("\ufeff")))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -221,7 +224,7 @@ def test_headers_with_spaces_line_breaks_and_nbsp_are_kept() -> None:
 @pytest.mark.parametrize(
     ("encoding", "names", "note"),
     [
-        ("cp1252", "Zoë Siân Chloé O’Neill £5", "Read as Windows-1252 text."),
+        ("cp1252", "Zoë Siân Chloé O’Neill £5 Renée José Beyoncé Zoé Anaïs Noël", "Read as Windows-1252 text."),
         ("utf-16", "Zoë", "Read as UTF-16 text."),
         ("utf-16-le", "Zoë", "Read as UTF-16 text."),
         ("utf-16-be", "Zoë", "Read as UTF-16 text."),
@@ -232,6 +235,18 @@ def test_the_encoding_is_reported(encoding: str, names: str, note: str) -> None:
     frame = read_recipients(f"Forename,Mobile\n{names},07700 900123\n".encode(encoding))
     assert frame["Forename"].tolist() == [names]
     assert frame.attrs["reading"] == [note]
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("mac_roman", "Zoë Smith"), ("cp1250", "Łukasz"), ("cp1252", "Zoë")])
+def test_a_guess_on_few_letters_brings_a_warning_with_their_lines(encoding: str, name: str) -> None:
+    content = f"Forename,Mobile\nAl,07700 900123\n{name},07700 900124\nBo,07700 900125\n".encode(encoding)
+    with pytest.warns(GcbulkWarning, match=r"Check the letters with accents in line 3\.$") as caught:
+        read_recipients(content)
+    assert name[:2] not in str(caught[0].message)
+
+
+def test_pounds_before_digits_bring_no_warning() -> None:
+    assert read_recipients("Fee,Mobile\n£5,07700 900123\n".encode("cp1252"))["Fee"].tolist() == ["£5"]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +300,7 @@ def test_an_upload_box_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", [5, None, 1.5, [1]])
 def test_what_is_no_source_at_all(source: object) -> None:
-    with pytest.raises(RecipientsError, match="from a path, an open file or bytes, not from a"):
+    with pytest.raises(RecipientsError, match="from a path, an open file or bytes, not from a value of type"):
         read_recipients(source)  # type: ignore[arg-type]
 
 

@@ -31,11 +31,13 @@ _NAMES: Final = {
 
 _WESTERN: Final = "cp1252"
 _GUESSES: Final = (_WESTERN, "mac_roman", "cp1250")  # what British offices save besides UTF-8
+_FEW: Final = 10  # characters beyond ASCII on which no choice of an encoding is safe
 _EVIDENCE: Final = 3  # letters beyond ASCII without which nothing but Windows-1252 is believed
 _SAMPLE: Final = 1 << 16  # bytes
 
 _CONTROL_CHARACTERS: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_UNCERTAIN: Final = re.compile(rb"\xa3(?! ?\d)|[\x80-\xa2\xa4-\xff]")  # pounds before digits are certain
 _LINES_BEYOND_ASCII: Final = re.compile(rb"[^\r\n\x80-\xff]{0,200}[\x80-\xff][^\r\n]{0,200}")
 _SPREAD_ZEROS: Final = {  # UTF-16 without a mark: letters are half zeros, always on the same side
     "utf-16-le": re.compile(rb"(?:[^\x00]\x00){4}"),
@@ -44,7 +46,9 @@ _SPREAD_ZEROS: Final = {  # UTF-16 without a mark: letters are half zeros, alway
 
 
 def decoded(content: bytes | str, name: str) -> tuple[str, str, bool]:
-    """The text of a file without its byte order mark, the encoding's name, and whether that is a guess.
+    """The text of a file without its byte order mark, the encoding's name, and whether that should be looked at.
+
+    It should where the encoding is a guess, or rests on few characters.
 
     Raises RecipientsError for what is no text, for a mark that lies, and for half characters.
     """
@@ -61,7 +65,7 @@ def decoded(content: bytes | str, name: str) -> tuple[str, str, bool]:
         encoding, guessed = _single_bytes(content, name)
         text = content.decode(encoding)
     if "\0" in text:
-        raise _no_text(name)
+        raise _no_text(name) if text.count("\0") * _FEW > len(text) else _zero_byte(name, text)
     return text.removeprefix("\ufeff"), _NAMES[encoding or "utf-8"], guessed
 
 
@@ -90,7 +94,7 @@ def _guessed(content: bytes, name: str) -> tuple[str, bool]:
     if best not in (None, _WESTERN) and _reads_as_names(sample, best):
         return best, True
     if _WESTERN in chaos:
-        return _WESTERN, False
+        return _WESTERN, 0 < len(_UNCERTAIN.findall(content)) < _FEW
     raise _no_text(name)
 
 
@@ -120,6 +124,11 @@ def _decodes(content: bytes, encoding: str, errors: str = "strict") -> bool:
 
 def _half_a_character(name: str) -> RecipientsError:
     return RecipientsError(f"{name} holds half a character that no file can hold. Export it again as UTF-8.")
+
+
+def _zero_byte(name: str, text: str) -> RecipientsError:
+    line = text[: text.index("\0")].count("\n") + 1
+    return RecipientsError(f"{name} holds a zero byte in line {line}, as damaged files do. Export it again.")
 
 
 def _no_text(name: str) -> RecipientsError:

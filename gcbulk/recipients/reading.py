@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,7 @@ _OTHER_KINDS: Final = {  # how files begin that are no lists, in lower case
     b"<table": "a web page",
     b"<?xml": "an XML file",
 }
+_LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 _HEAD: Final = 40  # rows among which the header is looked for
 
 
@@ -68,7 +70,7 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
 
     Warns:
         GcbulkWarning: columns of one name, rows that are shorter than the header (with their lines), or an
-            encoding that had to be guessed.
+            encoding that had to be guessed, or rests on few letters (with their lines).
 
     Raises:
         RecipientsError: the file is missing, empty, protected or damaged, no readable text, has no such sheet,
@@ -122,7 +124,10 @@ def read_table(source: Source, *, sheet: str | int | None = None) -> Table:
     rows = delimited_rows(text, name)
     doubts = []
     if guessed:
-        doubts.append(f"{name} is not UTF-8, and was read as {encoding}. Check the letters with accents.")
+        beyond = [n for n, line in enumerate(_LINE_ENDS.split(text), 1) if not line.isascii()]
+        doubts.append(
+            f"{name} is not UTF-8, and was read as {encoding}. Check the letters with accents in {named_lines(beyond)}."
+        )
     if rows.short:
         lines = named_lines(rows.short)
         doubts.append(f"{name} has fewer cells in {lines} than in its header. The missing ones were left blank.")

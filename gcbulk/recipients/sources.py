@@ -70,16 +70,17 @@ def _on_disk(source: Any) -> Content:
         path = Path(source)
     except TypeError:
         raise RecipientsError(
-            f"Recipients are read from a path, an open file or bytes, not from a {type(source).__name__}."
+            f"Recipients are read from a path, an open file or bytes, not from a value of type {type(source).__name__}."
         ) from None
     try:
-        if path.is_dir():
-            raise RecipientsError(f"{path} is a folder. Name the file in it.")
-        return Content(str(path), path.read_bytes())
+        folder = path.is_dir()
+        if not folder:
+            return Content(str(path), path.read_bytes())
     except FileNotFoundError:
         raise RecipientsError(f"There is no file {path}. Check its name and folder.") from None
     except (OSError, ValueError) as error:
         raise RecipientsError(f"{path} cannot be read ({error}). Check that you may open it.") from None
+    raise RecipientsError(f"{path} is a folder. Name the file in it.")
 
 
 def _uploaded(value: Upload) -> Content:
