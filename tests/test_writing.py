@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,10 +116,59 @@ def test_any_text_comes_back_from_a_workbook(rows: list[tuple[str, str]]) -> Non
     pd.testing.assert_frame_equal(again, expected)
 
 
-@pytest.mark.parametrize("name", ["r.xls", "r.ods", "r.XLSM", "r.numbers"])
+@pytest.mark.parametrize("name", ["r.xls", "r.ods", "r.XLSM", "r.numbers", "r.pdf", "r.doc", "r.docx", "r.json"])
 def test_kinds_that_cannot_be_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"Give a name in \.xlsx or \.csv"):
         check_writable(tmp_path / name, option="--out", others={})
+
+
+@pytest.mark.parametrize("name", ["r", "r.csv", "r.tsv", "r.txt", "r.2026", "r.dat", "r.xlsx"])
+def test_other_endings_are_written(name: str, tmp_path: Path) -> None:
+    check_writable(tmp_path / name, option="--out", others={})
+    assert not list(tmp_path.iterdir())
+    write_table(OWN, tmp_path / name)
+    pd.testing.assert_frame_equal(read_recipients(tmp_path / name), OWN)
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_a_long_name_can_be_written_or_is_refused_before(length: int, tmp_path: Path) -> None:
+    path = tmp_path / f"{'x' * (length - 4)}.csv"
+    try:
+        path.touch(exist_ok=False)
+        path.unlink()
+    except OSError:
+        with pytest.raises(OptionError, match="cannot be written"):
+            check_writable(path, option="--out", others={})
+    else:
+        check_writable(path, option="--out", others={})
+        write_table(OWN, path)
+        pd.testing.assert_frame_equal(read_recipients(path), OWN)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few users make links, and has no such pipes")
+@pytest.mark.parametrize("name", ["out.csv", "out.xlsx"])
+def test_a_link_stays_and_leads_to_the_new_content(name: str, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / name
+    target.write_bytes(b"old")
+    (tmp_path / name).symlink_to(target)
+    check_writable(tmp_path / name, option="--out", others={})
+    write_table(OWN, tmp_path / name)
+    assert (tmp_path / name).is_symlink()
+    pd.testing.assert_frame_equal(read_recipients(target), OWN)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets few users make links, and has no such pipes")
+def test_a_pipe_is_written_into_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    check_writable(pipe, option="--out", others={})
+    with ThreadPoolExecutor(1) as other:
+        read = other.submit(pipe.read_bytes)
+        write_table(OWN, pipe)
+        pd.testing.assert_frame_equal(read_recipients(read.result()), OWN)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_what_no_sheet_can_hold_is_found_out_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from gcbulk.errors import InputError, OptionError
 from gcbulk.recipients.columns import ANNOTATIONS, is_annotated
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WORKBOOK: Final = ".xlsx"
-_OTHER_WORKBOOKS: Final = frozenset({".xls", ".xlsm", ".xlsb", ".ods", ".numbers"})
+_OTHER_KINDS: Final = frozenset(  # of files, which a name would promise and the content not be
+    {
+        *(".xls", ".xlsm", ".xlsb", ".ods", ".numbers"),
+        *(".pdf", ".doc", ".docx", ".odt", ".rtf", ".pages", ".ppt", ".pptx", ".json", ".zip", ".png", ".jpg", ".jpeg"),
+    }
+)
 
 # What a spreadsheet runs as a formula when it opens a CSV. A phone number's plus is none: it is shown as a number.
 _FORMULA: Final = r"^[=+\-@\t\r]"
@@ -29,9 +35,15 @@ def check_writable(path: Path, *, option: str, others: Mapping[Path, str]) -> No
 
     `others` are those, each with the words for what it is.
     """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # a name that no disk can hold
+        raise OptionError(f"{option} {path} cannot be written: {error.strerror}. Give another name.") from None
     if path.is_dir():
         raise OptionError(f"{option} {path} is a folder. Give the name of a file.")
-    if path.suffix.lower() in _OTHER_WORKBOOKS:
+    if path.suffix.lower() in _OTHER_KINDS:
         raise OptionError(f"{option} {path} cannot be written as {path.suffix}. Give a name in .xlsx or .csv.")
     for other, words in others.items():
         if path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other)):
@@ -40,8 +52,14 @@ def check_writable(path: Path, *, option: str, others: Mapping[Path, str]) -> No
         raise OptionError(f"{option} {path} cannot be written: the folder {path.parent} does not exist.")
     if path.exists() and not os.access(path, os.W_OK):
         raise OptionError(f"{option} {path} cannot be written: the file is read-only. Give another name.")
+    if _is_device(path):
+        return
+    target = path.resolve()
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
+        if not target.exists():  # the disk may have no room for its very name
+            target.touch(exist_ok=False)
+            target.unlink()
+        with tempfile.TemporaryFile(dir=target.parent):
             return
     except OSError as error:
         raise OptionError(f"{option} {path} cannot be written: {error.strerror}. Give another place.") from None
@@ -76,23 +94,42 @@ def write_text(text: str, path: Path) -> None:
     """Write a UTF-8 text as `write_table` writes a table: readers see the old file or the whole new one."""
     with _replacing(path) as handle, os.fdopen(handle, "w", encoding="utf-8", newline="", errors="replace") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[int]:
-    """The handle of a temporary file that takes the place of `path` at the block's end, which must close it."""
+    """The handle of a temporary file that takes the place of `path` at the block's end, which must close it.
+
+    A link goes on leading to the file, which is replaced where it is. Devices and pipes are written into: no file
+    may take their place.
+    """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        if _is_device(path):
+            yield os.open(path, os.O_WRONLY)
+            return
+        target = path.resolve()
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".gcbulk-", suffix=".part")
         temporary = Path(name)
         try:
             yield handle
-            temporary.replace(path)
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _is_device(path: Path) -> bool:
+    """Whether something is there that is no file on a disk: a device or a pipe."""
+    return path.exists() and not path.is_file()
+
+
+def _sync(file: IO[Any]) -> None:
+    """See that what was written is on the disk, where there is one."""
+    file.flush()
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        os.fsync(file.fileno())
 
 
 def table_bytes(frame: pd.DataFrame, name: str) -> bytes:
@@ -112,8 +149,7 @@ def table_bytes(frame: pd.DataFrame, name: str) -> bytes:
 def _write_csv(frame: pd.DataFrame, handle: int, encoding: str) -> None:
     with os.fdopen(handle, "w", encoding=encoding, newline="", errors="replace") as file:
         _harmless(frame).to_csv(file, index=False, lineterminator="\r\n")
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
 
 
 def _write_workbook(frame: pd.DataFrame, handle: int, path: Path) -> None:
@@ -122,9 +158,8 @@ def _write_workbook(frame: pd.DataFrame, handle: int, path: Path) -> None:
 
     fits(frame, path, option="The file")
     with os.fdopen(handle, "wb") as file:
-        file.write(sheet_of(frame, scratch_in=path.parent))
-        file.flush()
-        os.fsync(file.fileno())
+        file.write(sheet_of(frame, scratch_in=None if _is_device(path) else path.resolve().parent))
+        _sync(file)
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
