@@ -1525,6 +1525,7 @@ def test_how_a_list_was_read_is_said(run: Any, tmp_path: Path) -> None:
     ended = run("validate", "people.csv")
     assert ended.code == 0
     assert ended.err.splitlines() == [
+        "Warning: people.csv is not UTF-8, and was read as Windows-1252. Check the letters with accents in line 4.",
         "Warning: people.csv has fewer cells in line 4 than in its header. The missing ones were left blank.",
         'Warning: people.csv has more than one column called "Name". They were numbered: (1), (2).',
         "people.csv: Read as Windows-1252 text.",

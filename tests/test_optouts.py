@@ -97,6 +97,11 @@ def test_what_cannot_be_read_beside_a_number_is_reported(entry: str) -> None:
         assert opt_out_numbers(["07700 900123", entry]) == BOTH
 
 
+def test_half_a_character_is_only_reported() -> None:
+    with pytest.warns(GcbulkWarning, match="The only entry"):
+        assert opt_out_numbers(["\ud800 asked"]) == frozenset()
+
+
 def test_the_only_entry_is_called_so() -> None:
     with pytest.warns(GcbulkWarning, match="The only entry in the opt-out list is no mobile number"):
         assert opt_out_numbers(["077009001234"]) == frozenset()

@@ -86,8 +86,8 @@ def _once(digits: str) -> str:
     found: list[str] = re.findall(BRITISH, digits)
     if "".join(found) == digits:
         return found[0] if len({number[-10:] for number in found}) == 1 else digits
-    abroad = set(digits.removeprefix("+").split("+")) if digits.startswith("+") else {digits, ""}
-    return f"+{abroad.pop()}" if len(abroad) == 1 else digits
+    before, *abroad = digits.split("+")
+    return f"+{abroad[0]}" if not before and len(set(abroad)) == 1 else digits
 
 
 # Applied in this order to the text of a cell.

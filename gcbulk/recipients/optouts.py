@@ -88,7 +88,8 @@ def found_in(source: OptOuts, *, international: bool) -> Found:
     checked = to_e164(entries, international=international)
     told = checked["ErrorCode"].isna() | (checked["ErrorCode"] == ErrorCode.NUMBER_MISSING)
     numbers = set(checked["SentTo"].dropna())
-    doubtful = entries[~told].map(as_text).astype("str").str.replace(_DATE, " ", regex=True)
+    texts = entries[~told].map(lambda entry: as_text(entry).encode("utf-8", "replace").decode())
+    doubtful = texts.astype("str").str.replace(_DATE, " ", regex=True)
     unread = set(doubtful.index)
     # words ("asked by phone") cast no doubt on a number in this list, and where there are several all are meant
     for in_place_of_words in (" ", "|"):
