@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.recipients import delimited
 from gcbulk.recipients.delimited import delimited_rows
 from gcbulk.recipients.reading import read_recipients, read_table
 
@@ -245,6 +246,12 @@ def test_a_guess_on_few_letters_brings_a_warning_with_their_lines(encoding: str,
     assert name[:2] not in str(caught[0].message)
 
 
+def test_a_folder_is_called_a_folder_and_nothing_else(tmp_path: Path) -> None:
+    with pytest.raises(RecipientsError) as caught:
+        read_recipients(tmp_path)
+    assert str(caught.value) == f"{tmp_path} is a folder. Name the file in it."
+
+
 def test_pounds_before_digits_bring_no_warning() -> None:
     assert read_recipients("Fee,Mobile\n£5,07700 900123\n".encode("cp1252"))["Fee"].tolist() == ["£5"]
 
@@ -352,3 +359,23 @@ def test_any_bytes_give_a_frame_or_a_sentence(content: bytes) -> None:
 def test_reading_does_not_need_pandera() -> None:
     check = "import sys, gcbulk.recipients.reading; sys.exit('pandera' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "odd", ["07700 900124", "", " ", "07700 900124,Al", ",,", "07700 900124,Al,", '"07700 900124"']
+)
+def test_short_rows_in_a_long_file_are_read_as_one_by_one(newline: str, odd: str) -> None:
+    lines = ["Mobile,Forename,Note", *["07700 900123,Zoë,x"] * 60, odd, "07700 900123,Zoë,x", odd]
+    text = newline.join(lines)
+    for content in (text, text + newline):
+        quick, slow = delimited_rows(content, "x.csv"), delimited._irregular(content, ",", "x.csv")
+        pd.testing.assert_frame_equal(quick.cells, slow.cells, check_index_type=False, check_column_type=False)
+        assert quick.short == slow.short
+
+
+def test_short_rows_in_a_long_file_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(delimited, "_irregular")
+    rows = delimited_rows("Mobile,Note\n" + "07700 900123,x\n" * 60 + "07700 900124\n", "x.csv")
+    assert rows.cells.iloc[-1].tolist() == ["07700 900124", ""]
+    assert rows.short == (62,)

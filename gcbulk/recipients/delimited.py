@@ -1,7 +1,7 @@
 """Text with separators -> rows of cells, each just as it stands in the file.
 
-Regular files go through pyarrow whole. What it refuses, a row that is too long or too short, is gone through
-row by row with `csv`, so that it can be told by its line.
+Regular files go through pyarrow whole, and so do long ones in which some rows end early. What it refuses, such as
+a row that is too long, is gone through row by row with `csv`, so that it can be told by its line.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def delimited_rows(text: str, name: str) -> Rows:
     if not text or text.isspace():
         raise RecipientsError(f"{name} is empty. Export it again.")
     delimiter, width = _delimiter(text[:_LOOKED_AT], name, whole=len(text) <= _LOOKED_AT)
-    return _regular(text, delimiter, width) or _irregular(text, delimiter, name)
+    return (
+        _regular(text, delimiter, width) or _nearly_regular(text, delimiter, width) or _irregular(text, delimiter, name)
+    )
 
 
 def _delimiter(head: str, name: str, *, whole: bool) -> tuple[str, int]:
@@ -78,14 +80,23 @@ def _delimiter(head: str, name: str, *, whole: bool) -> tuple[str, int]:
     return best, first
 
 
-def _regular(text: str, delimiter: str, width: int) -> Rows | None:
-    """The rows, where all have as many cells as the first; None where they have not, or a quotation mark is open."""
+def _regular(text: str, delimiter: str, width: int, *, short: _ShortRows | None = None) -> Rows | None:
+    """The rows, where all have as many cells as the first; None where they have not, or a quotation mark is open.
+
+    Those that `short` takes are left out.
+    """
     try:
         table = pacsv.read_csv(
             pa.BufferReader(text.encode()),
-            read_options=pacsv.ReadOptions(autogenerate_column_names=True, block_size=_BLOCK),
+            read_options=pacsv.ReadOptions(
+                autogenerate_column_names=True, block_size=_BLOCK, use_threads=short is None
+            ),
             parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, quote_char='"'
+                delimiter=delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                quote_char='"',
+                invalid_row_handler=short,
             ),
             convert_options=pacsv.ConvertOptions(
                 column_types={f"f{i}": pa.large_string() for i in range(width)}, strings_can_be_null=False
@@ -103,6 +114,42 @@ def _regular(text: str, delimiter: str, width: int) -> Rows | None:
     cells = table.to_pandas()
     cells.columns = pd.RangeIndex(width)
     return Rows(cells)
+
+
+class _ShortRows:
+    """Takes the rows that end early, for pyarrow's reader of CSV; their cells by the place of the row.
+
+    Not among the first rows, where the header is, nor with quotation marks: those are for `csv`.
+    """
+
+    def __init__(self, delimiter: str) -> None:
+        self.cells: dict[int, list[str]] = {}
+        self._delimiter = delimiter
+
+    def __call__(self, row: pacsv.InvalidRow) -> str:
+        if row.number <= _HEAD or row.actual_columns > row.expected_columns or '"' in row.text:
+            return "error"
+        self.cells[row.number - 1] = row.text.rstrip("\r\n").split(self._delimiter)
+        return "skip"
+
+
+def _nearly_regular(text: str, delimiter: str, width: int) -> Rows | None:
+    """The rows, where some end early and every row is one line; None where it is not as simple as that."""
+    short = _ShortRows(delimiter)
+    rows = _regular(text, delimiter, width, short=short)
+    if rows is None:
+        return None
+    cells, count = rows.cells, len(rows.cells) + len(short.cells)
+    head = cells.iloc[:_HEAD].to_numpy(dtype=object).tolist()
+    named = head[header_row(head)][-1].strip()
+    if not named or count != text.count("\n" if "\n" in text else "\r") + (text[-1] not in "\r\n"):
+        return None
+    at = np.fromiter(short.cells, dtype=np.intp, count=len(short.cells))
+    filled = [row + [""] * (width - len(row)) for row in short.cells.values()]
+    own = pd.DataFrame(filled, index=at, columns=cells.columns, dtype="str")
+    cells.index = pd.Index(np.delete(np.arange(count), at))
+    lines = tuple(n + 1 for n, row in short.cells.items() if _has_content(row))
+    return Rows(pd.concat([cells, own]).sort_index(), lines)
 
 
 def _irregular(text: str, delimiter: str, name: str) -> Rows:
