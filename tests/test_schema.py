@@ -244,6 +244,14 @@ def test_cells_that_python_will_not_print_are_compared(first: object, second: ob
     assert validate(frame)["Status"].tolist() == ["ready", status]
 
 
+@pytest.mark.parametrize("label", [10**5000, Unprintable()], ids=range(2))
+def test_labels_that_python_will_not_print_do_not_stop_it(label: object) -> None:
+    frame = pd.DataFrame({"Mobile": ["07700900131"] * 2}, index=pd.Index([label, "x"], dtype="object"))
+    checked = validate(frame)
+    assert checked["Status"].tolist() == ["ready", "duplicate"]
+    assert checked["ErrorDetail"].iloc[1].startswith("The same as row 1.")
+
+
 def shown(frame: pd.DataFrame) -> list[str]:
     return [
         hex(x) if isinstance(x, int) else "a list" if isinstance(x, list) else str(x) for x in frame.to_numpy().ravel()

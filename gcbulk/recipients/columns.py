@@ -228,4 +228,7 @@ def row_name(index: pd.Index, position: int) -> str:
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
         return f"row {position + 1}"
     label = index[position]
-    return f"the row labelled {', '.join(map(str, label)) if isinstance(label, tuple) else label}"
+    try:
+        return f"the row labelled {', '.join(map(str, label)) if isinstance(label, tuple) else label}"
+    except Exception:  # noqa: BLE001 - an object of the user's own may raise anything; its place names the row too
+        return f"row {position + 1}"
