@@ -608,6 +608,8 @@ def _nothing_left(campaign: Campaign, results: pd.DataFrame) -> str:
     earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
     if len(earlier):
         return f"Nothing was left to send. The first text: {earlier.iloc[0]}"
+    if (results["Status"] == Status.UNKNOWN).any():
+        again = "Settle what is unknown before you send anything again."
     went = results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value]).any()
     when = f"was {'sent' if went else 'tried'} on {told(campaign.created_at)}"
     return f"Nothing was left to send: campaign {campaign.name!r} {when}. {again}"

@@ -106,9 +106,15 @@ recipients = sa.Table(
     sa.Column("proven_at", sa.Float),  # when a callback proved that this row was taken, whatever its call said
     sa.Index("recipients_content", "content_key"),
     sa.Index("recipients_batch", "campaign_id", "batch_number"),
-    sa.Index("recipients_ref", "campaign_id", "client_ref"),
-    sa.Index("recipients_message", "campaign_id", "message_id"),
 )
+
+FOR_NEWS: Final = (
+    # By what delivery news names a row. Every answer of a send would have to write to them, so they are made for a
+    # journal only when somebody listens for news on it.
+    sa.Index("recipients_ref", recipients.c.campaign_id, recipients.c.client_ref),
+    sa.Index("recipients_message", recipients.c.campaign_id, recipients.c.message_id),
+)
+recipients.indexes.difference_update(FOR_NEWS)
 
 events = sa.Table(
     "events",  # delivery news as it came, every piece of it
