@@ -171,7 +171,9 @@ _message: Final = _stack(
         show_default=True,
         help="Make curly quotes, dashes and the like plain, or keep them.",
     ),
-    click.option("--max-parts", type=int, default=3, show_default=True, help="Warn of texts of more SMS parts."),
+    click.option(
+        "--max-parts", type=int, default=3, show_default=True, help="Warn of texts of so many SMS parts or more."
+    ),
     click.option("--header-length", type=int, default=0, help="Characters the platform puts before each text."),
     click.option("--price-per-part", metavar="POUNDS", help="What one SMS part costs, such as 0.035."),
     _together("words", _Words),

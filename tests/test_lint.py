@@ -108,6 +108,34 @@ def test_words_that_programs_write_for_a_blank(word: str) -> None:
     assert word in finding.sentence
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Ms nan",
+        "nan nan",
+        "NaN Khan",
+        "Mr None",
+        "None Khan",
+        "None, None",
+        "Mr None de Souza",
+        "<NA> Khan",
+        "due NaT.",
+        "Ms Lee-nan",
+    ],
+)
+def test_words_that_programs_write_for_a_blank_among_others(cell: str) -> None:
+    names = ["Nan Smith", "Fernanda Nanette", "None of them", "Tea. None for me", "Ms Nonesuch", cell]
+    finding = only(found("Dear {{ name }}: None of you, nan", name=names), "spreadsheet_word")
+    assert finding.rows == (5,)
+    word = next(word for word in ("nan", "NaN", "None", "<NA>", "NaT") if word in cell)
+    assert f"says {word} in 1 row" in finding.sentence
+
+
+def test_a_word_for_a_blank_is_no_name_in_small_letters() -> None:
+    findings = found("Dear {{ name }}", name=["Ann", "ms nan"])
+    assert [one.code for one in findings] == ["spreadsheet_word"]
+
+
 def test_a_blank_date_of_a_spreadsheet() -> None:
     dates = pd.Series(pd.to_datetime(["2026-11-24", "1900-01-01"]))
     assert only(found("Due {{ due | uk_date }}", due=dates), "spreadsheet_word").rows == (1,)
@@ -127,11 +155,13 @@ def test_texts_that_differ_only_in_white_space() -> None:
     assert only(findings, "white_space").rows == (1,)
 
 
-def test_long_texts_bring_a_warning_above_max_parts() -> None:
-    words = {"word": ["x" * 100, "x" * 459, "x" * 460]}
+def test_long_texts_bring_a_warning_from_max_parts_on() -> None:
+    words = {"word": ["x" * 160, "x" * 306, "x" * 307]}
     assert only(found("{{ word }}", **words), "many_parts").rows == (2,)
-    assert only(found("{{ word }}", options=TextOptions(max_parts=1), **words), "many_parts").rows == (1, 2)
+    assert "3 parts or more, the longest 3" in only(found("{{ word }}", **words), "many_parts").sentence
+    assert only(found("{{ word }}", options=TextOptions(max_parts=2), **words), "many_parts").rows == (1, 2)
     assert only(found("{{ word }}", options=TextOptions(header_length=1), **words), "many_parts").rows == (1, 2)
+    assert not [one for one in found("{{ word }}", options=TextOptions(max_parts=4), **words) if "many" in one.code]
 
 
 def test_characters_that_were_lost() -> None:

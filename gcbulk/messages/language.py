@@ -15,7 +15,7 @@ from jinja2.filters import FILTERS
 from jinja2.sandbox import SandboxedEnvironment
 
 from gcbulk.errors import TemplateError
-from gcbulk.messages.cells import Cell, Default, RowProblem, field_name, printed, quoted
+from gcbulk.messages.cells import UNSEEN, Cell, Default, RowProblem, field_name, printed, quoted
 from gcbulk.messages.filters import UNREADABLE, name_case, pounds, uk_date
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ _FILTERS: dict[str, Callable[..., Cell]] = {
     "name_case": _written_by(name_case),  # Anna O'Neill
     "uk_date": _written_by(uk_date),  # 2026-11-24 -> 24/11/2026
     "pounds": _written_by(pounds),  # 1234.5 -> £1,234.50
-    "trim": _on_text("trim"),  # without white space around it, as every cell is already
+    "trim": lambda cell: type(cell)(
+        str(cell).strip(UNSEEN), cell.label
+    ),  # without white space around it, as every cell is already
 }
 _SET_THE_CASE = frozenset({"upper", "lower", "title", "capitalize", "name_case"})
 # Every test: {% if email is defined %}.

@@ -33,10 +33,16 @@ _NAMES: Final = re.compile(
     r"(?:.*_)?(?:(?:fore|sur|first|last|middle|given|family|full|preferred|legal)?name|salutation|addressee|parent|"
     r"mother|father|carer|guardian|pupil|student|child|teacher|tutor)s?(?:_\d+)?"
 )
+# What programs write for a blank: alone in its cell, or among other words in the case in which Python prints it, as a
+# title joined to a surname that was missing. "Nan" is a grandmother, and "None of them" at the start of a cell is prose.
+_EDGE: Final = r"[^\pL\pN_]"
 _SPREADSHEET_WORDS: Final = (
-    r"^(?:nan|NaN|NAN|None|NaT|<NA>|NULL|null|undefined|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!"
+    r"^(?:NAN|NULL|null|undefined|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!"
     r"|(?:0?[01]/0?1/1900|1900-01-0[01])(?: 00:00(?::00)?)?)$"
+    rf"|(?:^|{_EDGE})(?:nan|NaN|NaT|<NA>)(?:$|{_EDGE})"
+    rf"|(?:^|{_EDGE})None(?:$|{_EDGE}*$|{_EDGE}+[^\p{{Ll}}\s])|[^.!?\s]\s+None(?:$|{_EDGE})"
 )
+_SAID: Final = re.compile(r"(?<!\w)(?:nan|NaN|NaT|<NA>|None)(?!\w)")
 # Marks of other programs' fields. What is inside may be a column's name.
 _STRAY: Final[dict[str, str]] = {
     "{": r"[{}]",
@@ -164,12 +170,13 @@ def _spreadsheet_words(batch: Batch, _names: list[str], _options: TextOptions) -
     for name, label, column in zip(batch.cells.names, batch.cells.labels, batch.cells.columns, strict=True):
         rows = batch.sent & _matches(column, _SPREADSHEET_WORDS)
         if name in batch.template.reading.printed and rows.any():
-            said = pc.unique(column.filter(pa.array(rows))).to_pylist()
+            cells = pc.unique(column.filter(pa.array(rows))).to_pylist()
+            said = list(dict.fromkeys(word[0] if (word := _SAID.search(cell)) else cell for cell in cells))
             yield Finding(
                 "spreadsheet_word",
                 "warning",
                 f"Column {label} says {' or '.join(said[:3])} in {are(int(rows.sum()), 'row')}, which a program writes "
-                "for a blank cell. It would be sent as it is: empty these cells.",
+                "for a blank cell. It would be sent as it is: empty these cells, or mend them.",
                 positions(rows),
             )
 
@@ -231,12 +238,12 @@ def _white_space_twins(batch: Batch, _names: list[str], _options: TextOptions) -
 
 
 def _long_texts(batch: Batch, _names: list[str], options: TextOptions) -> Iterator[Finding]:
-    rows = batch.sent & (batch.counts["Parts"].to_numpy() > options.max_parts)
+    rows = batch.sent & (batch.counts["Parts"].to_numpy() >= options.max_parts)
     if rows.any():
         yield Finding(
             "many_parts",
             "warning",
-            f"{are(int(rows.sum()), 'text')} would take more than {are(options.max_parts, 'part')}, "
+            f"{are(int(rows.sum()), 'text')} would take {are(options.max_parts, 'part')} or more, "
             f"the longest {int(batch.counts['Parts'].max())}.",
             positions(rows),
         )
