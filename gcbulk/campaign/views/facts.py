@@ -10,8 +10,7 @@ import numpy as np
 from gcbulk.campaign.samples import samples
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
-from gcbulk.messages.findings import are
-from gcbulk.messages.savings import pounds_and_pence
+from gcbulk.messages.findings import are, pounds_and_pence
 from gcbulk.recipients.columns import row_name
 
 if TYPE_CHECKING:
