@@ -116,6 +116,10 @@ _AROUND = {
     "endif": ("{% if 1 %}", ""),
 }
 
+# Written in a tag, these are no column's name but the language: a word of Jinja2's among words without a capital
+# ("Mother and Father" may be a column), a text in quotes, a name of Python's own.
+_NO_COLUMN = re.compile(r"^(?=[^A-Z]*$).*\b(?:if|else|not|and|or|in|is)\b|(?<!\w)'|__")
+
 _NEWLINE = "\n"
 NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _JINJA = SandboxedEnvironment(finalize=printed, keep_trailing_newline=True, cache_size=0)
@@ -191,12 +195,9 @@ class _Tag:
     def error(self, problem: str) -> TemplateError:
         """Return the error for this tag, with the way out where a column's own name was written."""
         column = re.match(r"{{[-+]?\s*(\w[\w\s.'’&/-]*?)\s*([|,}]|-}|$)", self.source)
-        name = field_name(column[1]) if column else ""
-        hint = (
-            f"For the column {quoted(column[1])} write {{{{ {name} }}}}. "
-            if column and name != column[1].lower()
-            else ""
-        )
+        written = column[1] if column and not _NO_COLUMN.search(column[1]) else ""
+        name = field_name(written)
+        hint = f"For the column {quoted(written)} write {{{{ {name} }}}}. " if name != written.lower() else ""
         if re.search("[‘’“”]", self.source):
             hint += "Quotation marks in a tag must be straight: ' or \". "
         shown = " ".join(self.source.split())[:60]
