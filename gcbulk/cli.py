@@ -18,7 +18,7 @@ import click
 from gcbulk.errors import GcbulkError, InputError, JournalLostError, LateError, OptionError, QuietHoursError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import pandas as pd
 
@@ -171,7 +171,9 @@ _message: Final = _stack(
         show_default=True,
         help="Make curly quotes, dashes and the like plain, or keep them.",
     ),
-    click.option("--max-parts", type=int, default=3, show_default=True, help="Warn of texts of more SMS parts."),
+    click.option(
+        "--max-parts", type=int, default=3, show_default=True, help="Warn of texts of so many SMS parts or more."
+    ),
     click.option("--header-length", type=int, default=0, help="Characters the platform puts before each text."),
     click.option("--price-per-part", metavar="POUNDS", help="What one SMS part costs, such as 0.035."),
     _together("words", _Words),
@@ -367,7 +369,8 @@ def send(
     if settings.test_to is not None:
         click.echo("\nOnly your own phone was texted: no file was written. To send, leave --test-to out.", err=True)
         outputs = _Outputs(None, None, None, byte_order_mark=False)
-    _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
+    explained = view.summary()["error_codes"]
+    _finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors, explained=explained)
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Go on with what was stopped.")
@@ -523,11 +526,12 @@ def retry_undelivered(
     """Send again, as a new campaign, the texts of CAMPAIGN that failed or expired: show them, ask, send."""
     outputs = _check_outputs(None, opt_outs, out=out, not_told=not_told, journal=options["journal"])
     from gcbulk.campaign.undelivered import retry_undelivered as retried
+    from gcbulk.messages.findings import are
 
     retry = retried(campaign, name=name, opt_outs=opt_outs, **options)
     click.echo(str(retry.preview), err=True)
     if not yes:
-        _ask(f"\nSend these {retry.preview.summary()['texts']} texts again?")
+        _ask(f"\nSend {are(retry.preview.summary()['texts'], 'text')} again?")
     _finish(retry.send_all(), None, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
 
 
@@ -872,14 +876,21 @@ def _has_byte_order_mark(file: Path) -> bool:
 
 
 def _finish(
-    sent: Sent, recipients: pd.DataFrame | None, outputs: _Outputs, *, as_json: bool, fail_on_errors: bool
+    sent: Sent,
+    recipients: pd.DataFrame | None,
+    outputs: _Outputs,
+    *,
+    as_json: bool,
+    fail_on_errors: bool,
+    explained: Collection[str] = (),
 ) -> NoReturn:
+    """Write and say what came of a run, and exit; `explained` are the codes that the preview told about just now."""
     try:
         outputs.write(sent.results, recipients)  # before anything is said: whoever listens may have gone
     except InputError as error:
-        _show(sent.campaign, sent.summary, as_json=as_json)
+        _show(sent.campaign, sent.summary, as_json=as_json, explained=explained)
         _stop(f"{error} What was sent is in the journal: gcbulk results {sent.campaign!r} --out FILE", FAILED)
-    _show(sent.campaign, sent.summary, as_json=as_json)
+    _show(sent.campaign, sent.summary, as_json=as_json, explained=explained)
     if sent.report.stop_code is not None:
         click.echo(f"The run stopped early: {sent.report.stop_detail}", err=True)
     if sent.nothing_left:
@@ -893,10 +904,10 @@ def _finish(
     raise SystemExit(code)
 
 
-def _show(campaign: str, summary: Summary, *, as_json: bool) -> None:
+def _show(campaign: str, summary: Summary, *, as_json: bool, explained: Collection[str] = ()) -> None:
     if as_json:
         click.echo(json.dumps({"campaign": campaign, **summary.as_dict()}))
-    click.echo(f"\nCampaign {campaign!r}\n{summary}", err=True)
+    click.echo(f"\nCampaign {campaign!r}\n{summary.told(explained=explained)}", err=True)
 
 
 def _exit_code(summary: Summary, *, fail_on_errors: bool) -> int:

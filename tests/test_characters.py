@@ -98,6 +98,17 @@ def test_control_characters_are_refused(character):
         gcbulk.preview(frame, f"Dear\nab{character} {{{{ name }}}}")
 
 
+@pytest.mark.parametrize("character", ["\x07", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85"])
+@pytest.mark.parametrize("field", ["{{ name }}", "{{ name | trim }}", "{{ name | default('Parent') }}"])
+def test_control_characters_at_the_edge_of_a_cell_are_no_white_space(character, field):
+    names = [f"{character}Bob", f"Bob {character}", character, " Bob\t"]
+    for cells in (names, pd.Series(names, dtype=object), pd.Categorical(names)):
+        frame = pd.DataFrame({"name": cells, "mobile": [f"07700 90012{n}" for n in range(4)]})
+        seen = gcbulk.preview(frame, f"Dear {field}").frame
+        assert seen["ErrorCode"].tolist()[:3] == ["INVALID_CHARACTERS"] * 3
+        assert seen["Text"].tolist()[3] == "Dear Bob"
+
+
 def test_a_tab_is_white_space_unless_it_is_kept():
     frame = pd.DataFrame({"name": ["a\tb"], "mobile": ["07700 900123"]})
     assert gcbulk.preview(frame, "{{ name }}\tc").frame["Text"].tolist() == ["a b c"]

@@ -171,7 +171,7 @@ def column(path: Path, name: str) -> list[str]:
 def statuses(ended: Ended) -> dict[str, int]:
     """The counts by status in the summary on stderr."""
     found = re.findall(r"^ {2,6}(\d+) (\w+)$", ended.err, re.MULTILINE)
-    return {name: int(n) for n, name in found}
+    return {"rows" if name == "row" else name: int(n) for n, name in found}
 
 
 def keeps_the_input(results: Path, given: list[list[str]]) -> bool:
@@ -538,6 +538,7 @@ def test_a_test_goes_to_one_s_own_phone_and_writes_no_file(run: Any, platform: S
     assert ended.code == 0
     assert "Send these texts to 07700 900555, and to nobody else?" in ended.err
     assert "Only your own phone was texted" in ended.err
+    assert "Everybody who was to be told" not in ended.err
     assert ended.data["statuses"] == {"accepted": 1}
     assert {entry.recipient for entry in platform.queued} == {"+447700900555"}
     assert sorted(path.name for path in people.parent.iterdir()) == ["home", "people.csv"]
@@ -791,12 +792,23 @@ def test_json_is_all_there_is_on_stdout(run: Any, platform: Sandbox, tmp_path: P
     assert sent.data["campaign"] == "trip"
     assert (sent.data["rows"], sent.data["not_told"], sent.data["parts_accepted"]) == (3, 1, 1)
     assert sent.data["statuses"] == {"accepted": 1, "invalid": 1, "duplicate": 1}
-    assert "Sends 1 texts" in sent.err
+    assert "Sends 1 text (1 SMS part) to 1 number." in sent.err
     for command in (["results", "trip"], ["resume", "trip"], ["send", file, *message, "--yes"]):
         assert run(*command, "--json").data == sent.data
     (listed,) = run("campaigns", "--json").data
     assert (listed["Campaign"], listed["CustomerId"], listed["Rows"], listed["accepted"]) == ("trip", "1469", 3, 1)
     assert len(platform.calls) == 1
+
+
+def test_what_the_preview_explained_is_only_named_after_the_send(run: Any, platform: Sandbox, tmp_path: Path) -> None:
+    file = write(tmp_path / "people.csv", "07700 900123", "")
+    sent = run("send", file, "--message", MESSAGE, "--yes", "--campaign", "trip")
+    advice = "Find one, or phone or write instead."
+    assert sent.err.count("There is no number in this row.") == 2
+    assert sent.err.count(advice) == 1
+    assert "1 NUMBER_MISSING: There is no number in this row.\n" in sent.err
+    assert "      2 rows\n" in sent.err
+    assert advice in run("results", "trip").err
 
 
 def test_without_json_stdout_stays_empty_but_for_what_was_asked(run: Any, platform: Sandbox, people: Path) -> None:

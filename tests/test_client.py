@@ -778,6 +778,26 @@ def test_a_block_that_fails_logs_it_closes_and_lets_the_failure_through(
     assert "a child's name" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (gcbulk.QuietHoursError("late"), "INFO"),
+        (gcbulk.CampaignError("other"), "INFO"),
+        (gcbulk.JournalLostError("lost"), "ERROR"),
+        (CommunicationsError("no network", code=ErrorCode.NETWORK_ERROR), "ERROR"),
+    ],
+)
+def test_a_refusal_before_anything_is_sent_is_no_failure_of_the_client(
+    error: gcbulk.GcbulkError, level: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gcbulk")
+    with pytest.raises(type(error)), connected(sandbox):
+        raise error
+    last = caplog.records[-1]
+    assert last.levelname == level
+    assert last.getMessage() == f"Client for customer 1469 closed after {type(error).__name__}"
+
+
 def test_a_block_closes_its_connections_even_where_it_fails() -> None:
     with FaultServer() as server:
         with contextlib.suppress(KeyError), connected(server) as client:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import gcbulk
 from gcbulk.campaign.plan import make_plan
 from gcbulk.messages.options import TextOptions
-from gcbulk.messages.parts import count_parts, part_ends
+from gcbulk.messages.parts import count_parts
 
 if TYPE_CHECKING:
     from gcbulk.messages.findings import Finding
@@ -108,6 +108,34 @@ def test_words_that_programs_write_for_a_blank(word: str) -> None:
     assert word in finding.sentence
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Ms nan",
+        "nan nan",
+        "NaN Khan",
+        "Mr None",
+        "None Khan",
+        "None, None",
+        "Mr None de Souza",
+        "<NA> Khan",
+        "due NaT.",
+        "Ms Lee-nan",
+    ],
+)
+def test_words_that_programs_write_for_a_blank_among_others(cell: str) -> None:
+    names = ["Nan Smith", "Fernanda Nanette", "None of them", "Tea. None for me", "Ms Nonesuch", cell]
+    finding = only(found("Dear {{ name }}: None of you, nan", name=names), "spreadsheet_word")
+    assert finding.rows == (5,)
+    word = next(word for word in ("nan", "NaN", "None", "<NA>", "NaT") if word in cell)
+    assert f"says {word} in 1 row" in finding.sentence
+
+
+def test_a_word_for_a_blank_is_no_name_in_small_letters() -> None:
+    findings = found("Dear {{ name }}", name=["Ann", "ms nan"])
+    assert [one.code for one in findings] == ["spreadsheet_word"]
+
+
 def test_a_blank_date_of_a_spreadsheet() -> None:
     dates = pd.Series(pd.to_datetime(["2026-11-24", "1900-01-01"]))
     assert only(found("Due {{ due | uk_date }}", due=dates), "spreadsheet_word").rows == (1,)
@@ -127,11 +155,13 @@ def test_texts_that_differ_only_in_white_space() -> None:
     assert only(findings, "white_space").rows == (1,)
 
 
-def test_long_texts_bring_a_warning_above_max_parts() -> None:
-    words = {"word": ["x" * 100, "x" * 459, "x" * 460]}
+def test_long_texts_bring_a_warning_from_max_parts_on() -> None:
+    words = {"word": ["x" * 160, "x" * 306, "x" * 307]}
     assert only(found("{{ word }}", **words), "many_parts").rows == (2,)
-    assert only(found("{{ word }}", options=TextOptions(max_parts=1), **words), "many_parts").rows == (1, 2)
+    assert "3 parts or more, the longest 3" in only(found("{{ word }}", **words), "many_parts").sentence
+    assert only(found("{{ word }}", options=TextOptions(max_parts=2), **words), "many_parts").rows == (1, 2)
     assert only(found("{{ word }}", options=TextOptions(header_length=1), **words), "many_parts").rows == (1, 2)
+    assert not [one for one in found("{{ word }}", options=TextOptions(max_parts=4), **words) if "many" in one.code]
 
 
 def test_characters_that_were_lost() -> None:
@@ -146,19 +176,57 @@ def test_rows_that_tip_by_a_character_and_where_it_comes_from() -> None:
     priced = TextOptions(price_per_part="0.04")
     finding = only(found("x" * 80 + "{{ parent_name }}", options=priced, **names), "dear_characters")
     assert finding.rows == (1,)
-    assert 'ó ł from column "Parent Name" take 1 part more (£0.04)' in finding.sentence
-    everywhere = only(found("x" * 80 + "ł {{ parent_name }}", **names), "dear_characters")
-    assert everywhere.rows == (0, 1, 2)
-    assert "from the message itself" in everywhere.sentence
+    assert 'ó ł from column "Parent Name" takes 1 part more (£0.04)' in finding.sentence
+    everywhere = [one for one in found("x" * 80 + "ł {{ parent_name }}", **names) if one.code == "dear_characters"]
+    assert [one.rows for one in everywhere] == [(0, 2), (1,)]
+    assert all("ł from the message itself" in one.sentence for one in everywhere)
+
+
+def test_characters_of_the_message_and_of_a_column_are_told_apart() -> None:
+    names = {"name": ["Łukasz", "Zoë", "Ann", "Siân"], "unprinted": ["Ž"] * 4}
+    message = "x" * 80 + "ŵ{% if unprinted %}{{ name | upper }}{% endif %}"
+    findings = [one for one in found(message, **names) if one.code == "dear_characters"]
+    assert {one.rows: one.sentence.partition(" more")[0] for one in findings} == {
+        (0, 1, 3): '3 texts with ŵ from the message itself and Ł Ë Â from column "name" take 3 parts',
+        (2,): "1 text with ŵ from the message itself takes 1 part",
+    }
+    default = found("x" * 80 + "{{ name | default('Ŵ') }}", name=["", "Łu"])
+    assert any("Ŵ from the message itself takes" in one.sentence and one.rows == (0,) for one in default)
+
+
+@pytest.mark.parametrize(
+    ("message", "names", "words", "rows"),
+    [
+        ("x" * 157 + "[{{ name }}", ["Al", "Bo"], "2 texts with [ from MESSAGE take 2 parts", (0, 1)),
+        ("x" * 158 + "{{ name }}", ["Al", "B€", "€{"], "2 texts with € { from COLUMN take 2 parts", (1, 2)),
+        ("x" * 156 + "[{{ name }}", ["Al", "A€"], "1 text with [ from MESSAGE and € from COLUMN takes 1 part", (1,)),
+        ("x" * 154 + "[]{{ name }}", ["Al", "A^"], "1 text with [ ] from MESSAGE and ^ from COLUMN takes", (1,)),
+        ("x" * 151 + "€" + "x" * 152 + "{{ name }}", ["A", "Al"], "1 text with € from MESSAGE takes 1 part", (1,)),
+    ],
+)  # fmt: skip
+def test_rows_that_tip_by_a_character_that_counts_two(
+    message: str, names: list[str], words: str, rows: tuple[int, ...]
+) -> None:
+    finding = only(found(message, options=TextOptions(price_per_part="0.04"), name=names), "double_characters")
+    words = words.replace("MESSAGE", "the message itself").replace("COLUMN", 'column "name"')
+    assert finding.sentence.startswith(words)
+    assert "counts as two" in finding.sentence
+    assert "£0.0" in finding.sentence
+    assert finding.rows == rows
+
+
+def test_characters_that_count_two_are_not_blamed_where_they_cost_nothing() -> None:
+    codes = {one.code for one in found("[{{ name }}]" + "x" * 170, name=["Al", "Bo"])}
+    assert "double_characters" not in codes
 
 
 def test_characters_that_are_made_plain_are_not_blamed() -> None:
     names = {"parent_name": ["Ms O’Neill"], "forename": ["Łukasz"]}
     blamed = only(found("x" * 80 + " – {{ parent_name }} {{ forename }}", **names), "dear_characters")
-    assert 'Ł from column "forename" take' in blamed.sentence
+    assert 'Ł from column "forename" takes' in blamed.sentence
     kept = TextOptions(smart_characters="keep")
     blamed = only(found("x" * 80 + "{{ parent_name }} {{ forename }}", options=kept, **names), "dear_characters")
-    assert '’ Ł from column "parent_name" and column "forename" take' in blamed.sentence
+    assert '’ from column "parent_name" and Ł from column "forename" takes' in blamed.sentence
 
 
 def test_rows_that_tip_by_the_length_of_a_field() -> None:
@@ -174,6 +242,7 @@ def test_what_shortening_saves() -> None:
     priced = TextOptions(price_per_part="0.04")
     finding = only(found("x" * 157 + "{{ forename }}", options=priced, **names), "shorten")
     assert "by 7 characters would save 2 parts (£0.08)" in finding.sentence
+    assert finding.rows == (1, 2)
     shorter = pd.DataFrame(names).assign(mobile=[f"07700 90012{n}" for n in range(3)])
     before = gcbulk.preview(shorter, "x" * 157 + "{{ forename }}").summary()["parts"]
     after = gcbulk.preview(shorter, "x" * 150 + "{{ forename }}").summary()["parts"]
@@ -190,6 +259,20 @@ WORDS = st.lists(
 )
 
 
+def edges_of(text: str, encoding: str) -> list[int]:
+    """Where parts end, as places between characters, by counting one character after the other."""
+    single, multiple = (160, 153) if encoding == "GSM-7" else (70, 67)
+    wide = "^{}\\[~]|€\f" if encoding == "GSM-7" else "\U0001f600"
+    units = [2 if one in wide else 1 for one in text]
+    ends, filled = [], 0
+    for place, unit in enumerate(units if sum(units) > single else []):
+        if filled + unit > multiple:
+            ends.append(place)
+            filled = 0
+        filled += unit
+    return ends
+
+
 @given(st.lists(WORDS.map("".join), min_size=1, max_size=4), st.sampled_from([0, 7]))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_links_are_broken_where_a_part_ends_in_them(texts: list[str], header: int) -> None:
@@ -201,7 +284,7 @@ def test_links_are_broken_where_a_part_ends_in_them(texts: list[str], header: in
         if len(whole) - header > 918 - header:
             continue
         (encoding,) = count_parts(pd.Series([whole]))["Encoding"]
-        edges = part_ends(whole, encoding)
+        edges = edges_of(whole, encoding)
         links = [match.span() for match in re.finditer(r"(?:https?://|www\.)\S+", whole)]
         if any(begin < edge < end for begin, end in links for edge in edges):
             cut.append(row)

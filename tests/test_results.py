@@ -85,6 +85,13 @@ def test_summary_adds_up_and_says_who_was_not_told() -> None:
     assert summary.as_dict()["statuses"]["not_sent"] == 2
 
 
+def test_a_test_tells_nobody_but_the_sender() -> None:
+    told = "Everybody who was to be told was told"
+    assert told in str(summarise(results_frame(campaign(), STATES[:1], None)))
+    trial = summarise(results_frame(campaign(options={"kind": "test"}), STATES[:1], None))
+    assert str(trial) == "      1 row\n      1 accepted"
+
+
 def test_not_told_are_the_user_s_own_rows() -> None:
     parents = pd.DataFrame({"Status": list("abcdefghij"), "mobile": "x"}, index=list("aabbccddee"))
     rows = rows_with(NOT_TOLD, results_frame(campaign(), STATES, parents), parents)

@@ -188,7 +188,7 @@ def test_no_key_and_no_person_in_logs(platform: Sandbox, caplog: pytest.LogCaptu
     assert platform.api_key not in caplog.text
     assert "0900123" not in caplog.text
     assert "Parent" not in caplog.text
-    assert "1 of 2 rows have not been told" in caplog.text
+    assert "not told, as far as is known: 1 of 2 rows (1 " in caplog.text
 
 
 def test_drama_numbers_to_production_bring_a_warning(monkeypatch: pytest.MonkeyPatch, platform: Sandbox) -> None:

@@ -86,14 +86,23 @@ def test_a_uk_time_is_read_back_from_the_clock_or_refused(local: datetime) -> No
 
 def test_past_and_far_times_are_refused() -> None:
     check_ahead(NOON + timedelta(seconds=1), NOON)
-    check_ahead(NOON + timedelta(days=365), NOON)
+    check_ahead(NOON.replace(year=NOON.year + 1), NOON)
     for moment, words in (
         (NOON, "is past"),
         (NOON - timedelta(days=1), "is past"),
         (NOON.replace(year=2028), "a year"),
+        (NOON.replace(year=NOON.year + 1) + timedelta(days=1), "a year"),
     ):
         with pytest.raises(gcbulk.OptionError, match=words):
             check_ahead(moment, NOON)
+
+
+def test_a_year_is_a_calendar_year() -> None:
+    leap, year = datetime(2028, 2, 29, 12, tzinfo=UTC), datetime(2027, 12, 1, 12, tzinfo=UTC)
+    check_ahead(year.replace(year=2028), year)  # 366 days
+    check_ahead(datetime(2029, 2, 28, 12, tzinfo=UTC), leap)
+    with pytest.raises(gcbulk.OptionError, match="more than a year ahead"):
+        check_ahead(datetime(2029, 3, 1, 12, tzinfo=UTC), leap)
 
 
 @pytest.mark.parametrize("hours", ["21:00-06:00", ("21:00", "06:00"), ["21:00", " 6:00 "]])

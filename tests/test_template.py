@@ -140,6 +140,8 @@ UNUSABLE = [
     ("{{ Reg. }}", "Line 1, column 1", "write {{ reg }}."),
     ("{{ 1st contact }}", "Line 1, column 1", "write {{ _1st_contact }}."),
     ("{{ Parent's Name }}", "Line 1, column 1", "write {{ parents_name }}."),
+    ("{{ Mother and Father }}", "Line 1, column 1", "write {{ mother_and_father }}."),
+    ("{{ Parents' Mobile }}", "Line 1, column 1", "write {{ parents_mobile }}."),
     ("{{ a | default(‘Parent’) }}", "Line 1, column 1", "must be straight"),
     ("Hi {{ a }} {{ b | shout }}", "Line 1, column 12", "no filter 'shout'"),
     ("{{ a | default }}", "Line 1, column 1", "default takes one value"),
@@ -494,3 +496,13 @@ def test_joining_columns_gives_what_jinja_gives_row_by_row(pieces, rows):
 def test_plain_messages_are_the_words_themselves(words, name):
     rendered = Template(f"{words}{{{{ name }}}}.").render(pd.DataFrame({"Name": [name]}))
     assert rendered["Text"].tolist() == [unicodedata.normalize("NFC", f"{words}{name}.")]
+
+
+@pytest.mark.parametrize(
+    "tag", ["a if b else 'x'", "not a", "a and b", "a or 'x'", "a is defined", "a.__class__", "a == 'x'", "a in b"]
+)
+def test_what_can_be_no_column_is_not_taken_for_one(tag):
+    with pytest.raises(TemplateError, match="cannot be used") as caught:
+        Template(f"{{{{ {tag} }}}}")
+    assert "For the column" not in str(caught.value)
+    assert "A message is plain text with" in str(caught.value)

@@ -22,7 +22,7 @@ from gcbulk.api.payloads import Message, encode, make_message
 from gcbulk.api.retry import call_until_taken
 from gcbulk.api.transport import MOST_BYTES, CallRecord, OneShotAdapter, SentOnceError, recorded
 from gcbulk.codes import SENTENCES, ErrorCode, Status
-from gcbulk.errors import CommunicationsError, OptionError
+from gcbulk.errors import CampaignError, CommunicationsError, CredentialsError, InputError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +36,7 @@ TEST_NUMBER: Final = "+447700900000"
 """The number of the vendor's own credential test: never a real phone (Ofcom's drama range)."""
 READ_BYTES: Final = 65_536
 _HEADERS: Final = {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"}
+_REFUSALS: Final = (InputError, CredentialsError, CampaignError)  # raised before anything is sent
 _TAKEN: Final = (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
 
 
@@ -129,7 +130,9 @@ class CommunicationsClient:
         if error is None:
             self._logger.info("Client for customer %s closed", self.customer_id)
         else:
-            self._logger.error("Client for customer %s closed after %s", self.customer_id, type(error).__name__)
+            # a refusal before anything left is told by its own sentence, and no failure of the client
+            level = logging.INFO if isinstance(error, _REFUSALS) else logging.ERROR
+            self._logger.log(level, "Client for customer %s closed after %s", self.customer_id, type(error).__name__)
         self.close()
 
     def close(self) -> None:

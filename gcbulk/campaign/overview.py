@@ -13,6 +13,7 @@ import pandas as pd
 from gcbulk.campaign.views.facts import mask_number
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
+from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import ANNOTATIONS, row_name
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Overview:
         """How many rows, and how many of each status."""
         by_status = self.frame["Status"].value_counts()
         parts = [f"{by_status[s.value]:,} {s.value}" for s in Status if s.value in by_status.index]
-        return f"{len(self.frame):,} rows: {', '.join(parts)}"
+        return f"{are(len(self.frame), 'row')}: {', '.join(parts)}"
 
     def __str__(self) -> str:
         lines = [self.first_line(), ""]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gcbulk.campaign.views import facts
 from gcbulk.campaign.views.facts import mask_number
 from gcbulk.codes import Status
+from gcbulk.messages.findings import are
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,9 +31,8 @@ def check_report(checked: pd.DataFrame) -> str:
     counts = check_summary(checked)
     ready = counts["statuses"].get(Status.READY, 0)
     mended = counts["repaired"]
-    lines = [
-        f"{ready} of {counts['rows']} rows can be texted; {mended} number{'s were' if mended != 1 else ' was'} mended."
-    ]
+    were = "was" if mended == 1 else "were"
+    lines = [f"{ready} of {are(counts['rows'], 'row')} can be texted; {are(mended, 'number')} {were} mended."]
     problems = _problem_lines(checked)
     return "\n".join(
         [*lines, *(["", "Rows to look at (row 1 is the first below the header):"] if problems else []), *problems]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from gcbulk.campaign.journal import Record
+from gcbulk.campaign.journal import KIND, TEST, Record
 from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
 from gcbulk.errors import CampaignError
 from gcbulk.recipients.choosing import are_numbers_of
 from gcbulk.recipients.columns import own_columns, user_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from gcbulk.campaign.journal import Campaign
     from gcbulk.recipients.intake import IntakeOptions
@@ -58,6 +58,8 @@ def results_frame(campaign: Campaign, records: Iterable[Record], recipients: pd.
     accepted_at = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
     frame["AcceptedAt"] = pd.to_datetime(accepted_at, unit="s", utc=True).as_unit("us")
     frame.attrs["campaign"] = campaign.name
+    if campaign.options.get(KIND) == TEST:
+        frame.attrs["trial"] = True
     return frame
 
 
@@ -96,6 +98,7 @@ class Summary:
     codes: dict[str, int]
     parts: int
     delivery: dict[str, int] = field(default_factory=dict)  # rows by DeliveryStatus, where news is known
+    trial: bool = False  # of texts to the sender's own phone alone
 
     @property
     def accepted(self) -> int:
@@ -119,16 +122,35 @@ class Summary:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.total:>7} rows", *(f"{n:>7} {status}" for status, n in self.statuses.items())]
+        return self.told()
+
+    def told(self, *, explained: Collection[str] = ()) -> str:
+        """The summary in words; of codes that the user was told about just before, only what they mean.
+
+        >>> print(Summary(1, {"opted_out": 1}, {"OPTED_OUT": 1}, 0).told())
+              1 row
+              1 opted_out
+                  1 OPTED_OUT: This recipient is on the opt-out list and was not contacted.
+        Everybody who was to be told was told, as far as the platform has answered.
+        """
+        rows = "row" if self.total == 1 else "rows"
+        lines = [f"{self.total:>7} {rows}", *(f"{n:>7} {status}" for status, n in self.statuses.items())]
         for code, n in self.codes.items():
-            lines.append(f"{'':>7}   {n} {code}: {SENTENCES[ErrorCode(code)]}")
+            sentence = SENTENCES[ErrorCode(code)]
+            lines.append(f"{'':>7}   {n} {code}: {_first_sentence(sentence) if code in explained else sentence}")
         if self.delivery:
             lines.append(f"Delivery: {', '.join(f'{n} {status}' for status, n in self.delivery.items())}")
         if self.not_told:
-            lines.append(f"Not told: {self.not_told} of {self.total} rows (invalid, rejected, not sent or unknown).")
-        else:
+            lines.append(f"Not told: {self.not_told} of {self.total} {rows} (invalid, rejected, not sent or unknown).")
+        elif not self.trial:
             lines.append("Everybody who was to be told was told, as far as the platform has answered.")
         return "\n".join(lines)
+
+
+def _first_sentence(words: str) -> str:
+    """What a code means, without what to do."""
+    meaning, full_stop, _ = words.partition(". ")
+    return meaning + full_stop.strip()
 
 
 def summarise(results: pd.DataFrame) -> Summary:
@@ -142,6 +164,7 @@ def summarise(results: pd.DataFrame) -> Summary:
         statuses={status.value: int(statuses[status.value]) for status in Status if status.value in statuses.index},
         codes={str(code): int(n) for code, n in codes.items()},
         parts=int(results.loc[taken, "Parts"].sum()),
+        trial=bool(results.attrs.get("trial")),
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )
 

@@ -16,7 +16,7 @@ from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.history import known_results
-from gcbulk.campaign.journal import KIND, Held, Identity, Journal, begin, go_on, told
+from gcbulk.campaign.journal import KIND, TEST, Held, Identity, Journal, begin, go_on, told
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import Plan, make_plan
@@ -34,7 +34,7 @@ from gcbulk.errors import (
     OptionError,
     QuietHoursError,
 )
-from gcbulk.messages.findings import Finding
+from gcbulk.messages.findings import Finding, are
 from gcbulk.messages.options import TextOptions
 from gcbulk.progress import Progress, Watch
 from gcbulk.recipients.intake import IntakeOptions
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("gcbulk")
 
 CHANNEL: Final = "sms"
-TEST: Final = "test"
-"""The kind of a campaign that goes to the sender's own phone."""
 PRODUCTION: Final = "https://m5api.groupcall.com"
 DRAMA_PREFIX: Final = "+447700900"
 OTHER_RUNS_POLL: Final = 0.2
@@ -567,7 +565,7 @@ def _warn_of_drama_numbers(plan: Plan, client: CommunicationsClient) -> None:
     drama = int(plan.frame.loc[plan.ready, "SentTo"].str.startswith(DRAMA_PREFIX).sum())
     if drama:
         warnings.warn(
-            f"{drama} rows have numbers from the range kept for drama (07700 900000 to 900999): no such phone exists. "
+            f"{are(drama, 'number')} from the range kept for drama (07700 900000 to 900999): no such phone exists. "
             "To try things out, use the sandbox.",
             GcbulkWarning,
             stacklevel=4,
@@ -621,13 +619,13 @@ def _tell(campaign: Campaign, summary: Summary, report: RunReport) -> None:
         logger.warning("The run stopped early: %s", report.stop_detail)
     unknown = summary.statuses.get(Status.UNKNOWN, 0)
     if unknown:
-        logger.warning("%d rows may or may not have been sent. %s", unknown, SENTENCES[ErrorCode.OUTCOME_UNKNOWN])
+        logger.warning("Unknown outcome: %s. %s", are(unknown, "row"), SENTENCES[ErrorCode.OUTCOME_UNKNOWN])
     if summary.not_told:
         logger.warning(
-            "Campaign %r: %d of %d rows have not been told, as far as is known: %s",
+            "Campaign %r: not told, as far as is known: %d of %s (%s)",
             campaign.name,
             summary.not_told,
-            summary.total,
+            are(summary.total, "row"),
             ", ".join(f"{summary.statuses[s]} {s}" for s in NOT_TOLD if s in summary.statuses),
         )
-    logger.info("Campaign %r: %d of %d rows accepted", campaign.name, summary.accepted, summary.total)
+    logger.info("Campaign %r: accepted %d of %s", campaign.name, summary.accepted, are(summary.total, "row"))

@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import OptionError
 from gcbulk.recipients.columns import row_name
 from gcbulk.recipients.numbers import to_e164
 
 if TYPE_CHECKING:
     from gcbulk.campaign.plan import Plan
+
+
+_NO: Final = "no such number can exist"
+# What is wrong with the officer's own number: the sentences of the codes speak of rows and families.
+_WRONG: Final = {
+    ErrorCode.NUMBER_MISSING: "it holds no number",
+    ErrorCode.NUMBER_TOO_SHORT: "it has too few digits",
+    ErrorCode.NUMBER_TOO_LONG: "it has too many digits",
+    ErrorCode.NUMBER_BAD_CHARACTERS: "it holds letters or signs that are no part of a phone number",
+    ErrorCode.NUMBER_NOT_MOBILE: "it is not a mobile number",
+    ErrorCode.NUMBER_DIGITS_LOST: "a spreadsheet has rounded it, and its last digits are lost",
+    ErrorCode.NUMBER_AMBIGUOUS: "it holds more than one plain number",
+}
 
 
 class Sample(NamedTuple):
@@ -86,5 +99,8 @@ def own_number(test_to: str) -> str:
     checked = to_e164(pd.Series([test_to], dtype=object), international=True)
     code = checked["ErrorCode"].iloc[0]
     if isinstance(code, str):
-        raise OptionError(f"test_to cannot be texted. {SENTENCES[ErrorCode(code)]}")
+        raise OptionError(
+            f"test_to cannot be texted: {_WRONG.get(ErrorCode(code), _NO)}. "
+            "Give your own mobile number, such as 07700 900123."
+        )
     return str(checked["SentTo"].iloc[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from gcbulk.campaign.journal.days import LONDON
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 QUIET_HOURS: Final = ("21:00", "06:00")
 """UK time within which nobody is texted unless it is urgent. A snow closure goes out at 06:45."""
-FURTHEST: Final = timedelta(days=366)
-"""How far ahead a text may be scheduled."""
 _EXAMPLE: Final = "2026-11-24T08:30"
 _UK_ORDER: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})[ T]+(\d{1,2}:\d{2}(?::\d{2})?)")
 # The kingdom's parts, whose bank holidays differ, as the holidays package calls them.
@@ -78,8 +76,14 @@ def check_ahead(moment: datetime, at: datetime) -> None:
             f"send_at {shown} is past. Give a time that is to come, or leave it out to send now. "
             "What was begun already goes on with resume."
         )
-    if moment - at > FURTHEST:
+    if moment > _a_year_after(at):
         raise OptionError(f"send_at {shown} is more than a year ahead. Give an earlier time.")
+
+
+def _a_year_after(moment: datetime) -> datetime:
+    local = moment.astimezone(LONDON)
+    leaps = (local.month, local.day) == (2, 29)
+    return local.replace(year=local.year + 1, day=28 if leaps else local.day)
 
 
 @dataclass(frozen=True, slots=True)

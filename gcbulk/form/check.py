@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from gcbulk.campaign.run import preview_plan
 from gcbulk.form.browser import KeyField
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
+from gcbulk.messages.findings import are
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,15 +129,15 @@ class CheckStep(Step):
             when = "now" if scheduled is None else f"at {scheduled.astimezone():%H:%M on %d %B %Y}"
             who = f" from customer {desk.client.customer_id}" if desk.client is not None else ""
             words = (
-                f"Sends {counts['texts']:,} texts, {counts['parts']:,} parts, "
-                f"to {counts['numbers']:,} numbers{who} {when}."
+                f"Sends {are(counts['texts'], 'text')}, {are(counts['parts'], 'part')}, "
+                f"to {are(counts['numbers'], 'number')}{who} {when}."
                 if self.texts
                 else "There is nobody to send this to: see below why."
             )
             rehearsal = " This is the sandbox: nobody is really texted." if desk.nobody_is_texted else ""
             self._sentence.value = f"<p>{escape(words)}<i>{rehearsal}</i></p>"
             self._view.value = view.to_html()
-            self._button.description = f"Send {counts['texts']:,} texts"
+            self._button.description = f"Send {are(counts['texts'], 'text')}"
         self.allow()
 
     def allow(self) -> None:

@@ -154,7 +154,8 @@ class MessageStep(Step):
         whole = "counting ..." if self._desk.message.strip() and self._desk.checked is not None else ""
         if plan is not None:
             parts = plan.frame["Parts"].to_numpy()[plan.ready]
-            whole = f"All {len(parts):,} texts: {_parts(int(parts.sum()))}."
+            all_texts = "The only text" if len(parts) == 1 else f"All {len(parts):,} texts"
+            whole = f"{all_texts}: {_parts(int(parts.sum()))}."
         elif self._notice.value:
             whole = ""
         self._parts.value = f"<span>{self._row_words} {whole}</span>"

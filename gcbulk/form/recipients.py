@@ -15,6 +15,7 @@ from gcbulk.codes import Status
 from gcbulk.errors import RecipientsError
 from gcbulk.form.browser import Upload
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
+from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import find_number_column, user_columns
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.reading import read_recipients
@@ -108,7 +109,7 @@ class RecipientsStep(Step):
 
     def _take(self, recipients: pd.DataFrame, name: str) -> None:
         self._desk.recipients = recipients
-        self._file_name.value = f"<span>{escape(name)}: {len(recipients):,} rows</span>"
+        self._file_name.value = f"<span>{escape(name)}: {are(len(recipients), 'row')}</span>"
         labels = list(user_columns(recipients).columns)
         found = None
         try:
@@ -144,7 +145,7 @@ class RecipientsStep(Step):
         with in_words(self._optouts_notice):
             numbers = opt_out_numbers(NamedFile(name, content), international=True)
             self._desk.opt_outs = sorted(numbers)
-            self._optouts_name.value = f"<span>{escape(name)}: {len(numbers):,} numbers</span>"
+            self._optouts_name.value = f"<span>{escape(name)}: {are(len(numbers), 'number')}</span>"
             self._check()
             return
         self._optouts_name.value = f"<span>{escape(name)} was not taken</span>"

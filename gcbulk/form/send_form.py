@@ -24,6 +24,7 @@ from gcbulk.form.recipients import RecipientsStep
 from gcbulk.form.results import ResultsStep
 from gcbulk.form.sending import SendStep
 from gcbulk.form.style import STYLE
+from gcbulk.messages.findings import are
 from gcbulk.progress import Progress
 
 if TYPE_CHECKING:
@@ -383,7 +384,7 @@ _TITLE: Final = "<h1>Text parents</h1>"
 
 def _label(known: Whereabouts) -> str:
     unknown = known.states.get(Status.UNKNOWN, 0)
-    parts = [f"{known.rows:,} rows", *([f"{known.to_send:,} to send"] if known.to_send else [])]
+    parts = [are(known.rows, "row"), *([f"{known.to_send:,} to send"] if known.to_send else [])]
     return f"{known.campaign} ({', '.join([*parts, *([f'{unknown:,} unknown'] if unknown else [])])})"
 
 

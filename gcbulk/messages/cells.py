@@ -46,9 +46,10 @@ def quoted(column: object) -> str:
     return f'"{" ".join(label.split())}"'
 
 
-# White space, and the marks that look like none: a cell that holds nothing else is blank.
+# White space, and the marks that look like none: a cell that holds nothing else is blank. Control characters that
+# Python takes for white space are not among them: they are refused, wherever in a cell they stand.
 UNSEEN = (
-    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\t\n\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 )
 

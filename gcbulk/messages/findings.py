@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from gcbulk.messages.options import TextOptions
     from gcbulk.messages.template import Cells, Rendered, Template
 
 Severity = Literal["stop", "warning", "note"]
@@ -55,3 +57,26 @@ def are(count: int, noun: str) -> str:
     ('1 text', '2 texts')
     """
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def do(count: int, noun: str, verb: str) -> str:
+    """Return a number with its noun, and what they do.
+
+    >>> do(1, "text", "differ"), do(2, "text", "differ")
+    ('1 text differs', '2 texts differ')
+    """
+    return f"{are(count, noun)} {verb}{'s' * (count == 1)}"
+
+
+def pounds_and_pence(amount: Decimal) -> str:
+    """Write a sum of money; pence to two places, or as many as it takes.
+
+    >>> pounds_and_pence(Decimal("1234.5")), pounds_and_pence(Decimal("0.035"))
+    ('£1,234.50', '£0.035')
+    """
+    return f"£{amount:,.2f}" if amount == amount.quantize(Decimal("0.01")) else f"£{amount.normalize():,f}"
+
+
+def costing(parts: int, options: TextOptions) -> str:
+    """Return what so many parts cost, in brackets; nothing where no price is known."""
+    return f" ({pounds_and_pence(parts * options.price)})" if options.price else ""

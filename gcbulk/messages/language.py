@@ -15,7 +15,7 @@ from jinja2.filters import FILTERS
 from jinja2.sandbox import SandboxedEnvironment
 
 from gcbulk.errors import TemplateError
-from gcbulk.messages.cells import Cell, Default, RowProblem, field_name, printed, quoted
+from gcbulk.messages.cells import UNSEEN, Cell, Default, RowProblem, field_name, printed, quoted
 from gcbulk.messages.filters import UNREADABLE, name_case, pounds, uk_date
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ _FILTERS: dict[str, Callable[..., Cell]] = {
     "name_case": _written_by(name_case),  # Anna O'Neill
     "uk_date": _written_by(uk_date),  # 2026-11-24 -> 24/11/2026
     "pounds": _written_by(pounds),  # 1234.5 -> £1,234.50
-    "trim": _on_text("trim"),  # without white space around it, as every cell is already
+    "trim": lambda cell: type(cell)(
+        str(cell).strip(UNSEEN), cell.label
+    ),  # without white space around it, as every cell is already
 }
 _SET_THE_CASE = frozenset({"upper", "lower", "title", "capitalize", "name_case"})
 # Every test: {% if email is defined %}.
@@ -113,6 +115,10 @@ _AROUND = {
     "else": ("{% if 1 %}", "{% endif %}"),
     "endif": ("{% if 1 %}", ""),
 }
+
+# Written in a tag, these are no column's name but the language: a word of Jinja2's among words without a capital
+# ("Mother and Father" may be a column), a text in quotes, a name of Python's own.
+_NO_COLUMN = re.compile(r"^(?=[^A-Z]*$).*\b(?:if|else|not|and|or|in|is)\b|(?<!\w)'|__")
 
 _NEWLINE = "\n"
 NO_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -189,12 +195,9 @@ class _Tag:
     def error(self, problem: str) -> TemplateError:
         """Return the error for this tag, with the way out where a column's own name was written."""
         column = re.match(r"{{[-+]?\s*(\w[\w\s.'’&/-]*?)\s*([|,}]|-}|$)", self.source)
-        name = field_name(column[1]) if column else ""
-        hint = (
-            f"For the column {quoted(column[1])} write {{{{ {name} }}}}. "
-            if column and name != column[1].lower()
-            else ""
-        )
+        written = column[1] if column and not _NO_COLUMN.search(column[1]) else ""
+        name = field_name(written)
+        hint = f"For the column {quoted(written)} write {{{{ {name} }}}}. " if name != written.lower() else ""
         if re.search("[‘’“”]", self.source):
             hint += "Quotation marks in a tag must be straight: ' or \". "
         shown = " ".join(self.source.split())[:60]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from gcbulk.messages.cells import field_name
 from gcbulk.messages.columns import to_arrow
-from gcbulk.messages.findings import Batch, Finding, are, positions
+from gcbulk.messages.findings import Batch, Finding, are, do, positions
 from gcbulk.messages.parts import holds_wide, part_ends, units_in_a_part
 
 if TYPE_CHECKING:
@@ -33,10 +33,16 @@ _NAMES: Final = re.compile(
     r"(?:.*_)?(?:(?:fore|sur|first|last|middle|given|family|full|preferred|legal)?name|salutation|addressee|parent|"
     r"mother|father|carer|guardian|pupil|student|child|teacher|tutor)s?(?:_\d+)?"
 )
+# What programs write for a blank: alone in its cell, or among other words in the case in which Python prints it, as
+# where a title was joined to no surname. "Nan" is a grandmother, and "None of them" at the start of a cell is prose.
+_EDGE: Final = r"[^\pL\pN_]"
 _SPREADSHEET_WORDS: Final = (
-    r"^(?:nan|NaN|NAN|None|NaT|<NA>|NULL|null|undefined|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!"
+    r"^(?:NAN|NULL|null|undefined|#N/A|#REF!|#VALUE!|#NAME\?|#DIV/0!"
     r"|(?:0?[01]/0?1/1900|1900-01-0[01])(?: 00:00(?::00)?)?)$"
+    rf"|(?:^|{_EDGE})(?:nan|NaN|NaT|<NA>)(?:$|{_EDGE})"
+    rf"|(?:^|{_EDGE})None(?:$|{_EDGE}*$|{_EDGE}+[^\p{{Ll}}\s])|[^.!?\s]\s+None(?:$|{_EDGE})"
 )
+_SAID: Final = re.compile(r"(?<!\w)(?:nan|NaN|NaT|<NA>|None)(?!\w)")
 # Marks of other programs' fields. What is inside may be a column's name.
 _STRAY: Final[dict[str, str]] = {
     "{": r"[{}]",
@@ -164,12 +170,13 @@ def _spreadsheet_words(batch: Batch, _names: list[str], _options: TextOptions) -
     for name, label, column in zip(batch.cells.names, batch.cells.labels, batch.cells.columns, strict=True):
         rows = batch.sent & _matches(column, _SPREADSHEET_WORDS)
         if name in batch.template.reading.printed and rows.any():
-            said = pc.unique(column.filter(pa.array(rows))).to_pylist()
+            cells = pc.unique(column.filter(pa.array(rows))).to_pylist()
+            said = list(dict.fromkeys(word[0] if (word := _SAID.search(cell)) else cell for cell in cells))
             yield Finding(
                 "spreadsheet_word",
                 "warning",
                 f"Column {label} says {' or '.join(said[:3])} in {are(int(rows.sum()), 'row')}, which a program writes "
-                "for a blank cell. It would be sent as it is: empty these cells.",
+                "for a blank cell. It would be sent as it is: empty these cells, or mend them.",
                 positions(rows),
             )
 
@@ -194,20 +201,29 @@ def _broken_links(batch: Batch, _names: list[str], options: TextOptions) -> Iter
 
 def _cut(words: pa.Array, encodings: _Mask, header: int) -> _Mask:
     """Which texts, each with a link, have one that a part ends in."""
+    # With characters of two units, or another link, only a walk through the text can tell.
+    several = pc.greater(pc.count_substring_regex(words, _LINK.pattern), 1).to_numpy(zero_copy_only=False)
+    walked = several | holds_wide(words, encodings)
     cut: _Mask = np.zeros(len(words), dtype=bool)
+    cut[~walked] = _cut_by_length(words.filter(pa.array(~walked)), encodings[~walked], header)
+    for encoding in np.unique(encodings[walked]).tolist():
+        some = walked & (encodings == encoding)
+        cut[some] = [
+            any(link.start() < end < link.end() for link in _LINK.finditer(places) for end in ends)
+            for places, ends in part_ends(words.filter(pa.array(some)), encoding, header)
+        ]
+    return cut
+
+
+def _cut_by_length(words: pa.Array, encodings: _Mask, header: int) -> _Mask:
+    """Which texts, each with one link and one unit a character, have it cut."""
     if not len(words):
-        return cut
+        return np.zeros(0, dtype=bool)
     found = pc.extract_regex(words, r"(?s)^(?P<before>.*?)(?P<link>(?:https?://|www\.)\S+)")
     begins = pc.utf8_length(pc.struct_field(found, "before")).to_numpy() + header
     ends = begins + pc.utf8_length(pc.struct_field(found, "link")).to_numpy() - 1
     size = np.where(encodings == "GSM-7", *(units_in_a_part(name) for name in ("GSM-7", "UCS-2")))
-    cut = begins // size != ends // size
-    # With characters of two units, or another link, only a walk through the text can tell.
-    more = pc.greater(pc.count_substring_regex(words, _LINK.pattern), 1).to_numpy(zero_copy_only=False)
-    for at in np.flatnonzero(more | holds_wide(words, encodings)).tolist():
-        text = "_" * header + words[at].as_py()
-        edges = part_ends(text, encodings[at])
-        cut[at] = any(link.start() < edge < link.end() for link in _LINK.finditer(text) for edge in edges)
+    cut: _Mask = begins // size != ends // size
     return cut
 
 
@@ -225,18 +241,18 @@ def _white_space_twins(batch: Batch, _names: list[str], _options: TextOptions) -
         yield Finding(
             "white_space",
             "warning",
-            f"{are(len(rows), 'text')} differ only in white space from another to the same number: both would be sent.",
+            f"{do(len(rows), 'text', 'differ')} only in white space from another to the same number: both would go.",
             rows,
         )
 
 
 def _long_texts(batch: Batch, _names: list[str], options: TextOptions) -> Iterator[Finding]:
-    rows = batch.sent & (batch.counts["Parts"].to_numpy() > options.max_parts)
+    rows = batch.sent & (batch.counts["Parts"].to_numpy() >= options.max_parts)
     if rows.any():
         yield Finding(
             "many_parts",
             "warning",
-            f"{are(int(rows.sum()), 'text')} would take more than {are(options.max_parts, 'part')}, "
+            f"{are(int(rows.sum()), 'text')} would take {are(options.max_parts, 'part')} or more, "
             f"the longest {int(batch.counts['Parts'].max())}.",
             positions(rows),
         )

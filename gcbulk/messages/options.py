@@ -19,7 +19,7 @@ class TextOptions:
     """How texts are written and what they cost. Raises OptionError, naming the option, for what cannot be used.
 
     smart_characters: "replace" puts plain characters in the place of typographic ones, "keep" leaves them.
-    max_parts: more SMS parts than this in one text bring a warning.
+    max_parts: as many SMS parts in one text, or more, bring a warning.
     header_length: characters that the platform puts before every text (a school's name), which count with it.
     price_per_part: pounds, as a Decimal or what makes an exact one ("0.035"); None where it is not known.
 

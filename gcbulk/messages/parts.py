@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gcbulk.messages.columns import CHUNK, STR, chunks, to_arrow, to_pandas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_CHARACTERS = 918
 """The longest text the API takes, in characters (its documentation: 6 parts of 153)."""
@@ -28,16 +31,20 @@ _GSM_BASIC = (
 # TS 23.038, 6.2.1.1: each is sent as ESC and a second septet.
 _GSM_EXTENSION = "\f^{}\\[~]|€"
 
-_GSM = "GSM-7"
-_UCS2 = "UCS-2"
-_SINGLE = {_GSM: 160, _UCS2: 70}  # septets or UTF-16 code units in a text of one part
-_MULTIPLE = {_GSM: 153, _UCS2: 67}  # and in each part of a longer one
+GSM = "GSM-7"
+UCS2 = "UCS-2"
+_SINGLE = {GSM: 160, UCS2: 70}  # septets or UTF-16 code units in a text of one part
+_MULTIPLE = {GSM: 153, UCS2: 67}  # and in each part of a longer one
 # The characters that take two units: escaped ones, and those outside the Basic Multilingual Plane.
-_WIDE = {_GSM: f"[{re.escape(_GSM_EXTENSION)}]", _UCS2: "[\U00010000-\U0010ffff]"}
-OUTSIDE_GSM = f"[^{re.escape(_GSM_BASIC + _GSM_EXTENSION)}]"
-_GSM_RUN = f"[{re.escape(_GSM_BASIC + _GSM_EXTENSION)}]+"
-# All but characters that NFC leaves alone whatever follows them: Latin letters, dashes and quotes, currency, emoji.
-_MAY_COMPOSE = "[^\x00-\u02ff\u2010-\u2027\u20a0-\u20bf\U0001f300-\U0001faff]"
+_WIDE = {GSM: f"[{re.escape(_GSM_EXTENSION)}]", UCS2: "[\U00010000-\U0010ffff]"}
+ESCAPED, UNESCAPED_RUN = _WIDE[GSM], f"[^{re.escape(_GSM_EXTENSION)}]+"
+OUTSIDE_GSM, GSM_RUN = (f"[{no}{re.escape(_GSM_BASIC + _GSM_EXTENSION)}]{run}" for no, run in (("^", ""), ("", "+")))
+# All but characters that NFC leaves alone unless one of these follows them: Latin, Cyrillic, Arabic and Chinese
+# letters, dashes and quotes, currency, emoji.
+_MAY_COMPOSE = (
+    "[^\x00-\u02ff\u0400-\u0482\u048a-\u052f\u060c-\u060f\u061b-\u064a\u0660-\u066f\u0671-\u06d5\u1e00-\u1eff"
+    "\u2010-\u2027\u20a0-\u20bf\u4e00-\u9fff\U0001f300-\U0001faff]"
+)
 
 
 def compose(texts: pd.Series[str]) -> pd.Series[str]:
@@ -81,7 +88,7 @@ def count_parts(texts: pd.Series[str], *, header_length: int = 0) -> pd.DataFram
     for number, words in enumerate(chunks(texts)):
         here = slice(number * CHUNK, number * CHUNK + len(words))
         gsm[here], parts[here], units[here] = _count(composed(words), header_length)
-    names = pa.array([_UCS2, _GSM], pa.large_string()).take(pa.array(gsm.astype("int8"), mask=missing))
+    names = pa.array([UCS2, GSM], pa.large_string()).take(pa.array(gsm.astype("int8"), mask=missing))
     return pd.DataFrame({"Encoding": to_pandas(names, texts.index), "Parts": parts, "Units": units}, index=texts.index)
 
 
@@ -91,17 +98,17 @@ def room(encoding: np.ndarray[Any, Any], parts: np.ndarray[Any, Any]) -> np.ndar
     >>> room(np.array(["GSM-7", "GSM-7", "UCS-2"]), np.array([1, 2, 2]))
     array([160, 306, 134])
     """
-    gsm = encoding == _GSM
-    single = np.where(gsm, _SINGLE[_GSM], _SINGLE[_UCS2])
-    multiple = np.where(gsm, _MULTIPLE[_GSM], _MULTIPLE[_UCS2])
+    gsm = encoding == GSM
+    single = np.where(gsm, _SINGLE[GSM], _SINGLE[UCS2])
+    multiple = np.where(gsm, _MULTIPLE[GSM], _MULTIPLE[UCS2])
     held: np.ndarray[Any, Any] = np.where(parts <= 1, single, multiple) * parts
     return held
 
 
 def holds_wide(words: pa.Array, encodings: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return which texts hold a character that takes two units of their encoding."""
-    gsm, ucs2 = (pc.match_substring_regex(words, _WIDE[name]).to_numpy(zero_copy_only=False) for name in (_GSM, _UCS2))
-    wide: np.ndarray[Any, np.dtype[np.bool_]] = np.where(encodings == _GSM, gsm, ucs2)
+    gsm, ucs2 = (pc.match_substring_regex(words, _WIDE[name]).to_numpy(zero_copy_only=False) for name in (GSM, UCS2))
+    wide: np.ndarray[Any, np.dtype[np.bool_]] = np.where(encodings == GSM, gsm, ucs2)
     return wide
 
 
@@ -115,16 +122,17 @@ def _count(words: pa.Array, header_length: int) -> tuple[np.ndarray[Any, Any], .
     missing = pc.is_null(words).to_numpy(zero_copy_only=False)
     words = pc.fill_null(words, "")
     gsm = pc.invert(pc.match_substring_regex(words, OUTSIDE_GSM)).to_numpy(zero_copy_only=False)
-    wide = np.where(gsm, *(pc.count_substring_regex(words, _WIDE[name]).to_numpy() for name in (_GSM, _UCS2)))
+    wide = np.where(gsm, *(pc.count_substring_regex(words, _WIDE[name]).to_numpy() for name in (GSM, UCS2)))
     units = (pc.utf8_length(words).to_numpy() + wide).astype("int64") + header_length
-    single = np.where(gsm, _SINGLE[_GSM], _SINGLE[_UCS2])
-    multiple = np.where(gsm, _MULTIPLE[_GSM], _MULTIPLE[_UCS2])
+    single = np.where(gsm, _SINGLE[GSM], _SINGLE[UCS2])
+    multiple = np.where(gsm, _MULTIPLE[GSM], _MULTIPLE[UCS2])
     parts = np.where(units <= single, 1, -(-units // multiple)).astype("int64")
 
     # Only in these can a character fall astride the end of a part, which then stays one unit short.
-    for encoding, chosen in ((_GSM, gsm), (_UCS2, ~gsm)):
+    for encoding, chosen in ((GSM, gsm), (UCS2, ~gsm)):
         astride = np.flatnonzero(chosen & (units > single) & (wide > 0))
-        parts[astride] = _pack(words.take(pa.array(astride)), encoding, header_length)
+        some = words.take(pa.array(astride))
+        parts[astride] = [len(ends) + 1 for _, ends in part_ends(some, encoding, header_length)]
     parts[missing] = units[missing] = 0
     return gsm, parts, units
 
@@ -137,45 +145,28 @@ def outside_gsm(texts: pd.Series[str]) -> pd.Series[str]:
     >>> outside_gsm(pd.Series(["Dziękuję", "Thank you"])).tolist()
     ['ę', '']
     """
-    left = pc.replace_substring_regex(to_arrow(compose(texts)), _GSM_RUN, "")
+    left = pc.replace_substring_regex(to_arrow(compose(texts)), GSM_RUN, "")
     once = {text: "".join(dict.fromkeys(text)) for text in pc.unique(left).to_pylist() if text is not None}
     return to_pandas(left, texts.index).map(once).astype(STR)
 
 
-def part_ends(text: str, encoding: str) -> list[int]:
-    """Return where each part but the last of one text ends, as places between its characters.
+def part_ends(words: pa.Array, encoding: str, header_length: int = 0) -> Iterator[tuple[str, list[int]]]:
+    """Yield each text of several parts with one place a unit, a wide character in its second; and where parts end.
 
-    >>> part_ends("x" * 200, "GSM-7")
-    [153]
+    words: texts of that encoding that fill more than one part, as they are sent, without nulls.
+
+    >>> [ends for _, ends in part_ends(pa.array(["x" * 400, "x" * 152 + "€" + "x" * 9], pa.large_string()), "GSM-7")]
+    [[153, 306], [152]]
     """
-    wide = [found.start() for found in re.finditer(_WIDE[encoding], text)]
-    if len(text) + len(wide) <= _SINGLE[encoding]:
-        return []
-    ends: list[int] = []
-    begin, size = 0, _MULTIPLE[encoding]
-    while True:
-        end, taken = begin + size, sum(begin <= place < begin + size for place in wide)
-        while end - begin + taken > size:  # each character of two units takes the place of another
-            end -= 1
-            taken = sum(begin <= place < end for place in wide)
-        if end >= len(text):
-            return ends
-        ends.append(end)
-        begin = end
-
-
-def _pack(words: pa.Array, encoding: str, header_length: int) -> list[int]:
-    """Count the parts of texts that fill more than one and hold characters of two units."""
-    # One place a unit, a wide character in its second: one found where a part would begin would be cut.
     header = "_" * header_length
-    places = [header + text for text in pc.replace_substring_regex(words, _WIDE[encoding], r"_\0").to_pylist()]
     is_second = re.compile(_WIDE[encoding]).match
     size = _MULTIPLE[encoding]
-    counts = []
-    for text in places:
-        parts = position = 0
-        while position < len(text):
-            position += size - 1 if is_second(text, position + size) else size
-            parts += 1
-        counts.append(parts)
-    return counts
+    for text in pc.replace_substring_regex(words, _WIDE[encoding], r"_\0").to_pylist():
+        places = header + text
+        ends, last = [], len(places) - size
+        end = 0
+        while end < last:
+            # a wide character that begins in the last place would be cut: it goes into the next part
+            end += size - 1 if is_second(places, end + size) else size
+            ends.append(end)
+        yield places, ends

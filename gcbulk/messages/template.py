@@ -64,22 +64,29 @@ def _join(pieces: Sequence[str | int], cells: Sequence[pa.Array], labels: Sequen
 
 def _fill(template: jinja2.Template, cells: Sequence[pa.Array], labels: Sequence[str]) -> _Filled:
     """Fill in any message, row by row."""
-    columns = [
-        [Cell(text or "", label) for text in cell.to_pylist()] for cell, label in zip(cells, labels, strict=True)
-    ]
+    columns = [_as_cells(cell, label) for cell, label in zip(cells, labels, strict=True)]
     names = [f"field_{number}" for number in range(len(cells))]
-    render, context = template.root_render_func, template.new_context
+    values: dict[str, Cell] = {}
+    render, context = template.root_render_func, template.new_context(values, shared=True)  # one for all rows
     texts: list[str | None] = []
     problems: list[str | None] = []
     for row in zip(*columns, strict=True) if columns else [()]:
         text = problem = None
         try:
-            text = "".join(render(context(dict(zip(names, row, strict=True)))))
+            values.update(zip(names, row, strict=True))
+            text = "".join(render(context))
         except RowProblem as exc:
             problem = str(exc)
         texts.append(text)
         problems.append(problem)
     return pa.array(texts, _TEXT), pa.array(problems, _TEXT)
+
+
+def _as_cells(column: pa.Array, label: str) -> list[Cell]:
+    """Make the cells of a column, each that comes again only once."""
+    known = column.dictionary_encode(null_encoding="encode")
+    once = [Cell(text or "", label) for text in known.dictionary.to_pylist()]
+    return [once[place] for place in known.indices.to_pylist()]
 
 
 # Nothing in such a text is typographic, composed or a control character: most are spared every other look.

@@ -9,7 +9,7 @@ tokens.py     who may report on a campaign  looking_back.py  what is still held 
 stopping.py   a stop asked for by another process
 """
 
-from gcbulk.campaign.journal.beginning import KIND, Begun, begin, go_on
+from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
@@ -35,6 +35,7 @@ __all__ = [
     "KEEP_DAYS",
     "KIND",
     "LOUD",
+    "TEST",
     "Begun",
     "Campaign",
     "Claim",

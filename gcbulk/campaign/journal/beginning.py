@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 KIND: Final = "kind"
 """The option that tells campaigns of another kind apart, a test on one's own phone; they are named by it."""
+TEST: Final = "test"
+"""The kind that goes to the sender's own phone alone."""
 PLANNING_POLL: Final = 0.2
 """Seconds between looks at a campaign whose rows another process is still writing."""
 

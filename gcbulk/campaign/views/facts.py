@@ -10,8 +10,7 @@ import numpy as np
 from gcbulk.campaign.samples import samples
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
-from gcbulk.messages.findings import are
-from gcbulk.messages.savings import pounds_and_pence
+from gcbulk.messages.findings import are, pounds_and_pence
 from gcbulk.recipients.columns import row_name
 
 if TYPE_CHECKING:
@@ -166,8 +165,9 @@ def some_rows(index: pd.Index, at: Sequence[int]) -> str:
 def _headline(numbers: dict[str, Any]) -> str:
     left_out = numbers["rows"] - numbers["texts"]
     cost = "" if numbers["cost"] is None else f" for {pounds_and_pence(numbers['cost'])}"
-    rest = f" {left_out} of the {numbers['rows']} rows would not be sent." if left_out else ""
-    return f"Sends {numbers['texts']} texts ({numbers['parts']} SMS parts) to {numbers['numbers']} numbers{cost}.{rest}"
+    rest = f" {left_out:,} of the {are(numbers['rows'], 'row')} would not be sent." if left_out else ""
+    sends = f"Sends {are(numbers['texts'], 'text')} ({are(numbers['parts'], 'SMS part')})"
+    return f"{sends} to {are(numbers['numbers'], 'number')}{cost}.{rest}"
 
 
 def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
@@ -179,7 +179,7 @@ def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
         "Numbers mended": f"{numbers['repaired']:,}" if numbers["repaired"] else "",
         "SMS parts": f"{numbers['parts']:,}",
         "Alphabets": ", ".join(f"{n:,} {name}" for name, n in numbers["encodings"].items()),
-        "Header": f"{plan.texts.header_length} characters before each text" if plan.texts.header_length else "",
+        "Header": f"{are(plan.texts.header_length, 'character')} before each text" if plan.texts.header_length else "",
         "Cost": _cost(numbers["cost"], plan.texts.price),
     }
     return {name: words for name, words in shown.items() if words}
