@@ -16,6 +16,7 @@ from gcbulk.campaign.journal import (
     go_on,
     match_again,
     news_of,
+    note_receiver,
     purge,
     settle,
     take,
@@ -302,7 +303,9 @@ def test_a_purge_takes_the_news_and_later_news_is_refused(journal: Journal, call
         assert connection.execute(sa.select(events)).all() == []
 
 
-def test_matching_uses_the_indexes(journal: Journal) -> None:
+def test_matching_uses_the_indexes_that_a_receiver_makes(journal: Journal) -> None:
+    note_receiver(journal, "https://news.example")
+    note_receiver(journal, "https://news.example")
     for statement, index in (
         (events_module._BY_REF, "recipients_ref"),
         (events_module._BY_ID, "recipients_message"),
