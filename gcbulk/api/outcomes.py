@@ -293,9 +293,12 @@ def _words(found: object, secret: str | None) -> str:
 
 
 def _moment(found: Any) -> datetime | None:
+    return _read_moment(found) if isinstance(found, str) else None
+
+
+@lru_cache(maxsize=256)
+def _read_moment(found: str) -> datetime | None:
     """The API's time, with its seven decimals, as aware UTC; one without a zone is taken as UTC."""
-    if not isinstance(found, str):
-        return None
     try:
         moment = datetime.fromisoformat(found.strip())  # which cuts the seventh decimal off
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

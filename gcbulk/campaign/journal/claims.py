@@ -243,7 +243,7 @@ class Run:
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
             self.journal.run(connection, _CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
-            settled = {"the_campaign": self.campaign.id, "by_batch": claim.id}
+            settled = {"the_campaign": self.campaign.id, "by_batch": claim.id, "accepted": Status.ACCEPTED}
             self.journal.many(
                 connection,
                 _SETTLE,
@@ -353,7 +353,7 @@ _SETTLE: Final = (
         recipients.c.position == sa.bindparam("the_position"),
         recipients.c.batch_id == sa.bindparam("by_batch"),
         # what a callback proved is not undone by its own call's answer, which may only tell more of it
-        sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == Status.ACCEPTED),
+        sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == sa.bindparam("accepted")),
     )
     .values(
         state=sa.bindparam("new_state"),
