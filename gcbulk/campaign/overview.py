@@ -115,7 +115,7 @@ class Overview:
             (f"{rows:,}", status, code or "", SENTENCES[ErrorCode(code)] if code else "")
             for status, code, rows in self._counted()
         ]
-        return html_table(("Rows", "Status", "Reason", "What it means, and what to do"), counted)
+        return html_table(("Rows", "Status", "Reason", "What it means, and what to do"), counted, classes="gcb-table")
 
     def _counted(self) -> list[tuple[str, str | None, int]]:
         columns = self.counts()
@@ -154,11 +154,13 @@ def masked(column: pd.Series[Any]) -> pd.Series[str]:
     return words.str.replace(_LIKE_A_NUMBER, r"•••\1\2\3", regex=True)
 
 
-def html_table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """A table that a screen reader can read, every value escaped."""
+def html_table(
+    columns: Sequence[object], rows: Iterable[Sequence[object]], *, classes: str = "dataframe gcb-table"
+) -> str:
+    """A table that a screen reader can read, every value escaped; a `dataframe` shows rows of the user's list."""
     head = "".join(f"<th scope='col'>{escape(str(name))}</th>" for name in columns)
     body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table class='dataframe gcb-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table class='{classes}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def html_chart(figure: Figure, words: str) -> str:

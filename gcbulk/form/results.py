@@ -43,7 +43,7 @@ class ResultsStep(Step):
     ) -> None:
         super().__init__(5, "Results", "Every row of your list, and what became of it.")
         self._desk, self._page = desk, page
-        self._overview = html("", "gcb-results", "gcb-scroll")
+        self._overview = html("", "gcb-scroll")
         self._table = SearchTable(helper, "Search the rows")
         self._all = button("Download all results (CSV)", "gcb-download", lambda: self._download_all("results.csv"))
         self._book = button("as a workbook", "gcb-download-xlsx", lambda: self._download_all("results.xlsx"))
@@ -65,15 +65,17 @@ class ResultsStep(Step):
         self._unknown = widgets.VBox([self._unknown_words, self._looked_up, row(self._were_sent, self._were_not)])
         self._key_place = widgets.VBox([])
         self._left = widgets.VBox([self._key_place, self._late, row(self._resume)])
+        found = widgets.VBox(
+            [self._overview, self._missed_words, row(self._missed, self._all, self._book), self._table]
+        )
+        for name in ("gcb-results", "gcb-body"):
+            found.add_class(name)
         again_button = button("Write another message", "gcb-again", again)
         self.fill(
             self._unknown,
             self._left,
             self.notice,
-            self._overview,
-            self._missed_words,
-            row(self._missed, self._all, self._book),
-            self._table,
+            found,
             row(again_button),
         )
 

@@ -55,7 +55,8 @@ STYLE: Final = """<style>
 .gcb-form .widget-checkbox label { display: flex; align-items: center; font-size: 15px; white-space: normal;
   cursor: pointer; }
 .gcb-form .widget-checkbox input[type=checkbox] { width: 18px; height: 18px; margin-right: 8px; flex: none; }
-.gcb-form .gcb-upload, .gcb-form .gcb-optouts { display: flex; align-items: center; gap: 12px; }
+.gcb-form .gcb-upload, .gcb-form .gcb-optouts { display: flex; align-items: center; gap: 12px;
+  width: fit-content; cursor: pointer; }
 .gcb-form .gcb-upload-words { color: var(--gcb-bad); }
 .gcb-form .gcb-file-name, .gcb-form .gcb-parts, .gcb-form .gcb-who,
 .gcb-form .gcb-table-where { color: var(--gcb-soft); }

@@ -20,7 +20,9 @@ function render({ model, el }) {
   };
   show();
   model.on("change:label change:accept change:disabled", show);
-  button.addEventListener("click", () => {
+  // the words beside the button are a part of it: a click anywhere here asks for a file
+  el.addEventListener("click", (event) => {
+    if (event.target === input || button.disabled) return;
     input.value = ""; // so that the same file can be chosen again
     input.click();
   });
