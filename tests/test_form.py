@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import threading
 import warnings
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -13,8 +16,12 @@ import pytest
 from ipywidgets.embed import embed_data
 
 import gcbulk
+from gcbulk.campaign.options import SendOptions
+from gcbulk.campaign.views import facts
+from gcbulk.codes import SENTENCES
 from gcbulk.form.background import Helper, Job
 from gcbulk.form.send_form import SendForm
+from gcbulk.form.words import for_officers
 from gcbulk.progress import Progress, Standing, Watch
 from gcbulk.sandbox import Call, Sandbox
 
@@ -335,3 +342,164 @@ def test_warnings_stay_off_the_screen_of_the_notebook(forms: list[SendForm]) -> 
         tick_and_send(form)
         assert form.wait()
     assert form.results is not None
+
+
+def test_what_looks_like_a_mistake_is_told_in_words_beside_the_text(forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, "Dear ((name)), school is closed.", sandbox=True)
+    forms.append(form)
+    assert form.wait()
+    found = find(form, "gcb-findings")
+    assert "Look</span>" in found.value
+    assert "Did you mean {{ name }}?" in found.value
+    find(form, "gcb-message").value = TEXT
+    assert form.wait()
+    assert found.value == ""
+
+
+def test_the_price_of_a_part_makes_the_cost(forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT, sandbox=True)
+    forms.append(form)
+    find(form, "gcb-price").value = "0.04"
+    assert form.wait()
+    told = find(form, "gcb-sentence").value
+    assert "Sends 60 texts, 60 parts, £2.40, to 60 numbers from school 1469 now." in told
+    find(form, "gcb-price").value = "four pence"
+    assert form.wait()
+    notice = find(form, "gcb-price-notice").value
+    assert "The price must be pounds for one part" in notice
+    assert "price_per_part" not in notice
+    find(form, "gcb-confirm").value = True
+    assert find(form, "gcb-send").disabled
+    find(form, "gcb-price").value = ""
+    assert form.wait()
+    assert find(form, "gcb-price-notice").value == ""
+    assert "Sends 60 texts, 60 parts, to 60 numbers" in find(form, "gcb-sentence").value
+
+
+def at(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Set the clock that the wings are given."""
+    monkeypatch.setattr("gcbulk.campaign.schedule.now", lambda: datetime.fromisoformat(moment))
+    monkeypatch.setattr("gcbulk.campaign.options.now", lambda: datetime.fromisoformat(moment))
+
+
+def test_a_refused_field_is_told_beside_it_and_nothing_goes_as_if_it_were_empty(
+    platform: Sandbox, forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, "2026-10-20T12:00+00:00")
+    form = SendForm(PEOPLE, TEXT)
+    forms.append(form)
+    for name, wrong, words, right in (
+        ("gcb-sender", "Oak School!", "The sender must be up to 11 letters", "OakSchool"),
+        ("gcb-send-at", datetime.fromisoformat("2026-10-19T08:30"), "The time 19/10/2026 08:30 UK time is past", None),
+        ("gcb-send-at", datetime.fromisoformat("2026-10-25T01:30"), "comes twice on the UK&#x27;s clocks", None),
+    ):
+        field, notice = find(form, name), find(form, f"{name}-notice")
+        field.value = wrong
+        assert form.wait()
+        assert words in notice.value
+        assert "offset" not in notice.value
+        assert "First put right the field" in find(form, "gcb-parts").value
+        find(form, "gcb-confirm").value = True
+        assert find(form, "gcb-send").disabled
+        field.value = right
+        assert form.wait()
+        assert notice.value == ""
+    tick_and_send(form)
+    assert form.wait()
+    assert {queued.sender for queued in platform.queued} == {"OakSchool"}
+
+
+def test_a_time_is_the_uk_s_and_ends_with_its_message(
+    platform: Sandbox, forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, "2026-06-30T12:00+00:00")
+    form = SendForm(PEOPLE, TEXT)
+    forms.append(form)
+    find(form, "gcb-send-at").value = datetime.fromisoformat("2026-07-01T08:30")
+    assert form.wait()
+    assert "from school 1469 at 08:30 on 1 July 2026." in find(form, "gcb-sentence").value
+    tick_and_send(form)
+    assert form.wait()
+    find(form, "gcb-again").click()
+    find(form, "gcb-message").value = "Dear {{ name }}, another matter."
+    assert form.wait()
+    assert find(form, "gcb-send-at").value is None
+    assert "from school 1469 now." in find(form, "gcb-sentence").value
+
+
+def test_quiet_hours_are_told_before_and_want_a_tick(
+    platform: Sandbox, forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, "2026-11-24T22:30+00:00")
+    form = SendForm(PEOPLE, TEXT, quiet_hours="21:00-06:00")
+    forms.append(form)
+    assert form.wait()
+    told = find(form, "gcb-urgent-notice").value
+    assert "within the quiet hours (21:00 to 06:00)" in told
+    assert "tick “It is urgent”" in told
+    find(form, "gcb-confirm").value = True
+    assert find(form, "gcb-send").disabled
+    find(form, "gcb-urgent").value = True
+    assert form.wait()
+    assert find(form, "gcb-urgent-notice").value == ""
+    assert find(form, "gcb-confirm").value is False  # what will happen is another thing now
+    tick_and_send(form)
+    assert form.wait()
+    assert len(platform.queued) == 60
+    find(form, "gcb-again").click()
+    find(form, "gcb-message").value = "Dear {{ name }}, another matter."
+    assert form.wait()
+    assert find(form, "gcb-urgent").value is False
+    assert "within the quiet hours" in find(form, "gcb-urgent-notice").value
+
+
+def test_going_on_within_quiet_hours_can_be_made_urgent(
+    platform: Sandbox, forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gcbulk.send_sms(PEOPLE, TEXT, campaign="snow", limit=20, progress=False)
+    evening = datetime.now(UTC).replace(hour=22, minute=30)
+    monkeypatch.setattr("gcbulk.campaign.schedule.now", lambda: evening)
+    form = SendForm(PEOPLE, campaign="snow", quiet_hours="21:00-06:00")
+    forms.append(form)
+    assert form.wait()
+    assert "within the quiet hours" in find(form, "gcb-resume-urgent-notice").value
+    find(form, "gcb-resume").click()
+    assert form.wait()
+    assert "gcb-word-failed" in find(form, "gcb-status").value
+    assert len(platform.queued) == 20
+    find(form, "gcb-resume-urgent").value = True
+    find(form, "gcb-resume").click()
+    assert form.wait()
+    assert len(platform.queued) == 60
+
+
+def test_a_test_goes_to_one_phone_and_counts_for_nobody(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT)
+    forms.append(form)
+    assert form.wait()
+    number, test, notice = find(form, "gcb-test-to"), find(form, "gcb-test"), find(form, "gcb-test-notice")
+    assert test.disabled
+    number.value = "0770"
+    test.click()
+    assert form.wait()
+    assert "This number cannot be texted" in notice.value
+    number.value = "07700 900999"
+    test.click()
+    test.click()
+    assert form.wait()
+    assert "accepted for +44 7700 •••999, and for nobody else" in notice.value
+    tried = len(platform.queued)
+    assert 0 < tried < 4
+    assert {queued.recipient for queued in platform.queued} == {"+447700900999"}
+    tick_and_send(form)
+    assert form.wait()
+    assert len(platform.queued) == 60 + tried
+
+
+def test_no_sentence_on_the_form_names_an_option_of_code_or_commands() -> None:
+    at_night, day = datetime.fromisoformat("2026-11-24T22:30+00:00"), datetime.fromisoformat("2026-11-24T12:00+00:00")
+    refused = SendOptions().refusal(at_night, None, reaches_people=True)
+    past = SendOptions().refusal(day, day, reaches_people=True)
+    for sentence in (*SENTENCES.values(), str(refused), str(past), facts.REPLACED, facts._cost(None, None)):
+        for told in (sentence, html.escape(sentence)):
+            assert not re.search(r"--\w|\w=|_\w|\bsend_at\b|[Rr]esume\b|gcbulk", for_officers(told)), for_officers(told)

@@ -206,7 +206,7 @@ def test_every_step_from_the_sample_to_the_downloaded_results(page: Page, platfo
     picture(page, "message", "3-message")
 
     expect(page.locator(".gcb-sentence")).to_contain_text("Sends 27")
-    expect(page.locator(".gcb-sentence")).to_contain_text("from customer 1469 now")
+    expect(page.locator(".gcb-sentence")).to_contain_text("from school 1469 now")
     expect(page.locator(".gcb-who-sends")).to_contain_text("The key works")
     expect(page.locator(".gcb-send")).to_be_disabled()
     picture(page, "check", "4-check")

@@ -3,6 +3,7 @@
 send_form.py   the steps put together          desk.py        what the steps share
 recipients.py  message.py  check.py            background.py  work off the kernel's thread
 sending.py     results.py  the steps           page.py        the stand-alone page (Voilà)
+manner.py      trial.py    parts of the steps  words.py       sentences for officers
 controls.py    style.py    browser/            what is on the screen; what the browser itself must do
 """
 

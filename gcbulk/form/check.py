@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
+from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.run import preview_plan
 from gcbulk.form.browser import KeyField
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
+from gcbulk.form.trial import Trial
+from gcbulk.form.words import URGENT, for_officers
 from gcbulk.messages.findings import are
+from gcbulk.messages.savings import pounds_and_pence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gcbulk.campaign.plan import Plan
+    from gcbulk.campaign.preview import Preview
     from gcbulk.form.background import Helper
     from gcbulk.form.desk import Desk
+
+QUIET: Final = "quiet_hours"
+"""The finding that a send would refuse because of the time of the day."""
 
 
 class Credentials(widgets.VBox):
@@ -86,22 +94,56 @@ class Credentials(widgets.VBox):
         show(self._change, client is not None)
 
 
+class Urgency(widgets.VBox):
+    """Quiet hours: why nothing goes now, and the tick that sends all the same. Out of sight where they do not apply."""
+
+    def __init__(self, desk: Desk, name: str, ticked: Callable[[], None]) -> None:
+        self._desk = desk
+        self._notice = Notice(f"{name}-notice")
+        self._tick = widgets.Checkbox(desk.options.urgent, description=URGENT, indent=False)
+        self._tick.add_class(name)
+        self._tick.observe(lambda change: self._ticked(bool(change["new"]), ticked), "value")
+        super().__init__([self._notice, self._tick])
+        self.tell("")
+
+    def tell(self, why: str) -> None:
+        """Say why nothing goes at this time; "" where it may."""
+        self._notice.error(why)
+        show(self, bool(why) or self._tick.value)
+
+    def _ticked(self, urgent: bool, ticked: Callable[[], None]) -> None:
+        self._desk.shape(urgent=urgent)
+        ticked()
+
+
 class CheckStep(Step):
     """What will happen, in one sentence and in full; `send` is called once it is confirmed."""
 
     def __init__(self, desk: Desk, helper: Helper, credentials: Credentials, send: Callable[[], None]) -> None:
         super().__init__(3, "Check", "Read what will happen. Nothing has been sent so far.")
         self._desk, self._helper, self.credentials, self._send_it = desk, helper, credentials, send
+        self._trial = Trial(desk, helper)
         self.texts = 0
         self._shown: Plan | None = None
+        self._stopped = False
         self._notice = Notice("gcb-check-notice")
+        self._urgency = Urgency(desk, "gcb-urgent", self._again)
         self._sentence = html("", "gcb-sentence", "gcb-live")
         self._view = html("", "gcb-scroll")
         self._confirm = widgets.Checkbox(False, description="I have read this, and it is right", indent=False)
         self._confirm.add_class("gcb-confirm")
         self._confirm.observe(lambda _change: self.allow(), "value")
         self._button = button("Send", "gcb-send", self._clicked, main=True)
-        self.fill(self._sentence, self._notice, self._view, credentials, row(self._confirm), row(self._button))
+        self.fill(
+            self._sentence,
+            self._notice,
+            self._urgency,
+            self._view,
+            credentials,
+            self._trial,
+            row(self._confirm),
+            row(self._button),
+        )
         self.allow()
 
     def look(self) -> None:
@@ -110,11 +152,16 @@ class CheckStep(Step):
         if plan is self._shown and plan is not None:
             self.allow()
             return
-        self._shown, self.texts = None, 0
+        self._shown, self.texts, self._stopped = None, 0, False
         self._confirm.value = False
         self.allow()
         if plan is not None:
             self._helper.ask("preview", lambda: self._preview(plan))
+
+    def _again(self) -> None:
+        """The same plan, to be sent in another way."""
+        self._shown = None
+        self.look()
 
     def _preview(self, plan: Plan) -> None:
         desk = self._desk
@@ -125,26 +172,42 @@ class CheckStep(Step):
                 return
             counts = view.summary()
             self._shown, self.texts = plan, counts["texts"]
-            scheduled = desk.options.scheduled()
-            when = "now" if scheduled is None else f"at {scheduled.astimezone():%H:%M on %d %B %Y}"
-            who = f" from customer {desk.client.customer_id}" if desk.client is not None else ""
-            words = (
-                f"Sends {are(counts['texts'], 'text')}, {are(counts['parts'], 'part')}, "
-                f"to {are(counts['numbers'], 'number')}{who} {when}."
-                if self.texts
-                else "There is nobody to send this to: see below why."
-            )
-            rehearsal = " This is the sandbox: nobody is really texted." if desk.nobody_is_texted else ""
-            self._sentence.value = f"<p>{escape(words)}<i>{rehearsal}</i></p>"
-            self._view.value = view.to_html()
+            self._tell_stops(view)
+            rehearsal = " <i>This is the sandbox: nobody is really texted.</i>" if desk.nobody_is_texted else ""
+            self._sentence.value = f"<p>{escape(self._in_one_sentence(counts))}{rehearsal}</p>"
+            self._view.value = for_officers(view.to_html())
             self._button.description = f"Send {are(counts['texts'], 'text')}"
         self.allow()
+
+    def _tell_stops(self, view: Preview) -> None:
+        """What a send would refuse as things are: the time of the day, or a time that is past by now."""
+        stops = {found.code: found.sentence for found in view.plan.findings if found.severity == "stop"}
+        self._stopped = bool(stops)
+        self._urgency.tell(stops.pop(QUIET, ""))
+        if stops:
+            self._notice.error(" ".join(stops.values()))
+
+    def _in_one_sentence(self, counts: dict[str, Any]) -> str:
+        desk = self._desk
+        if not counts["texts"]:
+            return "There is nobody to send this to: see below why."
+        when = "now"
+        if (scheduled := desk.options.scheduled()) is not None:
+            at = scheduled.astimezone(LONDON)
+            when = f"at {at:%H:%M} on {at.day} {at:%B %Y}"
+        cost = "" if counts["cost"] is None else f" {pounds_and_pence(counts['cost'])},"
+        who = f" from school {desk.client.customer_id}" if desk.client is not None else ""
+        return (
+            f"Sends {are(counts['texts'], 'text')}, {are(counts['parts'], 'part')},{cost} "
+            f"to {are(counts['numbers'], 'number')}{who} {when}."
+        )
 
     def allow(self) -> None:
         """Send can be clicked only for what is on the screen, ticked, with a key that is not known to be wrong."""
         ready = self.texts > 0 and self._desk.client is not None and self.credentials.works
         self._confirm.disabled = self.texts == 0
-        self._button.disabled = not (ready and self._confirm.value)
+        self._button.disabled = not (ready and self._confirm.value and not self._stopped)
+        self._trial.allow(ready)
 
     def _clicked(self) -> None:
         if self._button.disabled or self._shown is None or self._shown is not self._desk.plan:

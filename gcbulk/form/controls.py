@@ -14,6 +14,7 @@ import pandas as pd
 
 from gcbulk.campaign.overview import html_table, on_screen
 from gcbulk.errors import GcbulkError, GcbulkWarning
+from gcbulk.form.words import for_officers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,13 +74,17 @@ class Notice(widgets.HTML):
         """Something to look at that stops nothing; nothing where `words` is empty."""
         self._say("gcb-hint", words)
 
+    def good(self, words: str) -> None:
+        """What went well."""
+        self._say("gcb-good", words)
+
     def clear(self) -> None:
         """All is well."""
         self._say("gcb-hint", "")
 
     def _say(self, kind: str, words: str) -> None:
         lead = "<b>Please look:</b> " if kind == "gcb-error" else ""
-        self.value = f"<p class='{kind}'>{lead}{escape(words)}</p>" if words else ""
+        self.value = f"<p class='{kind}'>{lead}{escape(for_officers(words))}</p>" if words else ""
         show(self, bool(words))
 
 
@@ -188,7 +193,7 @@ class SearchTable(widgets.VBox):
         first = self._page * PAGE_ROWS
         rows = self._found[first : first + PAGE_ROWS]
         shown = on_screen(self._frame, rows)
-        self._table.value = html_table(list(shown.columns), shown.itertuples(index=False))
+        self._table.value = for_officers(html_table(list(shown.columns), shown.itertuples(index=False)))
         where = f"Rows {first + 1:,} to {first + len(rows):,} of {total:,}" if total else "No row has these words"
         self._where.value = f"<span>{where}</span>"
         self._back.disabled, self._on.disabled = first == 0, first + PAGE_ROWS >= total

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.api.credentials import reaches_people
+from gcbulk.campaign import schedule
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import Plan, make_plan
 from gcbulk.errors import CredentialsError, OptionError
@@ -43,6 +44,7 @@ class Desk:
         self.number_column = number_column
         self.international = international
         self.opt_outs = opt_outs
+        self.test_to = str(options.pop("test_to", None) or "")
         self.one_per_number = bool(options.pop("one_per_number", False))
         self.texts = TextOptions(
             **{one.name: options.pop(one.name) for one in fields(TextOptions) if one.name in options}
@@ -102,6 +104,20 @@ class Desk:
     def shape(self, **options: Any) -> None:
         """Change sending options; OptionError, naming the option, where one cannot be used."""
         self.options = replace(self.options, **options)
+
+    def shape_texts(self, **options: Any) -> None:
+        """Change what shapes the texts and their cost; OptionError, naming the option, where one cannot be used."""
+        self.texts = replace(self.texts, **options)
+
+    def another_message(self) -> None:
+        """Nothing that was chosen for one message holds for the next, but who is sending and the list."""
+        self.results = self.plan = self.checked = self.campaign = None
+        self.shape(send_at=None, urgent=False)
+
+    def quiet_now(self) -> str:
+        """Why it is too late or too early in the day to text anybody now; "" where it is not, or it is urgent."""
+        refused = self.options.refusal(schedule.now(), None, reaches_people=not self.nobody_is_texted)
+        return str(refused) if refused is not None else ""
 
     def plan_of(self, recipients: pd.DataFrame) -> Plan:
         """The plan for the message as it stands: for the whole list, or for some of its rows."""

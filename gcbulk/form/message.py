@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
 from gcbulk.campaign.preview import mask_number
+from gcbulk.campaign.views.facts import remarks
+from gcbulk.campaign.views.page import remarks_html
 from gcbulk.codes import Status
 from gcbulk.errors import GcbulkError
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row
+from gcbulk.form.manner import Manner
+from gcbulk.form.words import for_officers
 from gcbulk.messages.template import field_name
 from gcbulk.recipients.columns import own_columns
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 0.35
 """Seconds after the last key before the whole list is looked at."""
-LONDON: Final = ZoneInfo("Europe/London")
 
 
 class MessageStep(Step):
@@ -43,34 +45,20 @@ class MessageStep(Step):
         self._preview = html("", "gcb-preview", "gcb-live")
         self._back = button("Previous row", "gcb-previous-row", lambda: self._page_by(-1))
         self._on = button("Next row", "gcb-next-row", lambda: self._page_by(1))
-        self._sender = widgets.Text(
-            desk.options.sender or "", description="Sender", placeholder="as the platform has it"
-        )
-        self._when = widgets.NaiveDatetimePicker(description="Send later, at")
-        self._name = widgets.Text(
-            desk.campaign or "", description="Name of this campaign", placeholder="such as absence {date}"
-        )
-        self._options_notice = Notice("gcb-options-notice")
-        for widget, name in (
-            (self._text, "gcb-message"),
-            (self._sender, "gcb-sender"),
-            (self._when, "gcb-send-at"),
-            (self._name, "gcb-campaign"),
-        ):
-            widget.add_class(name)
-            widget.add_class("gcb-labelled")
+        self._findings = html("", "gcb-findings", "gcb-live")
+        self._manner = Manner(desk, self.look)
+        for name in ("gcb-message", "gcb-labelled"):
+            self._text.add_class(name)
         self._text.observe(lambda _change: self.look(), "value")
-        for option in (self._sender, self._when, self._name):
-            option.observe(lambda _change: self._options_chosen(), "value")
         self.fill(
             self._fields,
             self._text,
             self._parts,
             self._notice,
+            self._findings,
             self._preview,
             row(self._back, self._on),
-            row(self._name, self._sender, self._when),
-            self._options_notice,
+            self._manner,
         )
 
     def new_list(self) -> None:
@@ -111,12 +99,14 @@ class MessageStep(Step):
         desk = self._desk
         self._notice.clear()
         text = desk.message
-        if desk.checked is None or desk.recipients is None or not text.strip():
-            return
-        with in_words(self._notice):
-            plan = desk.plan_of(desk.recipients)
-            if desk.message == text:  # else a later look is under way
-                desk.plan = plan
+        found = ""
+        if desk.checked is not None and desk.recipients is not None and text.strip():
+            with in_words(self._notice):
+                plan = desk.plan_of(desk.recipients)
+                found = for_officers(remarks_html(remarks(plan)))
+                if desk.message == text and not self._manner.refused:  # else a later look is under way, or must come
+                    desk.plan = plan
+        self._findings.value = found
         self._show_parts()
         self._changed()
 
@@ -141,10 +131,10 @@ class MessageStep(Step):
             return
         ready = found["Status"] == Status.READY
         who = f"Row {position + 1:,} ({self._at + 1:,} of {len(self._ready):,}), to {mask_number(found['SentTo'])}"
-        words = found["Text"] if ready else found["ErrorDetail"]
+        words = str(found["Text"]) if ready else for_officers(str(found["ErrorDetail"]))
         kind = "gcb-bubble" if ready else "gcb-bubble gcb-left-out"
         lead = "" if ready else "<b>Not sent:</b> "
-        self._preview.value = f"<p class='gcb-who'>{who}</p><p class='{kind}'>{lead}{escape(str(words))}</p>"
+        self._preview.value = f"<p class='gcb-who'>{who}</p><p class='{kind}'>{lead}{escape(words)}</p>"
         if ready:
             self._row_words = f"This text: {len(words):,} characters, {_parts(int(found['Parts']))}."
         self._show_parts()
@@ -156,20 +146,11 @@ class MessageStep(Step):
             parts = plan.frame["Parts"].to_numpy()[plan.ready]
             all_texts = "The only text" if len(parts) == 1 else f"All {len(parts):,} texts"
             whole = f"{all_texts}: {_parts(int(parts.sum()))}."
+        elif self._manner.refused:
+            whole = "First put right the field that is marked below."
         elif self._notice.value:
             whole = ""
         self._parts.value = f"<span>{self._row_words} {whole}</span>"
-
-    def _options_chosen(self) -> None:
-        desk = self._desk
-        self._options_notice.clear()
-        desk.campaign = self._name.value.strip() or None
-        options: dict[str, Any] = {"sender": self._sender.value.strip() or None, "send_at": None}
-        if self._when.value is not None:
-            options["send_at"] = self._when.value.replace(tzinfo=LONDON)
-        with in_words(self._options_notice):
-            desk.shape(**options)
-        self.look()
 
 
 def _parts(number: int) -> str:

@@ -16,6 +16,7 @@ from gcbulk.errors import RecipientsError
 from gcbulk.form.browser import Upload
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.messages.findings import are
+from gcbulk.form.words import INTERNATIONAL, for_officers
 from gcbulk.recipients.columns import find_number_column, user_columns
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.reading import read_recipients
@@ -60,9 +61,7 @@ class RecipientsStep(Step):
         self._file_name = html("<span>CSV or Excel</span>", "gcb-live", "gcb-file-name")
         self._optouts_name = html("<span>numbers that must not be texted, if you keep such a list</span>", "gcb-live")
         self._column = widgets.Dropdown(options=[("", None)], description="Column of the numbers")
-        self._international = widgets.Checkbox(
-            desk.international, description="Text numbers from outside the UK too", indent=False
-        )
+        self._international = widgets.Checkbox(desk.international, description=INTERNATIONAL, indent=False)
         self._column.add_class("gcb-column")
         self._column.add_class("gcb-labelled")
         self._international.add_class("gcb-international")
@@ -182,7 +181,8 @@ class RecipientsStep(Step):
             mend = summary(checked).to_mend()
             if wrong:
                 words = f"The first {len(mend)} of {wrong:,} rows to mend" if wrong > len(mend) else "Rows to mend"
-                self._mend.value = f"<h3>{words}</h3>{html_table(list(mend.columns), mend.itertuples(index=False))}"
+                table = for_officers(html_table(list(mend.columns), mend.itertuples(index=False)))
+                self._mend.value = f"<h3>{words}</h3>{table}"
         show(self._mend_button, bool(wrong))
         show(self._about_column, self._desk.recipients is not None)
         self._changed()

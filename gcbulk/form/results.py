@@ -9,7 +9,9 @@ import ipywidgets as widgets
 from gcbulk.campaign.overview import html_chart, summary
 from gcbulk.campaign.results import NOT_TOLD, rows_with, summarise
 from gcbulk.codes import Status
+from gcbulk.form.check import Urgency
 from gcbulk.form.controls import Notice, SearchTable, Step, button, html, in_words, row, show
+from gcbulk.form.words import RESUME, for_officers
 from gcbulk.recipients.writing import table_bytes
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class ResultsStep(Step):
         self._late = widgets.Checkbox(False, indent=False)
         self._late.add_class("gcb-late")
         self._late.observe(lambda _change: self._allow(), "value")
-        self._resume = button("Send to those not sent", "gcb-resume", lambda: resume(self._late.value), main=True)
+        self._resume = button(RESUME, "gcb-resume", lambda: resume(self._late.value), main=True)
         self._looked_up = widgets.Checkbox(False, description="I have looked them up", indent=False)
         self._looked_up.add_class("gcb-looked-up")
         self._looked_up.observe(lambda _change: self._allow(), "value")
@@ -64,7 +66,8 @@ class ResultsStep(Step):
         self._unknown_words = html("", "gcb-unknown")
         self._unknown = widgets.VBox([self._unknown_words, self._looked_up, row(self._were_sent, self._were_not)])
         self._key_place = widgets.VBox([])
-        self._left = widgets.VBox([self._key_place, self._late, row(self._resume)])
+        self._urgency = Urgency(desk, "gcb-resume-urgent", self._tell_time)
+        self._left = widgets.VBox([self._key_place, self._urgency, self._late, row(self._resume)])
         found = widgets.VBox(
             [self._overview, self._missed_words, row(self._missed, self._all, self._book), self._table]
         )
@@ -87,9 +90,8 @@ class ResultsStep(Step):
         view, counts = summary(results), summarise(results)
         table = view.counts().fillna("")
         words = "; ".join(f"{rows} {status} {code}".strip() for status, code, rows in table.itertuples(index=False))
-        self._overview.value = (
-            f"<p class='gcb-sum'>{view.first_line()}</p>{html_chart(view.plot(), words)}{view.counts_html()}"
-        )
+        chart, counted = html_chart(view.plot(), words), for_officers(view.counts_html())
+        self._overview.value = f"<p class='gcb-sum'>{view.first_line()}</p>{chart}{counted}"
         missed = counts.not_told
         self._missed_words.value = (
             f"<p><b>{missed:,} of {counts.total:,} people have not been told</b>, as far as is known: mend their rows, "
@@ -103,16 +105,21 @@ class ResultsStep(Step):
         self._looked_up.value = False
         show(self._unknown, bool(unknown))
         waiting = counts.statuses.get(Status.NOT_SENT, 0)
-        self._resume.description = f"Send to those not sent ({waiting:,})"
+        self._resume.description = f"{RESUME} ({waiting:,})"
         self._late.value = False
         self._late.description = f"This was begun on {begun_earlier}. What it says is still true"
         show(self._late, bool(begun_earlier))
         show(self._left, bool(waiting))
         self._key_place.children = [credentials] if waiting and self._desk.client is None else []
         self._begun_earlier = begun_earlier
+        self._tell_time()
         self._allow()
         self._table.show(results)
         self.unfold()
+
+    def _tell_time(self) -> None:
+        """Quiet hours; a campaign whose own time is still ahead goes on all the same."""
+        self._urgency.tell(self._desk.quiet_now())
 
     def _allow(self) -> None:
         self._resume.disabled = bool(self._begun_earlier) and not self._late.value

@@ -214,7 +214,11 @@ class SendForm(widgets.VBox):
         desk.plan = None
         if ended is None:
             self._sending.end("failed", sentence(error) if error else "")
-            self._rest(True)
+            if desk.results is None:
+                self._rest(True)
+            else:  # going on with a campaign was refused: it can still be gone on with
+                with in_words(self._results.notice):
+                    self._show_results()
             return
         desk.results, desk.campaign = ended.results, ended.campaign
         self._sending.end(ended.word(stopped_by_hand=job.watch.stop_asked), ended.words)
@@ -330,7 +334,7 @@ class SendForm(widgets.VBox):
         desk = self._desk
         with self._lock:
             self._job = None  # looking on at another's run ends; the run does not
-        desk.results = desk.plan = desk.checked = desk.campaign = None
+        desk.another_message()
         self._message_given = ""
         self._lay_out()
         with in_words(self._earlier.notice):

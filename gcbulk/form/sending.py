@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from gcbulk.form.controls import Step, button, html, row, show
+from gcbulk.form.words import for_officers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class SendStep(Step):
 
     def say(self, word: str, words: str) -> None:
         """The status: one word, and a sentence."""
-        self._status.value = f"<p><b class='gcb-word gcb-word-{word}'>{word}</b> {escape(words)}</p>"
+        self._status.value = f"<p><b class='gcb-word gcb-word-{word}'>{word}</b> {escape(for_officers(words))}</p>"
 
     def _clicked(self) -> None:
         self._button.disabled, self._button.description = True, "Stopping ..."

@@ -50,6 +50,11 @@ STYLE: Final = """<style>
 .gcb-form .gcb-message { width: 100%; }
 .gcb-form .gcb-message textarea { width: 100%; min-height: 112px; border: 1px solid #9aa7b3; border-radius: 6px;
   padding: 8px 10px; font: inherit; font-size: 15px; line-height: 1.5; box-sizing: border-box; color: var(--gcb-ink); }
+.gcb-form .gcb-entry { width: 270px; }
+.gcb-form .gcb-entry > * { margin: 0; }
+.gcb-form .gcb-entry > .gcb-notice { width: auto; margin-top: 4px; }
+.gcb-form .gcb-row:has(> .gcb-entry) { align-items: flex-start; }
+.gcb-form .gcb-low { align-items: flex-end; }
 .gcb-form .gcb-campaigns { width: 460px; }
 .gcb-form .widget-checkbox { width: auto; height: auto; }
 .gcb-form .widget-checkbox label { display: flex; align-items: center; font-size: 15px; white-space: normal;
@@ -61,6 +66,7 @@ STYLE: Final = """<style>
 .gcb-form .gcb-file-name, .gcb-form .gcb-parts, .gcb-form .gcb-who,
 .gcb-form .gcb-table-where { color: var(--gcb-soft); }
 .gcb-form .gcb-error { border-left: 4px solid var(--gcb-bad); background: #fcf1ee; padding: 8px 12px; }
+.gcb-form .gcb-good { border-left: 4px solid #22693f; background: #eef6f1; padding: 8px 12px; }
 .gcb-form .gcb-hint { border-left: 4px solid #c98a00; background: #fdf7e8; padding: 8px 12px; }
 .gcb-form .gcb-tiles { list-style: none; display: flex; flex-wrap: wrap; gap: 8px; margin: 4px 0; padding: 0; }
 .gcb-form .gcb-tiles li { background: var(--gcb-tint); border-radius: 6px; padding: 6px 14px; margin: 0; }
@@ -81,7 +87,9 @@ STYLE: Final = """<style>
 .gcb-form .gcb-sentence i { font-weight: 400; }
 .gcb-form .gcb-plan ul { list-style: none; margin: 8px 0; padding: 0; }
 .gcb-form .gcb-plan > p:first-child { display: none; }
-.gcb-form .gcb-plan li { background: var(--gcb-tint); border-radius: 8px; padding: 8px 12px; margin: 6px 0; }
+.gcb-form .gcb-findings ul { margin: 0; padding: 0; }
+.gcb-form .gcb-findings li, .gcb-form .gcb-plan li { background: var(--gcb-tint);
+  border-radius: 8px; padding: 8px 12px; margin: 6px 0; }
 .gcb-form progress { width: 100%; height: 16px; accent-color: var(--gcb-main); }
 .gcb-form .gcb-word { display: inline-block; border-radius: 4px; padding: 0 8px; margin-right: 4px; color: #fff;
   background: var(--gcb-main); }

@@ -98,23 +98,25 @@ class Facts:
 def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
     """Gather what the views show of a plan."""
     frame, numbers = plan.frame, summary(plan, send_at)
-    remarks = [
-        Remark(found.severity, found.sentence, _which(found.rows, frame.index, numbers["texts"]))
-        for found in plan.findings
-    ]
-    if numbers["texts"]:
-        remarks.append(Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), ""))
+    balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if numbers["texts"] else []
     return Facts(
         headline=_headline(numbers),
         counts=_counts(numbers, plan),
         histogram=numbers["parts_histogram"],
         texts=_texts(plan, show_numbers=show_numbers),
-        remarks=sorted(remarks, key=lambda remark: ("stop", "warning", "note").index(remark.severity)),
+        remarks=[*remarks(plan), *balance],
         problems=problems(frame),
         replaced=[
             f"{character_name(one)} becomes {_twin(one)} in {are(n, 'text')}" for one, n in plan.replaced.items()
         ],
     )
+
+
+def remarks(plan: Plan) -> list[Remark]:
+    """What was found in a plan's texts, in words, the gravest first."""
+    everybody = int(plan.ready.sum())
+    found = [Remark(one.severity, one.sentence, _which(one.rows, plan.frame.index, everybody)) for one in plan.findings]
+    return sorted(found, key=lambda remark: ("stop", "warning", "note").index(remark.severity))
 
 
 def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:

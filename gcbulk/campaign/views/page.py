@@ -10,7 +10,7 @@ from gcbulk.campaign.views.facts import NOT_SENT, REPLACED, TO_LOOK_AT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gcbulk.campaign.views.facts import Facts, Text
+    from gcbulk.campaign.views.facts import Facts, Remark, Text
     from gcbulk.messages.findings import Severity
 
 # Styles stand with their elements: a notebook that is not trusted drops style sheets.
@@ -35,7 +35,7 @@ def to_html(facts: Facts) -> str:
     sections = (
         f"<p style='margin:0 0 8px;font-size:1.1em'><b>{escape(facts.headline)}</b></p>",
         f"<div style='display:flex;flex-wrap:wrap;gap:8px 40px'>{_counts(facts)}{_histogram(facts.histogram)}</div>",
-        _remarks(facts),
+        _section(TO_LOOK_AT, remarks_html(facts.remarks)) if facts.remarks else "",
         f"<div style='display:flex;flex-wrap:wrap;gap:0 24px'>{''.join(map(_bubble, facts.texts))}</div>",
         _problems(facts),
         _replaced(facts),
@@ -62,14 +62,15 @@ def _histogram(by_parts: dict[int, int]) -> str:
     )
 
 
-def _remarks(facts: Facts) -> str:
+def remarks_html(remarks: Iterable[Remark]) -> str:
+    """Remarks as a list, each with a word that says how grave it is; nothing where there are none."""
     items = "".join(
         f"<li style='margin:3px 0'><span style='{_MARKS[remark.severity][1]};border-radius:3px;padding:0 6px;"
         f"margin-right:6px;font-size:.85em'>{_MARKS[remark.severity][0]}</span>{escape(remark.sentence)}"
         f"{f' <i>({escape(remark.rows)})</i>' if remark.rows else ''}</li>"
-        for remark in facts.remarks
+        for remark in remarks
     )
-    return _section(TO_LOOK_AT, f"<ul style='list-style:none;margin:0;padding:0'>{items}</ul>") if items else ""
+    return f"<ul style='list-style:none;margin:0;padding:0'>{items}</ul>" if items else ""
 
 
 def _bubble(text: Text) -> str:

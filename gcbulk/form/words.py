@@ -1,0 +1,70 @@
+"""What the wings say to whoever writes code, said to whoever fills in the form."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+RESUME: Final = "Send to those not sent"
+"""The button that goes on with a campaign."""
+URGENT: Final = "It is urgent"
+INTERNATIONAL: Final = "Text numbers from outside the UK too"
+LATER: Final = "Send later, at"
+PRICE: Final = "Price of a part, in pounds"
+
+# A sentence of the wings, and what it is in the form. Tried in this order; whole phrases, so that a text of the user's
+# that happens to hold such a word stays as it is.
+_TABLE: Final = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"send with international=True \(--international\)", f"tick “{INTERNATIONAL}”"),
+        (
+            r"schedule it with send_at= \(--send-at\), or, if it cannot wait, use urgent=True \(--urgent\)",
+            f"give a time at “{LATER}”, or, if it cannot wait, tick “{URGENT}”",
+        ),
+        (r"(?<![^>])send_at is (?=\d\d:\d\d in the UK)", "The time chosen is "),
+        (r"(?<![^>])send_at (?=\d)", "The time "),
+        (r"(?<![^>])send_at must be a time such as \S+, not .*", "This is no time."),
+        (r"What was begun already goes on with resume\.", f"What was begun already goes on with “{RESUME}”."),
+        (r"leave it out to send now", "leave the field empty to send now"),
+        (r"Give it with its offset: .*", "Choose a time before or after that hour."),
+        (r"(?<![^>])sender must be", "The sender must be"),
+        (r"(?<![^>])price_per_part must be pounds for one SMS part", "The price must be pounds for one part"),
+        (r"not known: give price_per_part \(--price-per-part\)", f"not known: fill in “{PRICE}”"),
+        (r"(?<![^>])test_to cannot be texted", "This number cannot be texted"),
+        (r" \(smart_characters=(?:\"|&quot;)keep(?:\"|&quot;) leaves them\)", ""),
+        (
+            r"To send it again on purpose, use repeat=True \(--repeat\)",
+            "To send it again on purpose, change its words a little",
+        ),
+        (r"Even repeat=True \(--repeat\) does not send what", "Nothing is sent again that"),
+        (
+            r"If it is, add --late \(late=True\)\.",
+            f"If it is, look it up at “Earlier campaigns”, and use “{RESUME}”.",
+        ),
+        (r"send under a name of its own \(--campaign, campaign=\)", "give this campaign a name of its own"),
+        (r"Held back by --limit\.", "Held back: only the first so many were to be sent."),
+        (r"holds the rest back: resume it", f"holds the rest back: use “{RESUME}”"),
+        (r"Resume to send it\.", f"“{RESUME}” sends it."),
+        (r"Resume (?=later\b|when\b)", f"Use “{RESUME}” "),
+        (r", then resume\.", f", then use “{RESUME}”."),
+        (
+            r"look at the platform(?:'|&#x27;)s history, then settle it with gcbulk settle --sent or --not-sent",
+            "look it up in the platform's message history, then say here what it shows",
+        ),
+        (r"Name one with sheet= \(--sheet\)", "Show one of them in the workbook, save it, and choose it again"),
+        (r", leave out one_per_number \(--one-per-number\)", ", open the form without that"),
+        (r" with number_columns?= \(--number-columns?\)", ""),
+    )
+)
+
+
+def for_officers(words: str) -> str:
+    """A sentence, or HTML with sentences in it, without the names of options that only code and commands have.
+
+    >>> for_officers("If it is right, send with international=True (--international).")
+    'If it is right, tick “Text numbers from outside the UK too”.'
+    """
+    for pattern, ours in _TABLE:
+        words = pattern.sub(ours, words)
+    return words
