@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 import threading
@@ -503,3 +504,57 @@ def test_no_sentence_on_the_form_names_an_option_of_code_or_commands() -> None:
     for sentence in (*SENTENCES.values(), str(refused), str(past), facts.REPLACED, facts._cost(None, None)):
         for told in (sentence, html.escape(sentence)):
             assert not re.search(r"--\w|\w=|_\w|\bsend_at\b|[Rr]esume\b|gcbulk", for_officers(told)), for_officers(told)
+
+
+def test_several_columns_of_numbers_can_be_tried_in_turn(platform: Sandbox, forms: list[SendForm]) -> None:
+    people = pd.DataFrame(
+        {
+            "Name": ["Ann", "Bob", "Cy"],
+            "Parent 1\nMobile": ["07700 900101", "01632 960225", ""],
+            "Parent 2 Mobile": ["07700 900201", "07700 900202", ""],
+        }
+    )
+    form = SendForm(people, TEXT)
+    forms.append(form)
+    assert form.wait()
+    assert "could be in several columns" in find(form, "gcb-column-notice").value
+    assert find(form, "gcb-counts").value == ""
+    column = find(form, "gcb-column")
+    column.label = "Parent 2 Mobile, or else Parent 1 Mobile"
+    assert form.wait()
+    assert "<b>2</b> to send" in find(form, "gcb-counts").value
+    column.label = "Parent 1 Mobile, or else Parent 2 Mobile"
+    tick_and_send(form)
+    assert form.wait()
+    assert sorted(queued.recipient for queued in platform.queued) == ["+447700900101", "+447700900202"]
+    again = SendForm(people, TEXT, campaign=form.campaign, number_columns=["Parent 1\nMobile", "Parent 2 Mobile"])
+    forms.append(again)
+    assert again.wait()
+    assert again.results is not None
+    assert again.results["Status"].tolist() == ["accepted", "accepted", "invalid"]
+
+
+def test_a_workbook_s_other_sheets_can_be_chosen(forms: list[SendForm]) -> None:
+    book = io.BytesIO()
+    with pd.ExcelWriter(book, engine="xlsxwriter") as writer:
+        pd.DataFrame({"Notes": ["printed on Monday"]}).to_excel(writer, sheet_name="Cover", index=False)
+        PEOPLE.to_excel(writer, sheet_name="Year 7", index=False)
+        PEOPLE.head(5).to_excel(writer, sheet_name="Year 8", index=False)
+    form = SendForm(sandbox=True)
+    forms.append(form)
+    upload(find(form, "gcb-upload"), "school.xlsx", book.getvalue())
+    assert form.wait()
+    sheet = find(form, "gcb-sheet")
+    assert sheet.options == ("Cover", "Year 7", "Year 8")
+    assert sheet.layout.display is None
+    assert "school.xlsx, Cover: 1 rows" in find(form, "gcb-file-name").value
+    for name, people in (("Year 8", 5), ("Year 7", 60)):
+        sheet.value = name
+        assert form.wait()
+        assert f"<b>{people}</b> to send" in find(form, "gcb-counts").value
+    upload(find(form, "gcb-upload"), "damaged.xlsx", book.getvalue()[:900])
+    assert form.wait()
+    assert "damaged.xlsx is no workbook that can be read" in find(form, "gcb-file-notice").value
+    assert "damaged.xlsx was not taken" in find(form, "gcb-file-name").value
+    assert find(form, "gcb-counts").value == ""
+    assert sheet.layout.display == "none"

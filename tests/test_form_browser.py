@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data" / "recipients.csv"
+WORKBOOK = ROOT / "sample_data" / "absent-today.xlsx"
 OPT_OUTS = ROOT / "sample_data" / "opt-outs.csv"
 
 
@@ -251,6 +252,58 @@ def test_every_step_from_the_sample_to_the_downloaded_results(page: Page, platfo
     shown = page.content()
     assert platform.api_key not in shown
     assert not re.search(r"\+447700\d{6}|07700 ?900 ?\d{3}", shown)
+
+
+def test_plain_selectors_do_for_whoever_tests_it_from_outside(page: Page, platform: Sandbox) -> None:
+    """Each widget by its class alone, clicked in its middle: a workbook, its two columns of numbers, a test, a send."""
+    from playwright.sync_api import expect
+
+    with page.expect_file_chooser() as chooser:
+        page.locator(".gcb-upload").click()
+    chooser.value.set_files(WORKBOOK)
+    expect(page.locator(".gcb-column-notice")).to_contain_text("could be in several columns")
+    page.locator(".gcb-column select").select_option("Parent 1 Mobile, or else Parent 2 Mobile")
+    expect(page.locator(".gcb-counts")).to_contain_text("to send")
+    with page.expect_file_chooser() as chooser:
+        page.locator(".gcb-optouts").click()
+    chooser.value.set_files(OPT_OUTS)
+    page.locator(".gcb-upload input[type=file]").set_input_files(WORKBOOK)
+    page.locator(".gcb-column select").select_option("Parent 1 Mobile, or else Parent 2 Mobile")
+    page.locator(".gcb-message textarea").fill("((forename)) is not in school today.")
+    expect(page.locator(".gcb-findings")).to_contain_text("Did you mean {{ forename }}?")
+    expect(page.locator(".gcb-findings")).to_contain_text("Look")
+    page.locator(".gcb-message textarea").fill("{{ forename }} is not in school today.")
+    expect(page.locator(".gcb-findings")).not_to_contain_text("Did you mean")
+    expect(page.locator(".gcb-parts")).to_contain_text("All ")
+    before = page.locator(".gcb-preview").inner_text()
+    page.locator(".gcb-next-row").click()
+    expect(page.locator(".gcb-preview")).not_to_have_text(before)
+    page.locator(".gcb-price input").fill("0.04")
+    expect(page.locator(".gcb-sentence")).to_contain_text(
+        re.compile(r"Sends \d+ texts, \d+ parts, £0\.\d\d, to \d+ numbers from school 1469 now")
+    )
+    page.locator(".gcb-sender input").fill("Oak School")
+    expect(page.locator(".gcb-sender-notice")).to_contain_text("up to 11 letters")
+    expect(page.locator(".gcb-send")).not_to_be_visible()
+    page.locator(".gcb-sender input").fill("OakSchool")
+    expect(page.locator(".gcb-who-sends")).to_contain_text("The key works")
+    page.locator(".gcb-test-to input").fill("07700 900999")
+    page.locator(".gcb-test").click()
+    expect(page.locator(".gcb-test-notice")).to_contain_text("and for nobody else")
+    tried = len(platform.queued)
+    assert {queued.recipient for queued in platform.queued} == {"+447700900999"}
+    page.locator(".gcb-confirm input[type=checkbox]").check()
+    expect(page.locator(".gcb-send")).to_be_enabled()
+    page.locator(".gcb-send").click()
+    has_ended(page, "done")
+    assert len(platform.queued) > tried
+    rows = page.locator(".gcb-results table.dataframe tbody tr")
+    expect(rows).to_have_count(15)
+    with page.expect_download() as download:
+        page.locator(".gcb-download").click()
+    results = pd.read_csv(download.value.path(), dtype="str")
+    assert (results["Status"] == "accepted").sum() == len(platform.queued) - tried
+    fits(page)
 
 
 def test_a_stop_is_clean_and_the_rest_goes_later(page: Page, platform: Sandbox, gate: Gate) -> None:

@@ -155,6 +155,7 @@ class CheckStep(Step):
         self._shown, self.texts, self._stopped = None, 0, False
         self._confirm.value = False
         self.allow()
+        self._trial.clear()
         if plan is not None:
             self._helper.ask("preview", lambda: self._preview(plan))
 

@@ -18,7 +18,7 @@ from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     import pandas as pd
 
@@ -35,13 +35,14 @@ class Desk:
         campaign: str | None,
         client: CommunicationsClient | None,
         number_column: Hashable | None,
+        number_columns: Sequence[Hashable] | None,
         international: bool,
         opt_outs: OptOuts | None,
         sandbox: bool,
         options: dict[str, Any],
     ) -> None:
         self.recipients = recipients
-        self.number_column = number_column
+        self.number_column, self.number_columns = number_column, number_columns
         self.international = international
         self.opt_outs = opt_outs
         self.test_to = str(options.pop("test_to", None) or "")
@@ -96,6 +97,7 @@ class Desk:
         """How the list is taken in."""
         return IntakeOptions(
             number_column=self.number_column,
+            number_columns=self.number_columns,
             international=self.international,
             opt_outs=self.opt_outs,
             one_per_number=self.one_per_number,

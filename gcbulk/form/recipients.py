@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import ipywidgets as widgets
 
@@ -17,14 +17,15 @@ from gcbulk.form.browser import Upload
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.messages.findings import are
 from gcbulk.form.words import INTERNATIONAL, for_officers
-from gcbulk.recipients.columns import find_number_column, user_columns
+from gcbulk.recipients.columns import candidates, user_columns
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.reading import read_recipients
 from gcbulk.recipients.schema import validate
+from gcbulk.recipients.workbooks import is_workbook, sheet_names
 from gcbulk.recipients.writing import table_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     import pandas as pd
 
@@ -32,8 +33,38 @@ if TYPE_CHECKING:
     from gcbulk.form.browser import Page
     from gcbulk.form.desk import Desk
 
+MOST_COLUMNS: Final = 4
+"""More columns that could be meant than this are no choice in which order to try them."""
 FILES: Final = ".csv,.tsv,.txt,.xlsx,.xlsm,.ods,.xls"
 NO_COLUMN: Final = "Which column holds the numbers to text? Choose it."
+SEVERAL_COLUMNS: Final = (
+    "The numbers could be in several columns. Choose one, or the columns in the order in which they are to be tried: "
+    "each row is then texted at the first number that can be."
+)
+
+
+class Choice(NamedTuple):
+    """One or several columns of numbers, the best first, and how they are called in the list to choose from."""
+
+    words: str
+    columns: tuple[Hashable, ...]
+
+    @classmethod
+    def of(cls, columns: tuple[Hashable, ...]) -> Choice:
+        """The choice of these columns, named by them."""
+        return cls(", or else ".join(map(_on_one_line, columns)), columns)
+
+
+def _several(labels: pd.Index) -> list[Choice]:
+    """Where several columns could be meant: all of them, each of them once the best."""
+    meant = [labels[place] for place in candidates(labels)]
+    if not 1 < len(meant) <= MOST_COLUMNS:
+        return []
+    return [Choice.of((best, *(other for other in meant if other is not best))) for best in meant]
+
+
+def _on_one_line(label: Hashable) -> str:
+    return " ".join(str(label).split())
 
 
 class NamedFile(io.BytesIO):
@@ -60,11 +91,16 @@ class RecipientsStep(Step):
         self._optouts.add_class("gcb-optouts")
         self._file_name = html("<span>CSV or Excel</span>", "gcb-live", "gcb-file-name")
         self._optouts_name = html("<span>numbers that must not be texted, if you keep such a list</span>", "gcb-live")
+        self._uploaded = NamedFile("", b"")
+        self._sheet = widgets.Dropdown(options=[], description="Sheet")
         self._column = widgets.Dropdown(options=[("", None)], description="Column of the numbers")
         self._international = widgets.Checkbox(desk.international, description=INTERNATIONAL, indent=False)
-        self._column.add_class("gcb-column")
-        self._column.add_class("gcb-labelled")
+        for chooser, called in ((self._sheet, "gcb-sheet"), (self._column, "gcb-column")):
+            chooser.add_class(called)
+            chooser.add_class("gcb-labelled")
+        show(self._sheet, False)
         self._international.add_class("gcb-international")
+        self._sheet.observe(self._sheet_chosen, "value")
         self._column.observe(self._column_chosen, "value")
         self._international.observe(self._international_chosen, "value")
         self._counts = html("", "gcb-counts", "gcb-live")
@@ -73,6 +109,7 @@ class RecipientsStep(Step):
         self._about_column = row(self._column, self._international)
         self.fill(
             row(self._file, self._file_name),
+            row(self._sheet),
             self._file_notice,
             self._about_column,
             self._column_notice,
@@ -93,11 +130,36 @@ class RecipientsStep(Step):
         self._helper.ask("recipients", lambda: self._read(name, content))
 
     def _read(self, name: str, content: bytes) -> None:
+        """Read a file: the first sheet of a workbook, with its others to choose from."""
+        self._uploaded = NamedFile(name, content)
+        self._file_notice.clear()
+        self._sheet.unobserve(self._sheet_chosen, "value")
+        self._sheet.options, sheets = [], []
+        with in_words(self._file_notice):
+            sheets = sheet_names(content, name) if is_workbook(content, name) else []
+        self._sheet.options, self._sheet.index = sheets, 0 if sheets else None
+        self._sheet.observe(self._sheet_chosen, "value")
+        show(self._sheet, len(self._sheet.options) > 1)
+        if self._file_notice.value:
+            self._refuse(name)
+        else:
+            self._read_sheet()
+
+    def _sheet_chosen(self, _change: object) -> None:
+        self._helper.ask("recipients", self._read_sheet)
+
+    def _read_sheet(self) -> None:
+        file, sheet = self._uploaded, self._sheet.value
+        name = f"{file.name}, {sheet}" if self._sheet.options[1:] else file.name
+        file.seek(0)
         self._file_notice.clear()
         with in_words(self._file_notice):
-            self._desk.number_column = None
-            self._take(read_recipients(NamedFile(name, content)), name)
+            self._desk.number_column = self._desk.number_columns = None
+            self._take(read_recipients(file, sheet=sheet), name)
             return
+        self._refuse(name)
+
+    def _refuse(self, name: str) -> None:
         self._file_name.value = f"<span>{escape(name)} was not taken</span>"
         if self._desk.recipients is not None:
             self._forget()
@@ -109,23 +171,32 @@ class RecipientsStep(Step):
     def _take(self, recipients: pd.DataFrame, name: str) -> None:
         self._desk.recipients = recipients
         self._file_name.value = f"<span>{escape(name)}: {are(len(recipients), 'row')}</span>"
-        labels = list(user_columns(recipients).columns)
+        labels = user_columns(recipients).columns
+        choices = [*_several(labels), *(Choice(_on_one_line(label), (label,)) for label in labels)]
         found = None
         try:
-            found = labels[find_number_column(user_columns(recipients).columns, self._desk.number_column)]
+            at = self._desk.intake.positions(labels)
         except RecipientsError:
-            self._column_notice.hint(NO_COLUMN)
+            self._column_notice.hint(SEVERAL_COLUMNS if choices[0].columns[1:] else NO_COLUMN)
         else:
             self._column_notice.clear()
-        self._desk.number_column = found
+            wanted = tuple(labels[place] for place in at)
+            found = next((one for one in choices if one.columns == wanted), None) or Choice.of(wanted)
+            choices = choices if found in choices else [found, *choices]
+        self._choose(found)
         self._column.unobserve(self._column_chosen, "value")
-        self._column.options = [("choose", None), *((str(label), label) for label in labels)]
+        self._column.options = [("choose", None), *((one.words, one) for one in choices)]
         self._column.value = found
         self._column.observe(self._column_chosen, "value")
         self._check()
 
-    def _column_chosen(self, change: dict[str, object]) -> None:
-        self._desk.number_column = change["new"]
+    def _choose(self, chosen: Choice | None) -> None:
+        several = chosen is not None and len(chosen.columns) > 1
+        self._desk.number_columns = list(chosen.columns) if chosen is not None and several else None
+        self._desk.number_column = chosen.columns[0] if chosen is not None and not several else None
+
+    def _column_chosen(self, change: dict[str, Choice | None]) -> None:
+        self._choose(change["new"])
         if change["new"] is None:
             self._column_notice.hint(NO_COLUMN)
         else:
@@ -153,11 +224,12 @@ class RecipientsStep(Step):
         """Judge the list as it now stands."""
         desk = self._desk
         desk.checked = None
-        if desk.recipients is not None and desk.number_column is not None:
+        if desk.recipients is not None and self._column.value is not None:
             with in_words(self._column_notice):
                 desk.checked = validate(
                     desk.recipients,
                     number_column=desk.number_column,
+                    number_columns=desk.number_columns,
                     international=desk.international,
                     opt_outs=desk.opt_outs,
                 )

@@ -28,7 +28,7 @@ from gcbulk.messages.findings import are
 from gcbulk.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     import pandas as pd
 
@@ -45,10 +45,10 @@ FOLLOW_POLL: Final = 0.5
 class SendForm(widgets.VBox):
     """A form that sends: choose a list, write, check, send, see the results. Show it as the last line of a cell.
 
-    `recipients` is a DataFrame, or None for an upload; `message`, `campaign`, `number_column`, `international`,
-    `opt_outs` and the sending options of `send_sms` fill the form in beforehand. `sandbox=True` sends to a stand-in
-    that the form brings with it, with a journal that ends with it. A form opened on a campaign that the journal
-    knows shows where it stands; running the cell again, or clicking twice, sends nothing twice.
+    `recipients` is a DataFrame, or None for an upload; `message`, `campaign`, `number_column` or `number_columns`,
+    `international`, `opt_outs` and the sending options of `send_sms` fill the form in beforehand. `sandbox=True` sends
+    to a stand-in that the form brings with it, with a journal that ends with it. A form opened on a campaign that the
+    journal knows shows where it stands; running the cell again, or clicking twice, sends nothing twice.
     `results` is the DataFrame, None until there is one.
 
     >>> form = SendForm(sandbox=True)
@@ -67,6 +67,7 @@ class SendForm(widgets.VBox):
         campaign: str | None = None,
         client: CommunicationsClient | None = None,
         number_column: Hashable | None = None,
+        number_columns: Sequence[Hashable] | None = None,
         international: bool = False,
         opt_outs: OptOuts | None = None,
         sandbox: bool = False,
@@ -77,6 +78,7 @@ class SendForm(widgets.VBox):
             campaign=campaign,
             client=client,
             number_column=number_column,
+            number_columns=number_columns,
             international=international,
             opt_outs=opt_outs,
             sandbox=sandbox,
@@ -296,7 +298,13 @@ class SendForm(widgets.VBox):
                 if not now.at_work:
                     break
                 time.sleep(FOLLOW_POLL)
-        results = campaign_results(name, recipients=desk.recipients, number_column=desk.number_column, journal=journal)
+        results = campaign_results(
+            name,
+            recipients=desk.recipients,
+            number_column=desk.number_column,
+            number_columns=desk.number_columns,
+            journal=journal,
+        )
         return _Ended(results, name, _in_words(results, ""), stopped=bool(now.to_send), by_hand=True)
 
     def _read_results(self) -> None:
@@ -305,6 +313,7 @@ class SendForm(widgets.VBox):
             str(desk.campaign),
             recipients=desk.recipients,
             number_column=desk.number_column,
+            number_columns=desk.number_columns,
             journal=desk.options.journal,
         )
 

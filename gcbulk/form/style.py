@@ -50,7 +50,8 @@ STYLE: Final = """<style>
 .gcb-form .gcb-message { width: 100%; }
 .gcb-form .gcb-message textarea { width: 100%; min-height: 112px; border: 1px solid #9aa7b3; border-radius: 6px;
   padding: 8px 10px; font: inherit; font-size: 15px; line-height: 1.5; box-sizing: border-box; color: var(--gcb-ink); }
-.gcb-form .gcb-entry { width: 270px; }
+.gcb-form .gcb-entry { width: calc(50% - 8px); min-width: 270px; }
+.gcb-form .gcb-entry > .gcb-labelled { width: 100%; }
 .gcb-form .gcb-entry > * { margin: 0; }
 .gcb-form .gcb-entry > .gcb-notice { width: auto; margin-top: 4px; }
 .gcb-form .gcb-row:has(> .gcb-entry) { align-items: flex-start; }

@@ -30,7 +30,7 @@ class Trial(widgets.VBox):
     def __init__(self, desk: Desk, helper: Helper) -> None:
         self._desk, self._helper = desk, helper
         self._ready = self._under_way = False
-        self._number = widgets.Text(desk.test_to, description="Your own phone", placeholder="such as 07700 900123")
+        self._number = widgets.Text(desk.test_to, description="Your own phone", placeholder="07...")
         for name in ("gcb-test-to", "gcb-labelled"):
             self._number.add_class(name)
         self._number.observe(lambda _change: self._show(), "value")

@@ -52,6 +52,11 @@ _TABLE: Final = tuple(
             r"look at the platform(?:'|&#x27;)s history, then settle it with gcbulk settle --sent or --not-sent",
             "look it up in the platform's message history, then say here what it shows",
         ),
+        (
+            r"The API tells no balance: see on the platform that there is credit",
+            "Your balance cannot be seen from here: look on the platform whether there is credit",
+        ),
+        (r"cannot be called back: the API has no call for it", "cannot be called back"),
         (r"Name one with sheet= \(--sheet\)", "Show one of them in the workbook, save it, and choose it again"),
         (r", leave out one_per_number \(--one-per-number\)", ", open the form without that"),
         (r" with number_columns?= \(--number-columns?\)", ""),

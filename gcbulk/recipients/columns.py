@@ -100,17 +100,16 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
     """
     if number_column is not None:
         return _named(columns, number_column)
+    found = candidates(columns)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RecipientsError(
+            f"The numbers could be in any of these columns: {_listed(columns[found])}. "
+            "Name the right one with number_column= (--number-column), or several, the best first, with "
+            "number_columns= (--number-columns)."
+        )
     names = [_normalised(column) for column in columns]
-    for tier in _TIERS:
-        found = [position for position, name in enumerate(names) if tier.fullmatch(name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise RecipientsError(
-                f"The numbers could be in any of these columns: {_listed(columns[found])}. "
-                "Name the right one with number_column= (--number-column), or several, the best first, with "
-                "number_columns= (--number-columns)."
-            )
     known = ["mobile", "mobilenumber", "telephone", "phone", *(_normalised(n) for n in sum(HEADINGS.values(), ()))]
     near = next((column for column, name in zip(columns, names, strict=True) if _nearest(name, known)), None)
     raise RecipientsError(
@@ -118,6 +117,18 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
         + (f'Is it "{_on_one_line(near)}"? ' if near is not None else "")
         + "Name the one with the numbers with number_column= (--number-column)."
     )
+
+
+def candidates(columns: pd.Index) -> list[int]:
+    """At which positions the numbers could stand, by the columns' names; several where it cannot be told.
+
+    >>> import pandas as pd
+    >>> candidates(pd.Index(["Forename", "Home Phone", "Parent 1 Mobile", "Parent 2 Mobile"]))
+    [2, 3]
+    """
+    names = [_normalised(column) for column in columns]
+    every = ([position for position, name in enumerate(names) if tier.fullmatch(name)] for tier in _TIERS)
+    return next((found for found in every if found), [])
 
 
 def names_a_number(name: str) -> bool:

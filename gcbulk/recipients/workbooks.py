@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 import zlib
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -15,7 +16,7 @@ import python_calamine as calamine
 from gcbulk.errors import RecipientsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _ZIP: Final = b"PK\x03\x04"
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0"
@@ -57,12 +58,27 @@ def workbook_rows(data: bytes, name: str, *, sheet: str | int | None = None) -> 
         RecipientsError: it is protected with a password, is damaged, has no such sheet, or holds cells so far
             apart that no memory could hold the table between them.
     """
+    with _in_words(data, name):
+        rows, chosen = _cells(data, name, sheet)
+    columns = {i: pd.array(_written(cells), dtype="str") for i, cells in enumerate(zip(*rows, strict=True))}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows))), chosen
+
+
+def sheet_names(data: bytes, name: str) -> list[str]:
+    """The sheets of a workbook that are not hidden, in their order. Raises RecipientsError as `workbook_rows` does."""
+    with _in_words(data, name), calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
+        return [sheet.name for sheet in _shown(book.sheets_metadata)]
+
+
+@contextmanager
+def _in_words(data: bytes, name: str) -> Iterator[None]:
+    """Whatever a workbook cannot be read for becomes a sentence."""
     if data.startswith(_COMPOUND) and _ENCRYPTED in data:
         raise _protected(name)
     if data.startswith(_COMPOUND) and len(data) % _SECTOR:
         raise _damaged(name, "its end is missing")
     try:
-        rows, chosen = _cells(data, name, sheet)
+        yield
     except calamine.PasswordError:
         raise _protected(name) from None
     except (calamine.CalamineError, calamine.XmlError, calamine.ZipError, OSError) as error:
@@ -71,8 +87,6 @@ def workbook_rows(data: bytes, name: str, *, sheet: str | int | None = None) -> 
         if type(error).__name__ != "PanicException":  # what Rust raises for its own mistakes; it has no public name
             raise
         raise _damaged(name, "its parts do not fit together") from None
-    columns = {i: pd.array(_written(cells), dtype="str") for i, cells in enumerate(zip(*rows, strict=True))}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows))), chosen
 
 
 def _cells(data: bytes, name: str, sheet: str | int | None) -> tuple[list[list[Any]], str]:
@@ -99,9 +113,8 @@ def _chosen(sheets: Iterable[calamine.SheetMetadata], name: str, wanted: str | i
     """The name of the sheet to read; hidden ones are read where they are asked for."""
     tables = [sheet for sheet in sheets if sheet.typ == calamine.SheetTypeEnum.WorkSheet]
     if wanted is None:
-        shown = [sheet.name for sheet in tables if sheet.visible == calamine.SheetVisibleEnum.Visible]
-        if shown:
-            return shown[0]
+        if shown := _shown(tables):
+            return shown[0].name
         raise RecipientsError(
             f"{name} has no sheet that is not hidden. Name one with sheet= (--sheet): {_list(tables)}."
         )
@@ -112,6 +125,11 @@ def _chosen(sheets: Iterable[calamine.SheetMetadata], name: str, wanted: str | i
         if len(found) == 1 and not isinstance(wanted, int):
             return found[0]
     raise RecipientsError(f'{name} has no sheet "{wanted}". Its sheets are: {_list(tables)}.')
+
+
+def _shown(sheets: Iterable[calamine.SheetMetadata]) -> list[calamine.SheetMetadata]:
+    table, visible = calamine.SheetTypeEnum.WorkSheet, calamine.SheetVisibleEnum.Visible
+    return [sheet for sheet in sheets if sheet.typ == table and sheet.visible == visible]
 
 
 def _list(sheets: Iterable[calamine.SheetMetadata]) -> str:
