@@ -298,7 +298,7 @@ def test_plain_selectors_do_for_whoever_tests_it_from_outside(page: Page, platfo
     has_ended(page, "done")
     assert len(platform.queued) > tried
     rows = page.locator(".gcb-results table.dataframe tbody tr")
-    expect(rows).to_have_count(15)
+    expect(rows).to_have_count(13)
     with page.expect_download() as download:
         page.locator(".gcb-download").click()
     results = pd.read_csv(download.value.path(), dtype="str")

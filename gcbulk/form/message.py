@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gcbulk.form.browser import Page
     from gcbulk.form.desk import Desk
 
-PAUSE: Final = 0.35
+PAUSE: Final = 0.6
 """Seconds after the last key before the whole list is looked at."""
 
 
