@@ -547,7 +547,7 @@ def test_a_workbook_s_other_sheets_can_be_chosen(forms: list[SendForm]) -> None:
     sheet = find(form, "gcb-sheet")
     assert sheet.options == ("Cover", "Year 7", "Year 8")
     assert sheet.layout.display is None
-    assert "school.xlsx, Cover: 1 rows" in find(form, "gcb-file-name").value
+    assert "school.xlsx, Cover: 1 row" in find(form, "gcb-file-name").value
     for name, people in (("Year 8", 5), ("Year 7", 60)):
         sheet.value = name
         assert form.wait()

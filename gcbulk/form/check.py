@@ -13,8 +13,7 @@ from gcbulk.form.browser import KeyField
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.form.trial import Trial
 from gcbulk.form.words import URGENT, for_officers
-from gcbulk.messages.findings import are
-from gcbulk.messages.savings import pounds_and_pence
+from gcbulk.messages.findings import are, pounds_and_pence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

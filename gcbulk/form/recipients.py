@@ -15,8 +15,8 @@ from gcbulk.codes import Status
 from gcbulk.errors import RecipientsError
 from gcbulk.form.browser import Upload
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
-from gcbulk.messages.findings import are
 from gcbulk.form.words import INTERNATIONAL, for_officers
+from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import candidates, user_columns
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.reading import read_recipients
