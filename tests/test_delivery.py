@@ -275,3 +275,31 @@ def test_what_failed_is_tried_again_after_a_look(
     ended = run("retry-undelivered", name, "--yes", "--json", "--name", "third")
     assert ended.data["statuses"] == {"accepted": 1}
     assert len(listened.queued) == 7
+
+
+@pytest.mark.usefixtures("listened")
+def test_news_that_comes_after_the_look_is_heeded(
+    platform: Sandbox, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    send("trip", *NUMBERS)
+    tell("trip", *NEWS)
+    retry = gcbulk.retry_undelivered("trip", progress=False)
+    tell("trip", None, "Delivered")
+    with pytest.warns(gcbulk.GcbulkWarning, match="1 of the 2 texts is not sent again"):
+        results = retry.send()
+    assert results.index.tolist() == [2]
+    assert [entry.recipient for entry in platform.queued[4:]] == ["+447700900103"]
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        assert retry.send().index.tolist() == [2]  # the same campaign
+    send("walk", *NUMBERS[:1], message="Bring boots.")
+    tell("walk", "Failed")
+
+    def delivered_while_asked(_question: str) -> None:
+        tell("walk", "Delivered")
+
+    monkeypatch.setattr("gcbulk.cli._ask", delivered_while_asked)
+    ended = run("retry-undelivered", "walk")
+    assert ended.code == 2
+    assert "Nothing of campaign 'walk' is left to send again" in ended.complaint
+    assert len(platform.queued) == 6
