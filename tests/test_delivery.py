@@ -16,13 +16,12 @@ from gcbulk.campaign.journal import Journal, callback_token, memory, note_receiv
 from gcbulk.campaign.plots import delivery_chart
 from gcbulk.campaign.receiving import Receiver
 from gcbulk.errors import CampaignError, OptionError
+from gcbulk.sandbox import Sandbox
 from tests.test_cli import Ended, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from gcbulk.sandbox import Sandbox
 
 __all__ = ["run"]  # a fixture
 
@@ -290,8 +289,6 @@ def test_news_that_comes_after_the_look_is_heeded(
         results = retry.send()
     assert results.index.tolist() == [2]
     assert [entry.recipient for entry in platform.queued[4:]] == ["+447700900103"]
-    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
-        assert retry.send().index.tolist() == [2]  # the same campaign
     send("walk", *NUMBERS[:1], message="Bring boots.")
     tell("walk", "Failed")
 
@@ -303,3 +300,27 @@ def test_news_that_comes_after_the_look_is_heeded(
     assert ended.code == 2
     assert "Nothing of campaign 'walk' is left to send again" in ended.complaint
     assert len(platform.queued) == 6
+
+
+@pytest.mark.parametrize(("client", "complaint"), [("customer", "belongs to customer"), ("address", "was begun at")])
+def test_a_retry_stays_with_its_campaign_s_customer_and_address(
+    client: str, complaint: str, listened: Sandbox, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    send("trip", *NUMBERS)
+    tell("trip", *NEWS)
+    with Sandbox() as other:
+        url = other.url if client == "address" else listened.url
+        customer = "9999" if client == "customer" else listened.customer_id
+        api = gcbulk.CommunicationsClient(customer, listened.api_key, base_url=url)
+        with api, pytest.raises(CampaignError, match=complaint):
+            gcbulk.retry_undelivered("trip", client=api, progress=False)
+        monkeypatch.setenv("GCBULK_CUSTOMER_ID", customer)
+        monkeypatch.setenv("GCBULK_BASE_URL", url)
+        with pytest.raises(CampaignError, match=complaint):
+            gcbulk.retry_undelivered("trip", progress=False).send()
+        ended = run("retry-undelivered", "trip", "--yes")
+        assert ended.code == 2
+        assert complaint in ended.complaint
+        assert other.queued == []
+    assert len(listened.queued) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, gone_again, texts_of
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
-from gcbulk.campaign.run import preview_plan, send_plan
+from gcbulk.campaign.run import client_for, preview_plan, refuse_other_platform, send_plan
 from gcbulk.errors import CampaignError, GcbulkWarning
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
@@ -55,7 +56,11 @@ class Retry:
     def send_all(self) -> Sent:
         """What `send` and the faces share."""
         people = self._still_undelivered()
-        return send_plan(self._plan(people), people, self.options, campaign=self.campaign, client=self.client)
+        with ExitStack() as stack:
+            client = self.client or stack.enter_context(client_for(self.options))
+            if client is not None:
+                _check_platform(self.of, client, self.options)
+            return send_plan(self._plan(people), people, self.options, campaign=self.campaign, client=client)
 
     def _plan(self, people: pd.DataFrame) -> Plan:
         return make_plan(people, "{{ text }}", intake=self.intake, texts=TextOptions(smart_characters="keep"))
@@ -101,7 +106,8 @@ def retry_undelivered(
 
     The same text goes to the same number again, on purpose, but not within ten minutes. `name` defaults to the
     campaign's with "(again {date})". `opt_outs` are applied; other options are those of `send_sms`.
-    Raises CampaignError where there is nothing to try again.
+    Raises CampaignError where there is nothing to try again, and, as `send()` does, where the client is another
+    customer's than the campaign or calls another address.
     """
     failed = undelivered(filled(campaign_results(campaign, journal=journal)))
     if failed.empty:
@@ -120,5 +126,12 @@ def retry_undelivered(
     )
     settings = SendOptions(journal=journal, **{"sender": known.options.get("sender"), **options})
     settings = replace(settings, repeat=True, callback_url=settings.callback_base() or known.callback_url)
+    if client is not None:
+        _check_platform(campaign, client, settings)
     intake = IntakeOptions(number_column="mobile", international=True, opt_outs=opt_outs)
     return Retry(name or f"{campaign} (again {{date}})", campaign, recipients, intake, settings, client)
+
+
+def _check_platform(campaign: str, client: CommunicationsClient, options: SendOptions) -> None:
+    with Journal(options.journal) as book:
+        refuse_other_platform(book.campaign(campaign), client)
