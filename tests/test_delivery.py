@@ -15,7 +15,9 @@ from gcbulk.campaign import watching
 from gcbulk.campaign.journal import Journal, callback_token, memory, note_receiver
 from gcbulk.campaign.plots import delivery_chart
 from gcbulk.campaign.receiving import Receiver
+from gcbulk.campaign.results import summarise
 from gcbulk.errors import CampaignError, OptionError
+from gcbulk.form.results import _who_was_missed
 from gcbulk.sandbox import Sandbox
 from tests.test_cli import Ended, run
 
@@ -86,6 +88,21 @@ def test_the_command_counts_delivery(run: Callable[..., Ended]) -> None:
     ended = run("results", "trip", "--json", "--out", "r.csv")
     assert ended.data["delivery"] == {"delivered": 1, "failed": 1, "expired": 1, "pending": 1}
     assert "Delivery: 1 delivered, 1 failed, 1 expired, 1 pending" in ended.err
+    assert "Did not arrive: 2 texts were accepted but failed or expired" in ended.err
+
+
+@pytest.mark.usefixtures("listened")
+def test_nobody_is_said_to_be_told_whose_text_did_not_arrive() -> None:
+    results = send("trip", *NUMBERS[:2])
+    assert "Everybody who was to be told was told" in str(summarise(results))
+    assert "Everybody" in _who_was_missed(summarise(results))
+    assert "Did not arrive" not in gcbulk.report("trip").html
+    tell("trip", "Delivered", "Failed")
+    results = gcbulk.campaign_results("trip")
+    assert "Everybody" not in str(summarise(results)) + _who_was_missed(summarise(results))
+    assert "Did not arrive: 1 text was accepted but failed or expired" in str(summarise(results))
+    assert "Texts that did not arrive: 1<" in _who_was_missed(summarise(results))
+    assert "Did not arrive, by the delivery news 1 " in " ".join(re.sub("<[^>]+>", " ", gcbulk.report("trip").html).split())
 
 
 @pytest.mark.usefixtures("listened")

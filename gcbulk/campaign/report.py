@@ -96,6 +96,7 @@ def _what_was_sent(campaign: Campaign, by: str, results: pd.DataFrame) -> str:
         ("Different numbers", f"{results['SentTo'].nunique():,}"),
         ("Accepted by the platform", f"{summary.accepted:,}"),
         ("Not told, as far as is known", f"{summary.not_told:,} ({', '.join(NOT_TOLD)})"),
+        ("Did not arrive, by the delivery news", f"{summary.undelivered:,}" if summary.undelivered else ""),
         ("SMS parts planned, of what was accepted", f"{summary.parts:,}"),
         ("SMS parts billed, as far as was reported", _billed(results)),
     ]
