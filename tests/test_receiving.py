@@ -151,6 +151,21 @@ def test_news_without_status_or_reference_is_none(fields: dict[str, Any]) -> Non
         read(**fields)
 
 
+@pytest.mark.parametrize("bad", ["null", "None", "MSG-1", "undefined", 7, "0" * 500, "\ud800"])
+def test_an_identifier_that_is_none_does_not_spoil_the_other(bad: Any) -> None:
+    event = read(ClientRef=bad, MessageId="1469.2025")
+    assert (event.client_ref, event.message_id) == (None, "1469.2025")
+    parameters = {"status": "Sent", "clientref": str(bad), "sentid": "1469.2025"}
+    assert read_event(1, b"", parameters).message_id == "1469.2025"
+    assert read_event(1, json.dumps({"ClientRef": bad}).encode(), parameters | {"clientref": REF}).client_ref == REF
+
+
+@pytest.mark.parametrize("bad", ["null", "None", "; DROP", "x" * 500])
+def test_a_message_id_that_is_none_does_not_spoil_the_reference(bad: str) -> None:
+    event = read(MessageId=bad)
+    assert (event.client_ref, event.message_id) == (REF, None)
+
+
 # -- over WSGI
 
 

@@ -52,6 +52,7 @@ _NAMES: Final = {
     "recipient": ("recipient",),
 }
 _UNFILLED: Final = re.compile(r"\{\w*\}")  # a placeholder that the platform left as it was
+_NOTHING: Final = ("null", "none", "undefined", "nil")  # how programs write that they have no MessageId
 _MESSAGE_ID: Final = re.compile(r"[0-9A-Za-z._:-]{1,120}")
 _CLIENT_REF: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _E164: Final = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
@@ -294,10 +295,12 @@ def read_event(campaign_id: int, body: bytes, parameters: Mapping[str, str]) -> 
     >>> str(news.delivery), news.message_id, news.units, news.error
     ('delivered', '1469.2025', 2, None)
     """
-    said = _folded(parameters) | _folded(_json_object(body))
-    found = {field: next((said[name] for name in names if name in said), None) for field, names in _NAMES.items()}
+    sources = (_folded(_json_object(body)), _folded(parameters))
+    told = {field: [said[name] for said in sources for name in names if name in said] for field, names in _NAMES.items()}
+    found = {field: next(iter(values), None) for field, values in told.items()}
     status = _words(found["status"], _LONGEST_WORD)
-    message_id, client_ref = _matching(found["message_id"], _MESSAGE_ID), _reference(found["client_ref"])
+    message_id = next(filter(None, map(_message_id, told["message_id"])), None)
+    client_ref = next(filter(None, map(_reference, told["client_ref"])), None)
     if not status or not (message_id or client_ref):
         raise Malformed
     return Event(
@@ -344,19 +347,16 @@ def _words(value: object, longest: int) -> str:
     return " ".join(text.split())[:longest]
 
 
-def _matching(value: object, pattern: re.Pattern[str]) -> str | None:
-    """An identifier, None where none is told; Malformed for one that no identifier looks like."""
-    if value is None:
-        return None
+def _message_id(value: object) -> str | None:
+    """The platform's MessageId, None for what no MessageId looks like: a bad one is as good as none."""
     text = str(value).strip()
-    if not pattern.fullmatch(text):
-        raise Malformed
-    return text
+    return text if _MESSAGE_ID.fullmatch(text) and text.lower() not in _NOTHING else None
 
 
 def _reference(value: object) -> str | None:
-    """Our own reference: a GUID, which some systems write in capitals or braces."""
-    return _matching(value if value is None else str(value).strip().lower().strip("{}"), _CLIENT_REF)
+    """Our own reference: a GUID, which some systems write in capitals or braces; None for what is none."""
+    text = str(value).strip().lower().strip("{}")
+    return text if _CLIENT_REF.fullmatch(text) else None
 
 
 def _units(value: object) -> int | None:
