@@ -202,6 +202,27 @@ def test_the_report_is_one_page_that_shows_hostile_words_as_text(run: Callable[.
     assert HOSTILE not in report._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("phone off +447700900124", "phone off •••124"),
+        ("07700 900 124 is barred", "•••124 is barred"),
+        ("no route to tel:+44-7700/900.124, code 27", "no route to tel:•••124, code 27"),
+        ("MSISDN447700900124", "MSISDN•••124"),
+        ("(00 44) 7700_900124", "(•••124"),
+        ("٠٧٧٠٠٩٠٠١٢٤", "•••١٢٤"),
+        ("Absent subscriber 27", "Absent subscriber 27"),
+    ],
+)
+@pytest.mark.usefixtures("listened")
+def test_the_report_masks_numbers_in_the_platform_s_reasons(reason: str, shown: str) -> None:
+    send("trip", *NUMBERS[:2])
+    tell("trip", {"Status": "Failed", "err": reason}, {"Status": reason})
+    text = Page(gcbulk.report("trip").html).text
+    assert text.count(shown) == 3  # by reason, and the failed one by row
+    assert shown == reason or reason not in text
+
+
 @pytest.mark.usefixtures("platform")
 def test_a_report_without_news_says_so(tmp_path: Path) -> None:
     gcbulk.send_sms(pd.DataFrame({"mobile": NUMBERS}), "Hi", campaign="deaf", progress=False)
