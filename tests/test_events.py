@@ -317,6 +317,9 @@ def test_a_time_that_cannot_be_is_when_it_came(at: float | None, kept: float, jo
 def test_news_that_fits_no_row_is_kept_within_reason(
     journal: Journal, call: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert events_module.UNMATCHED_A_ROW >= 10
+    assert events_module.MOST_UNMATCHED >= 10_000
+    monkeypatch.setattr(events_module, "UNMATCHED_A_ROW", 1)
     monkeypatch.setattr(events_module, "MOST_UNMATCHED", 3)
     fates = [taken.fate for taken in told(journal, *[said(call, None, message_id=f"1469.{n}") for n in range(7)])]
     assert fates == [Fate.KEPT] * 5 + [Fate.TOO_MANY] * 2  # as many as rows, and three

@@ -227,6 +227,20 @@ def test_a_purged_campaign_says_so_and_writes_nothing(campaign: Campaign, caplog
     assert "447400" not in caplog.text
 
 
+def test_too_much_news_that_fits_no_row_is_told_once(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gcbulk.campaign.journal.events.UNMATCHED_A_ROW", 2)
+    monkeypatch.setattr("gcbulk.campaign.journal.events.MOST_UNMATCHED", 1)
+    journal, path, refs = campaign
+    with called(journal) as (call, _):
+        body = json.dumps({"MessageId": "1469.unheard-of", "Status": "Sent"}).encode()
+        assert [call(path, body)[0] for _ in range(44)] == [200] * 41 + [429] * 3  # two for each row, and one
+        assert call(path, json.dumps({"ClientRef": refs[0], "Status": "Sent"}).encode())[0] == 200
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Campaign 'trip' keeps as much news that fits no one row as it may")
+
+
 def test_a_receiver_on_another_journal_than_the_send_says_so(
     campaign: Campaign, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -171,6 +171,7 @@ class Receiver:
         self._lock = threading.Lock()
         self._tokens: dict[str, int] = {}
         self._together = _Together(lambda events: journals.take(journal, events), sleep)
+        self._full: set[int] = set()  # campaigns that are known to keep as much unmatched news as they may
         self._refused = 0
         self._warned_at = -WARN_EVERY
 
@@ -204,7 +205,21 @@ class Receiver:
             return Answer.MALFORMED
         taken = self._together.put(event)
         _tell(taken)
+        if taken.fate is Fate.TOO_MANY:
+            self._tell_full(campaign_id, taken.campaign)
         return _ANSWERS[taken.fate]
+
+    def _tell_full(self, campaign_id: int, name: str) -> None:
+        """Say once for each campaign that news of it is refused."""
+        with self._lock:
+            told = campaign_id in self._full
+            self._full.add(campaign_id)
+        if not told:
+            logger.warning(
+                "Campaign %r keeps as much news that fits no one row as it may: more of that is refused. News that "
+                "fits a row is written as before",
+                name,
+            )
 
     def _refuse(self, now: float) -> None:
         """Say now and then, without a word of theirs, that strangers were turned away, and the likely mistake."""

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 CLOCKS_APART: Final = 300.0
 """Seconds by which the platform's clock may differ from ours: a later time, or one before the send, is none."""
-MOST_UNMATCHED: Final = 1_000
-"""Pieces of news that match no row which a campaign keeps beside as many as it has rows."""
+UNMATCHED_A_ROW: Final = 10
+"""Pieces of news that match no row which a campaign keeps for each row that it has: genuine news of merged messages
+may be such, several for each recipient."""
+MOST_UNMATCHED: Final = 10_000
+"""How many more it keeps than that."""
 _READ_EVENTS: Final = 20_000
 
 
@@ -245,7 +248,7 @@ class _Reading:
         if campaign_id not in self._unmatched:
             self._unmatched[campaign_id] = _unmatched(self._connection, campaign_id)
         self._unmatched[campaign_id] += 1
-        return self._unmatched[campaign_id] > row_count + MOST_UNMATCHED
+        return self._unmatched[campaign_id] > UNMATCHED_A_ROW * row_count + MOST_UNMATCHED
 
     def row_of(self, event: Event) -> _Row | None:
         """The one row that a piece of news speaks of: by our reference and recipient, or else by MessageId.
