@@ -28,7 +28,7 @@ logger = logging.getLogger("gcbulk")
 MOST_BYTES: Final = 16_384
 """The longest body that is read: genuine news has a few hundred bytes."""
 STRANGERS_PER_SECOND: Final = 200.0
-"""Requests without a token that is known already, together; a token is known once it was seen to be good."""
+"""Requests without a campaign's token, together; more are answered without a word. They cost no campaign its news."""
 NEWS_PER_SECOND: Final = 5_000.0
 """Pieces of news, together."""
 GATHER: Final = 0.005
@@ -181,20 +181,27 @@ class Receiver:
         Raises JournalError where the journal cannot be read.
         """
         now = self._clock()
+        found = self._campaign_of(token)
         with self._lock:
-            known = self._tokens.get(token)
-            if not (self._strangers if known is None else self._news).lets(now):
+            if not (self._strangers if found is None else self._news).lets(now):
                 return Answer.TOO_FAST
-        if known is not None:
-            return known
-        found = journals.campaign_of(self._journal, token)
         if found is None:
             self._refuse(now)
             return Answer.NOBODYS
+        return found
+
+    def _campaign_of(self, token: str) -> int | None:
+        """Whose token this is; looked up before anything is counted, so that no flood holds up a new campaign."""
         with self._lock:
-            if len(self._tokens) >= MOST_TOKENS:
-                self._tokens.clear()
-            self._tokens[token] = found
+            known = self._tokens.get(token)
+        if known is not None:
+            return known
+        found = journals.campaign_of(self._journal, token)
+        if found is not None:
+            with self._lock:
+                if len(self._tokens) >= MOST_TOKENS:
+                    self._tokens.clear()
+                self._tokens[token] = found
         return found
 
     def take(self, campaign_id: int, body: bytes, parameters: Mapping[str, str]) -> Answer:
