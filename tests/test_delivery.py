@@ -15,14 +15,15 @@ from gcbulk.campaign import watching
 from gcbulk.campaign.journal import Journal, callback_token, memory, note_receiver
 from gcbulk.campaign.plots import delivery_chart
 from gcbulk.campaign.receiving import Receiver
+from gcbulk.campaign.results import summarise
 from gcbulk.errors import CampaignError, OptionError
+from gcbulk.form.results import _who_was_missed
+from gcbulk.sandbox import Sandbox
 from tests.test_cli import Ended, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from gcbulk.sandbox import Sandbox
 
 __all__ = ["run"]  # a fixture
 
@@ -87,6 +88,23 @@ def test_the_command_counts_delivery(run: Callable[..., Ended]) -> None:
     ended = run("results", "trip", "--json", "--out", "r.csv")
     assert ended.data["delivery"] == {"delivered": 1, "failed": 1, "expired": 1, "pending": 1}
     assert "Delivery: 1 delivered, 1 failed, 1 expired, 1 pending" in ended.err
+    assert "Did not arrive: 2 texts were accepted but failed or expired" in ended.err
+
+
+@pytest.mark.usefixtures("listened")
+def test_nobody_is_said_to_be_told_whose_text_did_not_arrive() -> None:
+    results = send("trip", *NUMBERS[:2])
+    assert "Everybody who was to be told was told" in str(summarise(results))
+    assert "Everybody" in _who_was_missed(summarise(results))
+    assert "Did not arrive" not in gcbulk.report("trip").html
+    tell("trip", "Delivered", "Failed")
+    results = gcbulk.campaign_results("trip")
+    assert "Everybody" not in str(summarise(results)) + _who_was_missed(summarise(results))
+    assert "Did not arrive: 1 text was accepted but failed or expired" in str(summarise(results))
+    assert "Texts that did not arrive: 1<" in _who_was_missed(summarise(results))
+    assert "Did not arrive, by the delivery news 1 " in " ".join(
+        re.sub("<[^>]+>", " ", gcbulk.report("trip").html).split()
+    )
 
 
 @pytest.mark.usefixtures("listened")
@@ -186,6 +204,27 @@ def test_the_report_is_one_page_that_shows_hostile_words_as_text(run: Callable[.
     assert HOSTILE not in report._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("phone off +447700900124", "phone off •••124"),
+        ("07700 900 124 is barred", "•••124 is barred"),
+        ("no route to tel:+44-7700/900.124, code 27", "no route to tel:•••124, code 27"),
+        ("MSISDN447700900124", "MSISDN•••124"),
+        ("(00 44) 7700_900124", "(•••124"),
+        ("٠٧٧٠٠٩٠٠١٢٤", "•••١٢٤"),
+        ("Absent subscriber 27", "Absent subscriber 27"),
+    ],
+)
+@pytest.mark.usefixtures("listened")
+def test_the_report_masks_numbers_in_the_platform_s_reasons(reason: str, shown: str) -> None:
+    send("trip", *NUMBERS[:2])
+    tell("trip", {"Status": "Failed", "err": reason}, {"Status": reason})
+    text = Page(gcbulk.report("trip").html).text
+    assert text.count(shown) == 3  # by reason, and the failed one by row
+    assert shown == reason or reason not in text
+
+
 @pytest.mark.usefixtures("platform")
 def test_a_report_without_news_says_so(tmp_path: Path) -> None:
     gcbulk.send_sms(pd.DataFrame({"mobile": NUMBERS}), "Hi", campaign="deaf", progress=False)
@@ -275,3 +314,53 @@ def test_what_failed_is_tried_again_after_a_look(
     ended = run("retry-undelivered", name, "--yes", "--json", "--name", "third")
     assert ended.data["statuses"] == {"accepted": 1}
     assert len(listened.queued) == 7
+
+
+@pytest.mark.usefixtures("listened")
+def test_news_that_comes_after_the_look_is_heeded(
+    platform: Sandbox, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    send("trip", *NUMBERS)
+    tell("trip", *NEWS)
+    retry = gcbulk.retry_undelivered("trip", progress=False)
+    tell("trip", None, "Delivered")
+    with pytest.warns(gcbulk.GcbulkWarning, match="1 of the 2 texts is not sent again"):
+        results = retry.send()
+    assert results.index.tolist() == [2]
+    assert [entry.recipient for entry in platform.queued[4:]] == ["+447700900103"]
+    send("walk", *NUMBERS[:1], message="Bring boots.")
+    tell("walk", "Failed")
+
+    def delivered_while_asked(_question: str) -> None:
+        tell("walk", "Delivered")
+
+    monkeypatch.setattr("gcbulk.cli._ask", delivered_while_asked)
+    ended = run("retry-undelivered", "walk")
+    assert ended.code == 2
+    assert "Nothing of campaign 'walk' is left to send again" in ended.complaint
+    assert len(platform.queued) == 6
+
+
+@pytest.mark.parametrize(("client", "complaint"), [("customer", "belongs to customer"), ("address", "was begun at")])
+def test_a_retry_stays_with_its_campaign_s_customer_and_address(
+    client: str, complaint: str, listened: Sandbox, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    send("trip", *NUMBERS)
+    tell("trip", *NEWS)
+    with Sandbox() as other:
+        url = other.url if client == "address" else listened.url
+        customer = "9999" if client == "customer" else listened.customer_id
+        api = gcbulk.CommunicationsClient(customer, listened.api_key, base_url=url)
+        with api, pytest.raises(CampaignError, match=complaint):
+            gcbulk.retry_undelivered("trip", client=api, progress=False)
+        monkeypatch.setenv("GCBULK_CUSTOMER_ID", customer)
+        monkeypatch.setenv("GCBULK_BASE_URL", url)
+        with pytest.raises(CampaignError, match=complaint):
+            gcbulk.retry_undelivered("trip", progress=False).send()
+        ended = run("retry-undelivered", "trip", "--yes")
+        assert ended.code == 2
+        assert complaint in ended.complaint
+        assert other.queued == []
+    assert len(listened.queued) == 4

@@ -218,7 +218,16 @@ MATCHES: dict[str, tuple[dict[str, Any], int | None]] = {
     "half a stem": ({"message_id": STEM[:-1]}, None),
     "another tail": ({"message_id": f"{STEM}-00"}, None),
     "the reference of one and the recipient of another": ({"client_ref": "ref-1-b", "address": "+447700900100"}, None),
-    "a reference that is nobody's": ({"client_ref": "ref-9-z", "message_id": f"{STEM}-{TAIL}"}, None),
+    "a reference that is nobody's": ({"client_ref": "ref-9-z"}, None),
+    "a reference that is nobody's, and the id": ({"client_ref": "ref-9-z", "message_id": f"{STEM}-{TAIL}"}, 0),
+    "a reference that is nobody's, the id, and another recipient": (
+        {"client_ref": "ref-9-z", "message_id": f"{STEM}-{TAIL}", "address": "+447700900101"},
+        None,
+    ),
+    "the reference of one, the id and the recipient of another": (
+        {"client_ref": "ref-1-b", "message_id": f"{STEM}-{TAIL}", "address": "+447700900100"},
+        None,
+    ),
     "the reference alone": ({"client_ref": "ref-0-a"}, 0),
 }
 
@@ -258,6 +267,33 @@ def test_a_message_id_that_came_before_the_answer_is_matched_afterwards(journal:
     assert match_again(journal, run.campaign) == []
 
 
+@pytest.mark.parametrize("ref", [None, "ref-9-z"])
+def test_a_reference_that_is_nobody_s_does_not_keep_news_from_its_row(ref: str | None, journal: Journal) -> None:
+    run = start(journal, ["a", "b"], name="trip")
+    claim = claim_of(run)
+    told(journal, *[said(run, ref, message_id=f"{STEM}-{TAIL}")] * 3, said(run, ref, message_id="1469.9"))
+    answer(run, claim, "accepted", message_id=f"{STEM}-{TAIL[::-1]}")
+    assert match_again(journal, run.campaign) == []
+    with journal.writing() as connection:
+        connection.execute(
+            sa.text("update recipients set message_id = :id where position = 1"), {"id": f"{STEM}-{TAIL}"}
+        )
+    assert match_again(journal, run.campaign) == [(Fate.MATCHED, "trip", 1, None)] * 3
+    assert count_unmatched(journal, run.campaign) == 1
+
+
+def test_the_whole_id_tells_the_rows_of_one_reference_apart(journal: Journal, call: Run) -> None:
+    with journal.writing() as connection:
+        connection.execute(sa.text("update recipients set client_ref = 'ref-0-a'"))
+    (whole, other, half) = told(
+        journal,
+        said(call, message_id=f"{STEM}-{TAIL[::-1]}"),
+        said(call, message_id="1469.7-1"),
+        said(call, message_id=STEM),
+    )
+    assert (whole.position, other.position, half.position) == (1, None, None)
+
+
 @pytest.mark.parametrize(
     ("at", "kept"),
     [
@@ -284,6 +320,9 @@ def test_a_time_that_cannot_be_is_when_it_came(at: float | None, kept: float, jo
 def test_news_that_fits_no_row_is_kept_within_reason(
     journal: Journal, call: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert events_module.UNMATCHED_A_ROW >= 10
+    assert events_module.MOST_UNMATCHED >= 10_000
+    monkeypatch.setattr(events_module, "UNMATCHED_A_ROW", 1)
     monkeypatch.setattr(events_module, "MOST_UNMATCHED", 3)
     fates = [taken.fate for taken in told(journal, *[said(call, None, message_id=f"1469.{n}") for n in range(7)])]
     assert fates == [Fate.KEPT] * 5 + [Fate.TOO_MANY] * 2  # as many as rows, and three

@@ -151,6 +151,21 @@ def test_news_without_status_or_reference_is_none(fields: dict[str, Any]) -> Non
         read(**fields)
 
 
+@pytest.mark.parametrize("bad", ["null", "None", "MSG-1", "undefined", 7, "0" * 500, "\ud800"])
+def test_an_identifier_that_is_none_does_not_spoil_the_other(bad: Any) -> None:
+    event = read(ClientRef=bad, MessageId="1469.2025")
+    assert (event.client_ref, event.message_id) == (None, "1469.2025")
+    parameters = {"status": "Sent", "clientref": str(bad), "sentid": "1469.2025"}
+    assert read_event(1, b"", parameters).message_id == "1469.2025"
+    assert read_event(1, json.dumps({"ClientRef": bad}).encode(), parameters | {"clientref": REF}).client_ref == REF
+
+
+@pytest.mark.parametrize("bad", ["null", "None", "; DROP", "x" * 500])
+def test_a_message_id_that_is_none_does_not_spoil_the_reference(bad: str) -> None:
+    event = read(MessageId=bad)
+    assert (event.client_ref, event.message_id) == (REF, None)
+
+
 # -- over WSGI
 
 
@@ -212,6 +227,20 @@ def test_a_purged_campaign_says_so_and_writes_nothing(campaign: Campaign, caplog
     assert "447400" not in caplog.text
 
 
+def test_too_much_news_that_fits_no_row_is_told_once(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gcbulk.campaign.journal.events.UNMATCHED_A_ROW", 2)
+    monkeypatch.setattr("gcbulk.campaign.journal.events.MOST_UNMATCHED", 1)
+    journal, path, refs = campaign
+    with called(journal) as (call, _):
+        body = json.dumps({"MessageId": "1469.unheard-of", "Status": "Sent"}).encode()
+        assert [call(path, body)[0] for _ in range(44)] == [200] * 41 + [429] * 3  # two for each row, and one
+        assert call(path, json.dumps({"ClientRef": refs[0], "Status": "Sent"}).encode())[0] == 200
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Campaign 'trip' keeps as much news that fits no one row as it may")
+
+
 def test_a_receiver_on_another_journal_than_the_send_says_so(
     campaign: Campaign, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -241,13 +270,13 @@ def test_strangers_and_news_are_capped_apart(campaign: Campaign) -> None:
     with Journal(journal) as book:
         receiver = Receiver(book, strangers_per_second=5, news_per_second=20, clock=lambda: clock[0])
         call = Caller(callbacks.CallbackApp(lambda: receiver))
-        assert call(path, body)[0] == 200  # from here on its token is known
-        assert [call("/news/9-x", body)[0] for _ in range(8)] == [404] * 4 + [429] * 4
+        assert [call("/news/9-x", body)[0] for _ in range(8)] == [404] * 5 + [429] * 3
+        # its token was never seen before, and its first news gets through
         assert [call(path, body)[0] for _ in range(22)] == [200] * 20 + [429] * 2
         clock[0] += 0.5
         assert [call(path, body)[0] for _ in range(12)] == [200] * 10 + [429] * 2
         assert [call("/news/9-x", body)[0] for _ in range(3)] == [404] * 2 + [429]
-        assert written(book) == 31
+        assert written(book) == 30
 
 
 def test_a_journal_that_cannot_be_written_is_no_yes(

@@ -28,7 +28,7 @@ logger = logging.getLogger("gcbulk")
 MOST_BYTES: Final = 16_384
 """The longest body that is read: genuine news has a few hundred bytes."""
 STRANGERS_PER_SECOND: Final = 200.0
-"""Requests without a token that is known already, together; a token is known once it was seen to be good."""
+"""Requests without a campaign's token, together; more are answered without a word. They cost no campaign its news."""
 NEWS_PER_SECOND: Final = 5_000.0
 """Pieces of news, together."""
 GATHER: Final = 0.005
@@ -52,6 +52,7 @@ _NAMES: Final = {
     "recipient": ("recipient",),
 }
 _UNFILLED: Final = re.compile(r"\{\w*\}")  # a placeholder that the platform left as it was
+_NOTHING: Final = ("null", "none", "undefined", "nil")  # how programs write that they have no MessageId
 _MESSAGE_ID: Final = re.compile(r"[0-9A-Za-z._:-]{1,120}")
 _CLIENT_REF: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _E164: Final = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
@@ -170,6 +171,7 @@ class Receiver:
         self._lock = threading.Lock()
         self._tokens: dict[str, int] = {}
         self._together = _Together(lambda events: journals.take(journal, events), sleep)
+        self._full: set[int] = set()  # campaigns that are known to keep as much unmatched news as they may
         self._refused = 0
         self._warned_at = -WARN_EVERY
 
@@ -179,20 +181,27 @@ class Receiver:
         Raises JournalError where the journal cannot be read.
         """
         now = self._clock()
+        found = self._campaign_of(token)
         with self._lock:
-            known = self._tokens.get(token)
-            if not (self._strangers if known is None else self._news).lets(now):
+            if not (self._strangers if found is None else self._news).lets(now):
                 return Answer.TOO_FAST
-        if known is not None:
-            return known
-        found = journals.campaign_of(self._journal, token)
         if found is None:
             self._refuse(now)
             return Answer.NOBODYS
+        return found
+
+    def _campaign_of(self, token: str) -> int | None:
+        """Whose token this is; looked up before anything is counted, so that no flood holds up a new campaign."""
         with self._lock:
-            if len(self._tokens) >= MOST_TOKENS:
-                self._tokens.clear()
-            self._tokens[token] = found
+            known = self._tokens.get(token)
+        if known is not None:
+            return known
+        found = journals.campaign_of(self._journal, token)
+        if found is not None:
+            with self._lock:
+                if len(self._tokens) >= MOST_TOKENS:
+                    self._tokens.clear()
+                self._tokens[token] = found
         return found
 
     def take(self, campaign_id: int, body: bytes, parameters: Mapping[str, str]) -> Answer:
@@ -203,7 +212,21 @@ class Receiver:
             return Answer.MALFORMED
         taken = self._together.put(event)
         _tell(taken)
+        if taken.fate is Fate.TOO_MANY:
+            self._tell_full(campaign_id, taken.campaign)
         return _ANSWERS[taken.fate]
+
+    def _tell_full(self, campaign_id: int, name: str) -> None:
+        """Say once for each campaign that news of it is refused."""
+        with self._lock:
+            told = campaign_id in self._full
+            self._full.add(campaign_id)
+        if not told:
+            logger.warning(
+                "Campaign %r keeps as much news that fits no one row as it may: more of that is refused. News that "
+                "fits a row is written as before",
+                name,
+            )
 
     def _refuse(self, now: float) -> None:
         """Say now and then, without a word of theirs, that strangers were turned away, and the likely mistake."""
@@ -294,10 +317,14 @@ def read_event(campaign_id: int, body: bytes, parameters: Mapping[str, str]) -> 
     >>> str(news.delivery), news.message_id, news.units, news.error
     ('delivered', '1469.2025', 2, None)
     """
-    said = _folded(parameters) | _folded(_json_object(body))
-    found = {field: next((said[name] for name in names if name in said), None) for field, names in _NAMES.items()}
+    sources = (_folded(_json_object(body)), _folded(parameters))
+    told = {
+        field: [said[name] for said in sources for name in names if name in said] for field, names in _NAMES.items()
+    }
+    found = {field: next(iter(values), None) for field, values in told.items()}
     status = _words(found["status"], _LONGEST_WORD)
-    message_id, client_ref = _matching(found["message_id"], _MESSAGE_ID), _reference(found["client_ref"])
+    message_id = next(filter(None, map(_message_id, told["message_id"])), None)
+    client_ref = next(filter(None, map(_reference, told["client_ref"])), None)
     if not status or not (message_id or client_ref):
         raise Malformed
     return Event(
@@ -344,19 +371,16 @@ def _words(value: object, longest: int) -> str:
     return " ".join(text.split())[:longest]
 
 
-def _matching(value: object, pattern: re.Pattern[str]) -> str | None:
-    """An identifier, None where none is told; Malformed for one that no identifier looks like."""
-    if value is None:
-        return None
+def _message_id(value: object) -> str | None:
+    """The platform's MessageId, None for what no MessageId looks like: a bad one is as good as none."""
     text = str(value).strip()
-    if not pattern.fullmatch(text):
-        raise Malformed
-    return text
+    return text if _MESSAGE_ID.fullmatch(text) and text.lower() not in _NOTHING else None
 
 
 def _reference(value: object) -> str | None:
-    """Our own reference: a GUID, which some systems write in capitals or braces."""
-    return _matching(value if value is None else str(value).strip().lower().strip("{}"), _CLIENT_REF)
+    """Our own reference: a GUID, which some systems write in capitals or braces; None for what is none."""
+    text = str(value).strip().lower().strip("{}")
+    return text if _CLIENT_REF.fullmatch(text) else None
 
 
 def _units(value: object) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 TEXTS_SHOWN: Final = 20
 ROWS_SHOWN: Final = 200
+_LIKE_A_NUMBER: Final = re.compile(r"\+?\d(?:[\W_]{0,3}\d){7,}")
+"""Eight digits and more, whatever signs stand between them: better a date masked than a number shown."""
 _STYLE: Final = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f1f1f}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{border-bottom:1px solid #ccc;padding:.25rem .9rem .25rem 0;
@@ -63,6 +66,7 @@ def report(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> R
     CampaignError for a name that is not known, or a campaign that was purged.
     """
     results = filled(campaign_results(campaign, journal=journal))
+    results["DeliveryError"] = _without_numbers(results["DeliveryError"])
     with Journal(journal) as book:
         known = book.campaign(campaign)
         by = book.begun_by().get(known.id, "")
@@ -84,6 +88,16 @@ def report(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> R
     return Report(campaign, page)
 
 
+def _without_numbers(reasons: pd.Series[str]) -> pd.Series[str]:
+    """The platform's reasons with everything masked that could be a telephone number, however it is written."""
+    masked = {reason: _LIKE_A_NUMBER.sub(_last_digits, reason) for reason in reasons.dropna().unique()}
+    return reasons.map(masked).astype("str")
+
+
+def _last_digits(number: re.Match[str]) -> str:
+    return f"•••{''.join(filter(str.isdigit, number[0]))[-3:]}"
+
+
 def _what_was_sent(campaign: Campaign, by: str, results: pd.DataFrame) -> str:
     summary = summarise(results)
     facts = [
@@ -96,6 +110,7 @@ def _what_was_sent(campaign: Campaign, by: str, results: pd.DataFrame) -> str:
         ("Different numbers", f"{results['SentTo'].nunique():,}"),
         ("Accepted by the platform", f"{summary.accepted:,}"),
         ("Not told, as far as is known", f"{summary.not_told:,} ({', '.join(NOT_TOLD)})"),
+        ("Did not arrive, by the delivery news", f"{summary.undelivered:,}" if summary.undelivered else ""),
         ("SMS parts planned, of what was accepted", f"{summary.parts:,}"),
         ("SMS parts billed, as far as was reported", _billed(results)),
     ]

@@ -110,6 +110,11 @@ class Summary:
         """People who have not been told, as far as is known."""
         return sum(self.statuses.get(status, 0) for status in NOT_TOLD)
 
+    @property
+    def undelivered(self) -> int:
+        """Texts that did not arrive, and will not, as far as delivery news says."""
+        return sum(self.delivery.get(status, 0) for status in (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED))
+
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain values, for JSON."""
         return {
@@ -142,7 +147,10 @@ class Summary:
             lines.append(f"Delivery: {', '.join(f'{n} {status}' for status, n in self.delivery.items())}")
         if self.not_told:
             lines.append(f"Not told: {self.not_told} of {self.total} {rows} (invalid, rejected, not sent or unknown).")
-        elif not self.trial:
+        if self.undelivered:
+            did = "text was accepted but" if self.undelivered == 1 else "texts were accepted but"
+            lines.append(f"Did not arrive: {self.undelivered} {did} failed or expired, by the delivery news.")
+        if not (self.not_told or self.undelivered or self.trial):
             lines.append("Everybody who was to be told was told, as far as the platform has answered.")
         return "\n".join(lines)
 

@@ -431,7 +431,7 @@ def resume_campaign(
     out = intake.opted_out()
     with _at_the_platform(options, client) as (api, journal):
         known = journal.campaign(name)
-        _refuse_other_platform(known, api)
+        refuse_other_platform(known, api)
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, intake)
         at = schedule.now()
@@ -572,7 +572,8 @@ def _warn_of_drama_numbers(plan: Plan, client: CommunicationsClient) -> None:
         )
 
 
-def _refuse_other_platform(campaign: Campaign, client: CommunicationsClient) -> None:
+def refuse_other_platform(campaign: Campaign, client: CommunicationsClient) -> None:
+    """Raise CampaignError where a client is another customer's than the campaign, or calls another address."""
     if client.customer_id != campaign.customer_id:
         raise CampaignError(
             f"Campaign {campaign.name!r} belongs to customer {campaign.customer_id}, not {client.customer_id}."
@@ -580,7 +581,7 @@ def _refuse_other_platform(campaign: Campaign, client: CommunicationsClient) -> 
     if client.base_url != campaign.base_url:
         raise CampaignError(
             f"Campaign {campaign.name!r} was begun at {campaign.base_url}, not {client.base_url}. "
-            "Resume it with that address (GCBULK_BASE_URL)."
+            "Go on with that address (GCBULK_BASE_URL)."
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,8 @@ from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, gone_again, texts_of
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
-from gcbulk.campaign.run import preview_plan, send_plan
-from gcbulk.errors import CampaignError
+from gcbulk.campaign.run import client_for, preview_plan, refuse_other_platform, send_plan
+from gcbulk.errors import CampaignError, GcbulkWarning
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
 
@@ -32,23 +34,55 @@ class Retry:
     """The texts of a campaign that did not arrive, ready to be sent as a new one: look at it, then `send()`."""
 
     campaign: str
+    of: str
     recipients: pd.DataFrame
-    plan: Plan
+    intake: IntakeOptions
     options: SendOptions
     client: CommunicationsClient | None
 
     @property
     def preview(self) -> Preview:
         """What would be sent, with masked numbers; nothing is."""
-        return preview_plan(self.plan, self.options, client=self.client)
+        return preview_plan(self._plan(self.recipients), self.options, client=self.client)
 
     def send(self) -> pd.DataFrame:
-        """Send them, as a campaign of its own; returns its results, under the positions in the first campaign."""
+        """Send them, as a campaign of its own; returns its results, under the positions in the first campaign.
+
+        What has been reported as delivered since the look is left out, with a GcbulkWarning; CampaignError where
+        that is everything.
+        """
         return self.send_all().results
 
     def send_all(self) -> Sent:
         """What `send` and the faces share."""
-        return send_plan(self.plan, self.recipients, self.options, campaign=self.campaign, client=self.client)
+        people = self._still_undelivered()
+        with ExitStack() as stack:
+            client = self.client or stack.enter_context(client_for(self.options))
+            if client is not None:
+                _check_platform(self.of, client, self.options)
+            return send_plan(self._plan(people), people, self.options, campaign=self.campaign, client=client)
+
+    def _plan(self, people: pd.DataFrame) -> Plan:
+        return make_plan(people, "{{ text }}", intake=self.intake, texts=TextOptions(smart_characters="keep"))
+
+    def _still_undelivered(self) -> pd.DataFrame:
+        """Those who are still to be told: minutes or hours may have passed since the look, and news with them."""
+        failed = undelivered(filled(campaign_results(self.of, journal=self.options.journal)))
+        people = self.recipients[self.recipients.index.isin(failed.index)]
+        arrived = len(self.recipients) - len(people)
+        if people.empty:
+            raise CampaignError(
+                f"Nothing of campaign {self.of!r} is left to send again: since you looked, none of these texts is "
+                "reported as failed or expired any longer."
+            )
+        if arrived:
+            warnings.warn(
+                f"{arrived} of the {len(self.recipients)} texts {'is' if arrived == 1 else 'are'} not sent again: since "
+                "you looked, other news of them came.",
+                GcbulkWarning,
+                stacklevel=4,
+            )
+        return people
 
     def __repr__(self) -> str:
         return f"{self.preview}\n\nNothing has been sent. To send it as campaign {self.campaign!r}: .send()"
@@ -72,7 +106,8 @@ def retry_undelivered(
 
     The same text goes to the same number again, on purpose, but not within ten minutes. `name` defaults to the
     campaign's with "(again {date})". `opt_outs` are applied; other options are those of `send_sms`.
-    Raises CampaignError where there is nothing to try again.
+    Raises CampaignError where there is nothing to try again, and, as `send()` does, where the client is another
+    customer's than the campaign or calls another address.
     """
     failed = undelivered(filled(campaign_results(campaign, journal=journal)))
     if failed.empty:
@@ -91,6 +126,12 @@ def retry_undelivered(
     )
     settings = SendOptions(journal=journal, **{"sender": known.options.get("sender"), **options})
     settings = replace(settings, repeat=True, callback_url=settings.callback_base() or known.callback_url)
+    if client is not None:
+        _check_platform(campaign, client, settings)
     intake = IntakeOptions(number_column="mobile", international=True, opt_outs=opt_outs)
-    plan = make_plan(recipients, "{{ text }}", intake=intake, texts=TextOptions(smart_characters="keep"))
-    return Retry(name or f"{campaign} (again {{date}})", recipients, plan, settings, client)
+    return Retry(name or f"{campaign} (again {{date}})", campaign, recipients, intake, settings, client)
+
+
+def _check_platform(campaign: str, client: CommunicationsClient, options: SendOptions) -> None:
+    with Journal(options.journal) as book:
+        refuse_other_platform(book.campaign(campaign), client)

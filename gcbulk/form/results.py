@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import ipywidgets as widgets
 
 from gcbulk.campaign.overview import html_chart, summary
-from gcbulk.campaign.results import NOT_TOLD, rows_with, summarise
+from gcbulk.campaign.results import NOT_TOLD, Summary, rows_with, summarise
 from gcbulk.codes import Status
 from gcbulk.form.check import Urgency
 from gcbulk.form.controls import Notice, SearchTable, Step, button, html, in_words, row, show
@@ -93,12 +93,7 @@ class ResultsStep(Step):
         chart, counted = html_chart(view.plot(), words), for_officers(view.counts_html())
         self._overview.value = f"<p class='gcb-sum'>{view.first_line()}</p>{chart}{counted}"
         missed = counts.not_told
-        self._missed_words.value = (
-            f"<p><b>{missed:,} of {counts.total:,} people have not been told</b>, as far as is known: mend their rows, "
-            "or phone them.</p>"
-            if missed
-            else "<p><b>Everybody who was to be told was told</b>, as far as the platform has answered.</p>"
-        )
+        self._missed_words.value = _who_was_missed(counts)
         show(self._missed, bool(missed))
         unknown = counts.statuses.get(Status.UNKNOWN, 0)
         self._unknown_words.value = f"<p><b>{UNKNOWN.format(n=f'{unknown:,}')}</b></p>"
@@ -137,3 +132,17 @@ class ResultsStep(Step):
         if desk.results is not None:
             with in_words(self.notice):
                 self._page.save(name, table_bytes(rows_with(NOT_TOLD, desk.results, desk.recipients), name))
+
+
+def _who_was_missed(counts: Summary) -> str:
+    words = []
+    if counts.not_told:
+        words.append(
+            f"<p><b>{counts.not_told:,} of {counts.total:,} people have not been told</b>, as far as is known: mend "
+            "their rows, or phone them.</p>"
+        )
+    if counts.undelivered:
+        words.append(f"<p><b>Texts that did not arrive: {counts.undelivered:,}</b>, by the delivery news.</p>")
+    return "".join(words) or (
+        "<p><b>Everybody who was to be told was told</b>, as far as the platform has answered.</p>"
+    )

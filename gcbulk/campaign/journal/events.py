@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 CLOCKS_APART: Final = 300.0
 """Seconds by which the platform's clock may differ from ours: a later time, or one before the send, is none."""
-MOST_UNMATCHED: Final = 1_000
-"""Pieces of news that match no row which a campaign keeps beside as many as it has rows."""
+UNMATCHED_A_ROW: Final = 10
+"""Pieces of news that match no row which a campaign keeps for each row that it has: genuine news of merged messages
+may be such, several for each recipient."""
+MOST_UNMATCHED: Final = 10_000
+"""How many more it keeps than that."""
 _READ_EVENTS: Final = 20_000
 
 
@@ -149,21 +152,29 @@ def take(journal: Journal, news: Sequence[Event]) -> list[Taken]:
 def match_again(journal: Journal, campaign: Campaign) -> list[Taken]:
     """Match the news that fitted no row when it came: since then an answer may have told its MessageId.
 
-    References are written before a call leaves: what had one and fitted no row never will.
+    Most still fits none, so nobody who writes is held up by the look. References are written before a call leaves:
+    what has no MessageId and fitted no row never will.
     """
-    waiting = sa.select(events).where(
-        events.c.campaign_id == campaign.id, events.c.position.is_(None), events.c.client_ref.is_(None)
+    waiting = (
+        sa.select(events)
+        .where(events.c.campaign_id == campaign.id, events.c.position.is_(None), events.c.message_id.is_not(None))
+        .order_by(events.c.id)
     )
     with journal.reading() as connection:
-        if connection.execute(waiting.limit(1)).first() is None:
-            return []
+        reading = _Reading(journal, connection)
+        fits: dict[tuple[Any, ...], bool] = {}  # by what tells a row: much of it is alike
+        found = []
+        for event in connection.execute(waiting).all():
+            tells = (event.client_ref, event.message_id, event.address)
+            if tells not in fits:
+                fits[tells] = reading.row_of(event) is not None
+            if fits[tells]:
+                found.append(event)
+    if not found:
+        return []
     with journal.writing() as connection:
         reading = _Reading(journal, connection)
-        return [
-            taken
-            for event in connection.execute(waiting.order_by(events.c.id)).all()
-            if (taken := reading.match_kept(event)) is not None
-        ]
+        return [taken for event in found if (taken := reading.match_kept(event)) is not None]
 
 
 def news_of(journal: Journal, campaign: Campaign) -> Iterator[News]:
@@ -206,7 +217,7 @@ class _Reading:
         campaign = self._campaign(event.campaign_id)
         if campaign.purged_at is not None:
             return Taken(Fate.PURGED, campaign.name)
-        row = self._row_of(event)
+        row = self.row_of(event)
         if row is None and self._has_too_many(event.campaign_id, campaign.row_count):
             return Taken(Fate.TOO_MANY, campaign.name)
         moment = self._moment(event, campaign)
@@ -219,7 +230,7 @@ class _Reading:
 
     def match_kept(self, event: Any) -> Taken | None:
         """Match a piece of news that is written down already; None where it still fits no one row."""
-        row = self._row_of(event)
+        row = self.row_of(event)
         if row is None:
             return None
         self._connection.execute(events.update().where(events.c.id == event.id).values(position=row.position))
@@ -237,23 +248,35 @@ class _Reading:
         if campaign_id not in self._unmatched:
             self._unmatched[campaign_id] = _unmatched(self._connection, campaign_id)
         self._unmatched[campaign_id] += 1
-        return self._unmatched[campaign_id] > row_count + MOST_UNMATCHED
+        return self._unmatched[campaign_id] > UNMATCHED_A_ROW * row_count + MOST_UNMATCHED
 
-    def _row_of(self, event: Event) -> _Row | None:
-        """The one row that a piece of news speaks of: by our reference and recipient, or else by MessageId."""
+    def row_of(self, event: Event) -> _Row | None:
+        """The one row that a piece of news speaks of: by our reference and recipient, or else by MessageId.
+
+        A reference that is nobody's in the campaign is as good as none; one of several rows needs the MessageId of
+        one of them. One whose row has another recipient contradicts itself.
+        """
         fits: dict[str, Any] = {"the_campaign": event.campaign_id, "the_address": event.address}
-        if event.client_ref:
-            found = self._journal.run(self._connection, _BY_REF, {**fits, "the_ref": event.client_ref})
-        elif event.message_id:
-            stem, tail, _ = event.message_id.partition("-")
-            ids = {"the_id": event.message_id, "the_stem": stem}
-            found = self._journal.run(self._connection, _BY_ID, {**fits, **ids})
-            if not tail:  # it may be any that begins so; "." is the sign after "-"
-                tails = {"tails_begin": f"{stem}-", "tails_end": f"{stem}."}
-                found += self._journal.run(self._connection, _BY_STEM, {**fits, **tails})
-        else:
+        ref = event.client_ref and {**fits, "the_ref": event.client_ref}
+        of_ref = self._journal.run(self._connection, _BY_REF, ref) if ref else []
+        if len(of_ref) == 1:
+            return _Row._make(of_ref[0])
+        if not event.message_id:
             return None
-        return _Row._make(found[0]) if len(found) == 1 else None
+        if ref and not of_ref and self._journal.run(self._connection, _BY_REF, {**ref, "the_address": None}):
+            return None
+        found = self._of_id(event.message_id, fits)
+        row = _Row._make(found[0]) if len(found) == 1 else None
+        return None if row and of_ref and row.client_ref != event.client_ref else row
+
+    def _of_id(self, message_id: str, fits: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of a MessageId, at most a few of them: told with its tail or without, known with it or without."""
+        stem, tail, _ = message_id.partition("-")
+        found = self._journal.run(self._connection, _BY_ID, {**fits, "the_id": message_id, "the_stem": stem})
+        if not tail:  # it may be any that begins so; "." is the sign after "-"
+            tails = {"tails_begin": f"{stem}-", "tails_end": f"{stem}."}
+            found += self._journal.run(self._connection, _BY_STEM, {**fits, **tails})
+        return found
 
     def _moment(self, event: Event, campaign: Any) -> float:
         """When it happened: as the news says where that can be, else now."""
