@@ -102,7 +102,9 @@ def test_nobody_is_said_to_be_told_whose_text_did_not_arrive() -> None:
     assert "Everybody" not in str(summarise(results)) + _who_was_missed(summarise(results))
     assert "Did not arrive: 1 text was accepted but failed or expired" in str(summarise(results))
     assert "Texts that did not arrive: 1<" in _who_was_missed(summarise(results))
-    assert "Did not arrive, by the delivery news 1 " in " ".join(re.sub("<[^>]+>", " ", gcbulk.report("trip").html).split())
+    assert "Did not arrive, by the delivery news 1 " in " ".join(
+        re.sub("<[^>]+>", " ", gcbulk.report("trip").html).split()
+    )
 
 
 @pytest.mark.usefixtures("listened")

@@ -318,7 +318,9 @@ def read_event(campaign_id: int, body: bytes, parameters: Mapping[str, str]) -> 
     ('delivered', '1469.2025', 2, None)
     """
     sources = (_folded(_json_object(body)), _folded(parameters))
-    told = {field: [said[name] for said in sources for name in names if name in said] for field, names in _NAMES.items()}
+    told = {
+        field: [said[name] for said in sources for name in names if name in said] for field, names in _NAMES.items()
+    }
     found = {field: next(iter(values), None) for field, values in told.items()}
     status = _words(found["status"], _LONGEST_WORD)
     message_id = next(filter(None, map(_message_id, told["message_id"])), None)
