@@ -285,9 +285,8 @@ def test_a_reference_that_is_nobody_s_does_not_keep_news_from_its_row(ref: str |
     answer(run, claim, "accepted", message_id=f"{STEM}-{TAIL[::-1]}")
     assert match_again(journal, run.campaign) == []
     with journal.writing() as connection:
-        connection.execute(
-            sa.text("update recipients set message_id = :id where position = 1"), {"id": f"{STEM}-{TAIL}"}
-        )
+        set_id = sa.text("update recipients set message_id = :id where position = 1")
+        connection.execute(set_id, {"id": f"{STEM}-{TAIL}"})
     assert match_again(journal, run.campaign) == [(Fate.MATCHED, "trip", 1, None)] * 3
     assert count_unmatched(journal, run.campaign) == 1
 

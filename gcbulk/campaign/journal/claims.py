@@ -277,8 +277,8 @@ class Run:
                 )
         for position in proven:
             logger.warning(
-                "Campaign %r, row %d: the answer says %s, but the platform had reported on it: it was sent. It counts as "
-                "accepted, and resume will not send it",
+                "Campaign %r, row %d: the answer says %s, but the platform had reported on it: it was sent. It counts "
+                "as accepted, and resume will not send it",
                 self.campaign.name,
                 position + 1,
                 "not_sent" if refused[position] is Status.READY else refused[position].value,

@@ -250,7 +250,7 @@ class _Reading:
         self._unmatched[campaign_id] += 1
         return self._unmatched[campaign_id] > UNMATCHED_A_ROW * row_count + MOST_UNMATCHED
 
-    def row_of(self, event: Event) -> _Row | None:
+    def row_of(self, event: Any) -> _Row | None:
         """The one row that a piece of news speaks of: by our reference and recipient, or else by MessageId.
 
         A reference that is nobody's in the campaign is as good as none; one of several rows needs the MessageId of
