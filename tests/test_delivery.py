@@ -369,3 +369,12 @@ def test_a_retry_stays_with_its_campaign_s_customer_and_address(
         assert complaint in ended.complaint
         assert other.queued == []
     assert len(listened.queued) == 4
+
+
+@pytest.mark.usefixtures("listened")
+def test_a_retry_within_ten_minutes_is_told_to_wait() -> None:
+    send("trip", *NUMBERS)
+    tell("trip", *NEWS)
+    shown = str(gcbulk.retry_undelivered("trip", progress=False).preview)
+    assert "Wait, then try again." in shown
+    assert "on purpose, use repeat=True" not in shown
