@@ -484,7 +484,10 @@ def campaigns(*, as_json: bool, journal: str | None) -> None:
 @click.option("--out", type=_PATH, metavar="FILE", help="Write it as CSV.")
 @_journal
 def history(*, since: str | None, number: str | None, dead: int | None, out: Path | None, journal: str | None) -> None:
-    """What the journal holds of all campaigns: every row, or what one number was sent, or which numbers are dead."""
+    """What the journal holds of all campaigns: counts, what one number was sent, or which numbers are dead.
+
+    Every row, with whole numbers, is written with --out only.
+    """
     if dead is not None and number is not None:
         raise OptionError("Give one of --number and --dead, not both.")
     outputs = _check_outputs(None, out=out, journal=journal)

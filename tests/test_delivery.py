@@ -102,9 +102,7 @@ def test_nobody_is_said_to_be_told_whose_text_did_not_arrive() -> None:
     assert "Everybody" not in str(summarise(results)) + _who_was_missed(summarise(results))
     assert "Did not arrive: 1 text was accepted but failed or expired" in str(summarise(results))
     assert "Texts that did not arrive: 1<" in _who_was_missed(summarise(results))
-    assert "Did not arrive, by the delivery news 1 " in " ".join(
-        re.sub("<[^>]+>", " ", gcbulk.report("trip").html).split()
-    )
+    assert "Did not arrive, by the delivery news1" in Page(gcbulk.report("trip").html).text
 
 
 @pytest.mark.usefixtures("listened")
@@ -152,6 +150,7 @@ def test_the_chart_ends_at_what_was_delivered() -> None:
     (axes,) = delivery_chart(gcbulk.campaign_results("trip")).axes
     assert axes.get_title() == "2 of 4 accepted texts delivered"
     assert axes.lines[0].get_ydata()[-1] == 2
+    assert axes.get_xlabel() == "UK time"
 
 
 class Page(HTMLParser):
@@ -197,6 +196,7 @@ def test_the_report_is_one_page_that_shows_hostile_words_as_text(run: Callable[.
     words = " ".join(page.text.split())
     assert "SMS parts billed, as far as was reported4 for 3 texts, where 3 were planned" in words
     assert "half of them within" in words
+    assert re.search(r"Begun\d+ \w+ \d{4} at \d\d:\d\d UK time", page.text)
     assert "Not reached" in words
     assert "School" in words
     report = gcbulk.report(name)
@@ -275,7 +275,12 @@ def test_history_and_dead_numbers(run: Callable[..., Ended], tmp_path: Path) -> 
     )
     shown = run("history", "--number", "+44 7700 900102").out
     assert "campaign 'week 1': accepted, delivered\n    Text 1\n    for Parent 1" in shown
-    assert "week 0" in run("history").out
+    shown = run("history").out
+    assert "week 0" in shown
+    assert not re.search(r"7700\s?9001", shown)  # whole numbers only where they are asked for
+    assert re.search(r"week 4 +4 +4 ", shown)
+    assert run("history", "--out", "all.csv").code == 0
+    assert "+447700900102" in (tmp_path / "all.csv").read_text(encoding="utf-8-sig")
     assert "There is nothing of this" in run("history", "--since", "2999-01-01").out
     assert run("history", "--dead", "0").code == 2
     assert run("history", "--dead", "1", "--number", "07700 900102").code == 2
@@ -364,3 +369,12 @@ def test_a_retry_stays_with_its_campaign_s_customer_and_address(
         assert complaint in ended.complaint
         assert other.queued == []
     assert len(listened.queued) == 4
+
+
+@pytest.mark.usefixtures("listened")
+def test_a_retry_within_ten_minutes_is_told_to_wait() -> None:
+    send("trip", *NUMBERS)
+    tell("trip", *NEWS)
+    shown = str(gcbulk.retry_undelivered("trip", progress=False).preview)
+    assert "Wait, then try again." in shown
+    assert "on purpose, use repeat=True" not in shown

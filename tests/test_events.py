@@ -144,7 +144,9 @@ def test_a_callback_proves_its_own_row_and_no_other(before: Any, journal: Journa
 
 
 @pytest.mark.parametrize("state", ["ready", "rejected", "unknown", "partly_accepted"])
-def test_a_callback_before_the_answer_is_not_undone_by_it(state: str, journal: Journal, clock: Clock) -> None:
+def test_a_callback_before_the_answer_is_not_undone_by_it(
+    state: str, journal: Journal, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     run = start(journal, ["a", "b"], name="trip")
     claim = claim_of(run)
     assert told(journal, said(run, message_id="1469.1"))[0].was == "in_flight"
@@ -152,7 +154,16 @@ def test_a_callback_before_the_answer_is_not_undone_by_it(state: str, journal: J
     answer(run, claim, state, error_code=code, message_id=None if code else "1469.9")
     assert states(journal, run) == ["accepted", state]
     now = row(journal, run)
-    assert (now.message_id, now.error_code, now.error_detail) == ("1469.1", None, None)
+    assert (now.message_id, now.error_code) == ("1469.1", None)
+    # as loud as where the answer came first
+    loud = state in events_module.LOUD
+    assert now.error_detail == events_module.NOTES.get(Status(state))
+    assert row(journal, run, 1).error_detail is None
+    said_so = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said_so) == loud
+    if loud:
+        called = "not_sent" if state == "ready" else state
+        assert f"'trip', row 1: the answer says {called}, but the platform had reported on it" in said_so[0]
     run.end()
     fresh = start(journal, ["a", "c"], name="other")
     fresh.recall()
@@ -275,9 +286,8 @@ def test_a_reference_that_is_nobody_s_does_not_keep_news_from_its_row(ref: str |
     answer(run, claim, "accepted", message_id=f"{STEM}-{TAIL[::-1]}")
     assert match_again(journal, run.campaign) == []
     with journal.writing() as connection:
-        connection.execute(
-            sa.text("update recipients set message_id = :id where position = 1"), {"id": f"{STEM}-{TAIL}"}
-        )
+        set_id = sa.text("update recipients set message_id = :id where position = 1")
+        connection.execute(set_id, {"id": f"{STEM}-{TAIL}"})
     assert match_again(journal, run.campaign) == [(Fate.MATCHED, "trip", 1, None)] * 3
     assert count_unmatched(journal, run.campaign) == 1
 

@@ -103,12 +103,15 @@ def dead_numbers(
 
 
 def history_text(frame: pd.DataFrame) -> str:
-    """What `history` or `dead_numbers` found, for a terminal; what was sent to one number with every text in full."""
+    """What `history` or `dead_numbers` found, for a terminal.
+
+    What was sent to one number with every text in full; all campaigns as counts, without a number in them.
+    """
     if frame.empty:
         return "There is nothing of this in the journal."
     if "Text" not in frame.columns:
-        columns = [name for name in ("MessageId", "ErrorDetail", "AcceptedAt") if name in frame.columns]
-        return frame.drop(columns=columns).to_string(index=False, na_rep="")
+        shown = _by_campaign(frame) if "Status" in frame.columns else frame
+        return shown.to_string(index=False, na_rep="")
     lines = []
     for row in frame.to_dict("records"):
         lines += [
@@ -117,6 +120,16 @@ def history_text(frame: pd.DataFrame) -> str:
             *(f"    {line}" for line in (row["Text"].splitlines() if isinstance(row["Text"], str) else ["(not sent)"])),
         ]
     return "\n".join(lines)
+
+
+def _by_campaign(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many rows each campaign has, and how many of each status and delivery status."""
+    counts = [
+        pd.crosstab(frame["Campaign"], frame[name]).reindex(frame["Campaign"].unique(), fill_value=0)
+        for name in ("Status", "DeliveryStatus")
+    ]
+    rows = frame.groupby("Campaign", sort=False).size().rename("Rows")
+    return pd.concat([rows, *counts], axis=1).rename_axis("Campaign").reset_index()
 
 
 _DTYPES: Final = dict.fromkeys(COLUMNS, "str") | {

@@ -78,6 +78,7 @@ def delivery_chart(results: pd.DataFrame) -> Figure:
     axes.axhline(accepted, color=_ALL, linestyle="--", linewidth=1)
     axes.set_title(f"{len(times):,} of {accepted:,} accepted texts delivered", fontsize=10)
     axes.set_ylim(0, max(1, accepted) * 1.08)
+    axes.set_xlabel("UK time", fontsize=9)
     axes.set_ylabel("delivered")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=9)

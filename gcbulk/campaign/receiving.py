@@ -236,7 +236,7 @@ class Receiver:
                 return
             refused, self._refused, self._warned_at = self._refused, 0, now
         logger.warning(
-            "%d requests were refused: their address belongs to no campaign in the journal %s. If they came from the "
+            "Requests refused: %d. Their address belongs to no campaign in the journal %s. If they came from the "
             "platform, this receiver is on another journal than the send: start it with the same --journal.",
             refused,
             self._journal.shown,

@@ -101,11 +101,11 @@ def _last_digits(number: re.Match[str]) -> str:
 def _what_was_sent(campaign: Campaign, by: str, results: pd.DataFrame) -> str:
     summary = summarise(results)
     facts = [
-        ("Begun", told(campaign.created_at)),
+        ("Begun", f"{told(campaign.created_at)} UK time"),
         ("By", by),
         ("Customer", campaign.customer_id),
         ("Sender", str(campaign.options.get("sender", ""))),
-        ("Scheduled for", told(campaign.send_at) if campaign.send_at else ""),
+        ("Scheduled for", f"{told(campaign.send_at)} UK time" if campaign.send_at else ""),
         ("Rows", f"{summary.total:,}"),
         ("Different numbers", f"{results['SentTo'].nunique():,}"),
         ("Accepted by the platform", f"{summary.accepted:,}"),

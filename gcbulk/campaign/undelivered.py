@@ -77,8 +77,8 @@ class Retry:
             )
         if arrived:
             warnings.warn(
-                f"{arrived} of the {len(self.recipients)} texts {'is' if arrived == 1 else 'are'} not sent again: since "
-                "you looked, other news of them came.",
+                f"{arrived} of the {len(self.recipients)} texts {'is' if arrived == 1 else 'are'} not sent again: "
+                "since you looked, other news of them came.",
                 GcbulkWarning,
                 stacklevel=4,
             )

@@ -18,6 +18,7 @@ import psutil
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.days import london_date
+from gcbulk.campaign.journal.events import NOTES
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machine
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
@@ -260,18 +261,52 @@ class Run:
                     for s in settlements
                 ),
             )
-            given_back = [s.position for s in settlements if s.state in (Status.READY, Status.REJECTED)]
-            if given_back:
+            refused = {s.position: Status(s.state) for s in settlements if s.state in (Status.READY, Status.REJECTED)}
+            proven: list[int] = []
+            if refused:
+                proven = self._note_proven(connection, claim, refused)
                 connection.execute(
                     recipients.update()
                     .where(
                         recipients.c.campaign_id == self.campaign.id,
-                        recipients.c.position.in_(given_back),
+                        recipients.c.position.in_(list(refused)),
                         recipients.c.batch_id == claim.id,
                         recipients.c.proven_at.is_(None),
                     )
                     .values(_GIVEN_BACK)
                 )
+        for position in proven:
+            logger.warning(
+                "Campaign %r, row %d: the answer says %s, but the platform had reported on it: it was sent. It counts "
+                "as accepted, and resume will not send it",
+                self.campaign.name,
+                position + 1,
+                "not_sent" if refused[position] is Status.READY else refused[position].value,
+            )
+
+    def _note_proven(self, connection: Connection, claim: Claim, refused: Mapping[int, Status]) -> list[int]:
+        """The positions of refused rows that a callback had proven sent; their ErrorDetail says so from here on."""
+        proven = (
+            connection.execute(
+                sa.select(recipients.c.position)
+                .where(
+                    recipients.c.campaign_id == self.campaign.id,
+                    recipients.c.position.in_(list(refused)),
+                    recipients.c.batch_id == claim.id,
+                    recipients.c.proven_at.is_not(None),
+                )
+                .order_by(recipients.c.position)
+            )
+            .scalars()
+            .all()
+        )
+        for position in proven:
+            connection.execute(
+                recipients.update()
+                .where(recipients.c.campaign_id == self.campaign.id, recipients.c.position == position)
+                .values(error_detail=NOTES[refused[position]])
+            )
+        return list(proven)
 
     def others_in_flight(self) -> bool:
         """Whether another live run has rows of this campaign in flight; the dead ones' are unknown from now on."""

@@ -87,15 +87,15 @@ class _Row(NamedTuple):
 
 _BETTER_BY_CALLBACK: Final = ("settled:", "callback:")  # MessageIds that are ours, for want of the platform's
 _MAY_HAVE_GONE_TWICE: Final = "If it was sent again since, it went twice."
-_NOTES: Final = {
-    # what a row was called that a callback proves sent, and what its ErrorDetail says from then on
+NOTES: Final = {
     Status.READY: f"It was marked as not sent, but the platform reported on it: it was. {_MAY_HAVE_GONE_TWICE}",
     Status.NOT_SENT: f"It was marked as not sent, but the platform reported on it: it was. {_MAY_HAVE_GONE_TWICE}",
     Status.REJECTED: "The platform refused it at first, but then reported on it: it was sent.",
     Status.DUPLICATE: "It was left out as gone already, but the platform reported on it too: it may have gone twice.",
     Status.OPTED_OUT: "It was to be left out, but the platform reported on it: it had been sent before.",
 }
-LOUD: Final = frozenset(_NOTES)
+"""By the state that a row was in, or was to be in, what is said of it once a callback proved it sent."""
+LOUD: Final = frozenset(NOTES)
 """States of rows that nobody expects to hear of: the person was not to be told, or believed not to have been."""
 
 _ROW: Final = tuple(recipients.c[name] for name in _Row._fields)
@@ -250,7 +250,7 @@ class _Reading:
         self._unmatched[campaign_id] += 1
         return self._unmatched[campaign_id] > UNMATCHED_A_ROW * row_count + MOST_UNMATCHED
 
-    def row_of(self, event: Event) -> _Row | None:
+    def row_of(self, event: Any) -> _Row | None:
         """The one row that a piece of news speaks of: by our reference and recipient, or else by MessageId.
 
         A reference that is nobody's in the campaign is as good as none; one of several rows needs the MessageId of
@@ -300,7 +300,7 @@ class _Reading:
                 "counts_at": campaign.send_at or gone_at,
                 "no_batch": 0,
                 "no_code": None,
-                "note": None if known else _NOTES.get(Status(row.state)) if row.state != IN_FLIGHT else None,
+                "note": None if known else NOTES.get(Status(row.state)) if row.state != IN_FLIGHT else None,
             }
             self._journal.run(self._connection, _PROVE, values)
         return Taken(Fate.MATCHED, campaign.name, row.position, None if known else row.state)

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
-_TOO_SOON: Final = (
-    "Even repeat=True (--repeat) does not send what went less than ten minutes ago. Wait, then try again."
-)
+TOO_SOON: Final = "Even repeat=True (--repeat) does not send what went less than ten minutes ago. Wait, then try again."
 _KEYS_AT_ONCE: Final = 10_000
 _FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
 
@@ -149,5 +147,5 @@ def _why(state: str, claimed_at: float, message_id: str | None, name: str, *, re
     else:
         code, becomes = ErrorCode.ALREADY_SENT, Status.DUPLICATE
         first = f"Sent {when} (MessageId {message_id or 'not known'})."
-    then = _TOO_SOON if repeat and code is ErrorCode.ALREADY_SENT else SENTENCES[code]
+    then = TOO_SOON if repeat and code is ErrorCode.ALREADY_SENT else SENTENCES[code]
     return Held(becomes, code, f"{first} {then}")

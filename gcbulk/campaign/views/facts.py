@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gcbulk.campaign.journal.memory import TOO_SOON
 from gcbulk.campaign.samples import samples
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
@@ -147,7 +148,11 @@ def problems(frame: pd.DataFrame) -> list[Problem]:
     found = []
     for code, n in count_rows(frame)["error_codes"].items():
         at = (frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0]
-        found.append(Problem(code, n, SENTENCES[ErrorCode(code)], some_rows(frame.index, at.tolist())))
+        # who repeats on purpose already is not told to, but to wait
+        soon = frame["ErrorDetail"].iloc[at].str.endswith(TOO_SOON, na=False).all()
+        found.append(
+            Problem(code, n, TOO_SOON if soon else SENTENCES[ErrorCode(code)], some_rows(frame.index, at.tolist()))
+        )
     return found
 
 
