@@ -291,7 +291,9 @@ def _session_for(url: str) -> requests.Session:
     """A session with the system's proxies and certificates for this address, looked up once and not at each call."""
     session = requests.Session()
     settings = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies, session.verify = settings["proxies"], settings["verify"]
+    session.proxies = settings["proxies"]
+    if url.startswith("https:"):  # a path to certificates is looked for at each call
+        session.verify = settings["verify"]
     session.trust_env = False
     return session
 
