@@ -550,3 +550,23 @@ def test_no_heartbeat_revives_a_run_that_has_ended(journal: Journal) -> None:
     run.heartbeat()
     with journal.reading() as connection:
         assert connection.execute(sa.select(runs.c.ended_at).where(runs.c.id == run.id)).scalar_one() is not None
+
+
+def test_a_journal_of_an_older_gcbulk_is_brought_up_to_date(journal: Journal, tmp_path: Path) -> None:
+    run = start(journal, ["a", "b"])
+    accept(run, take(run))
+    journal.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as older, older:
+        for column in ("customer_id", "content"):
+            older.execute(f"ALTER TABLE recipients DROP COLUMN {column}")
+        older.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    for _ in range(2):  # once it is brought up to date, the next time it is as it should be
+        with Journal(tmp_path / "journal.sqlite3") as newer:
+            assert states(newer, run) == ["accepted", "accepted"]
+            with newer.reading() as connection:
+                columns = {column["name"] for column in sa.inspect(connection).get_columns("recipients")}
+                version = connection.execute(
+                    sa.text("SELECT value FROM meta WHERE key = 'schema_version'")
+                ).scalar_one()
+    assert {"customer_id", "content"} <= columns
+    assert version == "2"

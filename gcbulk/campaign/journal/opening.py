@@ -15,6 +15,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
+from gcbulk.campaign.journal.migrations import migrate
 from gcbulk.campaign.journal.tables import SCHEMA_VERSION, meta, metadata
 from gcbulk.errors import JournalError, OptionError
 from gcbulk.settings import home
@@ -291,3 +292,6 @@ def _make_or_check_schema(connection: Connection, shown: str) -> None:
             f"The journal {shown} was written by a newer gcbulk (schema {found}; this one knows {SCHEMA_VERSION}). "
             "Upgrade gcbulk on this machine."
         )
+    if int(found) < SCHEMA_VERSION:
+        migrate(connection, found=int(found))
+        connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=str(SCHEMA_VERSION)))

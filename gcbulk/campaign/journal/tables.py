@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from gcbulk.codes import Status
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 IN_FLIGHT: Final = "in_flight"  # claimed by a run; the only state that is not also a Status
 HELD: Final = (IN_FLIGHT, Status.ACCEPTED, Status.PARTLY_ACCEPTED, Status.UNKNOWN)  # sent, or perhaps sent
@@ -104,6 +104,8 @@ recipients = sa.Table(
     sa.Column("error_code", sa.String),
     sa.Column("error_detail", sa.String),
     sa.Column("proven_at", sa.Float),  # when a callback proved that this row was taken, whatever its call said
+    sa.Column("customer_id", sa.String),  # under whom a partner sends this row; none where under the campaign's own
+    sa.Column("content", sa.String),  # what a message holds beside its text, as JSON: an email's subject, its files
     sa.Index("recipients_content", "content_key"),
     sa.Index("recipients_batch", "campaign_id", "batch_number"),
 )
