@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.results import Summary
-    from gcbulk.campaign.run import Sent
     from gcbulk.messages.options import TextOptions
     from gcbulk.recipients.intake import IntakeOptions
 
@@ -287,9 +287,9 @@ def preview(
     **options: Any,
 ) -> None:
     """Show what a send of FILE would do: counts, cost, the texts to read, every problem. Nothing is sent."""
+    from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
-    from gcbulk.campaign.run import preview_plan
 
     settings = SendOptions(**options)
     settings.check_time()
@@ -344,9 +344,11 @@ def send(
     outputs = _check_outputs(
         file, intake.opt_outs, words.message_file, out=out, not_told=not_told, journal=options["journal"]
     )
+    from gcbulk.campaign.connecting import client_for
+    from gcbulk.campaign.delivering import send_plan
+    from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
-    from gcbulk.campaign.run import client_for, preview_plan, send_plan
 
     settings = SendOptions(**options)
     text, texts = words.read()
@@ -396,8 +398,8 @@ def resume(
 ) -> None:
     """Go on with CAMPAIGN: send what certainly has not been sent."""
     outputs = _check_outputs(file, intake.opt_outs, out=out, not_told=not_told, journal=options["journal"])
+    from gcbulk.campaign.delivering import resume_campaign
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.run import resume_campaign
 
     settings = SendOptions(**options)
     recipients, taking = intake.read_if_given(file)
