@@ -343,7 +343,7 @@ def test_news_that_comes_after_the_look_is_heeded(
     def delivered_while_asked(_question: str) -> None:
         tell("walk", "Delivered")
 
-    monkeypatch.setattr("gcbulk.cli._ask", delivered_while_asked)
+    monkeypatch.setattr("gcbulk.cli.commands.retry_undelivered.ask", delivered_while_asked)
     ended = run("retry-undelivered", "walk")
     assert ended.code == 2
     assert "Nothing of campaign 'walk' is left to send again" in ended.complaint
