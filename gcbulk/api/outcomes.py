@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gcbulk.api.payloads import Message
 
@@ -191,8 +191,9 @@ def _by_body(body: bytes, sent: Sequence[Message], secret: str | None) -> list[O
         return [_unknown("The answer was not JSON.")] * len(sent)
     if not isinstance(objects, list):
         return [_unknown("The answer was not an array.")] * len(sent)
+    words = cache(partial(_words, secret=secret))  # most messages of a call are answered in the same words
     if len(objects) == 1 and len(sent) > 1:
-        refused = _of_one(objects[0], len(sent[0].recipients), secret)
+        refused = _of_one(objects[0], len(sent[0].recipients), words)
         if refused.code in OF_THE_CALL and _ref(objects[0]) in (None, sent[0].client_ref):
             return [refused] * len(sent)
     matched = _by_ref(objects, sent) or _by_position(objects, sent)
@@ -200,7 +201,7 @@ def _by_body(body: bytes, sent: Sequence[Message], secret: str | None) -> list[O
         said = f"The answer had {len(objects)} objects for {len(sent)} messages"
         why = f"{said}." if len(objects) != len(sent) else f"{said}, but not their references."
         return [_unknown(why)] * len(sent)
-    return [_of_one(found, len(message.recipients), secret) for found, message in zip(matched, sent, strict=True)]
+    return [_of_one(found, len(message.recipients), words) for found, message in zip(matched, sent, strict=True)]
 
 
 def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
@@ -234,22 +235,23 @@ def _queued(said: str) -> int | None:
     return int(number[1]) if number else None
 
 
-def _of_one(found: object, recipients: int, secret: str | None) -> Outcome:
+def _of_one(found: object, recipients: int, words: Callable[[str], str]) -> Outcome:
     if not isinstance(found, dict):
         return _unknown("The answer said nothing of this message.")
-    said = _words(found.get("errorMsg"), secret)
-    warnings = _warnings(found.get("WarningMessages"), secret)
-    message_id = _words(found.get("MessageId"), None)
+    get = found.get
+    said, status_msg, given_id = _text(get("errorMsg"), words), _text(get("statusMsg"), words), get("MessageId")
+    warnings = _warnings(get("WarningMessages"), words)
+    message_id = _words(given_id) if isinstance(given_id, str) else ""
     ok = said[:2].casefold() == "ok"
     queued = _queued(said)
     if ok and queued == 0:
         return _rejected(ErrorCode.INVALID_RECIPIENTS, "Nothing was queued.")._replace(queued=0, warnings=warnings)
-    if ok != bool(message_id) or bool(message_id) != bool(found.get("MessageId")):
+    if ok != bool(message_id) or bool(message_id) != bool(given_id):
         return _unknown("The answer for this message contradicts itself.")
     if not ok:
         return _refusal(said, warnings)._replace(warnings=warnings)
     partly = queued is not None and queued < recipients
-    sent_id = found.get("MessageSentId")
+    sent_id = get("MessageSentId")
     return Outcome(
         Status.PARTLY_ACCEPTED if partly else Status.ACCEPTED,
         None,
@@ -259,8 +261,8 @@ def _of_one(found: object, recipients: int, secret: str | None) -> Outcome:
         message_id,
         sent_id if type(sent_id) is int else None,
         queued,
-        _moment(found.get("transmitDateTime")),
-        _words(found.get("statusMsg"), secret),
+        _moment(get("transmitDateTime")),
+        status_msg,
         warnings,
     )
 
@@ -277,15 +279,19 @@ def _refusal(said: str, warnings: tuple[str, ...]) -> Outcome:
     return _rejected(ErrorCode.UNKNOWN_ERROR, f"The platform said: {quoted}.")
 
 
-def _warnings(found: object, secret: str | None) -> tuple[str, ...]:
+def _warnings(found: object, words: Callable[[str], str]) -> tuple[str, ...]:
+    if not found:
+        return ()
     listed = found if isinstance(found, list) else [found]
-    return tuple(words for one in listed if (words := _words(one, secret)))
+    return tuple(said for one in listed if (said := _text(one, words)))
 
 
-def _words(found: object, secret: str | None) -> str:
+def _text(found: object, words: Callable[[str], str]) -> str:
+    return words(found) if isinstance(found, str) else ""
+
+
+def _words(found: str, secret: str | None = None) -> str:
     """A text of the answer as it can be shown and written: without half of a surrogate pair, or a key."""
-    if not isinstance(found, str):
-        return ""
     words = found.strip()
     if not words.isascii():
         words = words.encode("utf-8", "replace").decode()
