@@ -22,13 +22,16 @@ from gcbulk.messages.savings import savings
 from gcbulk.messages.template import Template
 from gcbulk.recipients.columns import own_columns, row_name
 from gcbulk.recipients.intake import IntakeOptions
-from gcbulk.recipients.schema import check, repeat_details
+from gcbulk.recipients.schema import annotated, repeat_details
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gcbulk.campaign.journal import Held
     from gcbulk.messages.findings import Finding
+
+    _Numbers = np.ndarray[Any, np.dtype[np.int64]]
+    _Objects = np.ndarray[Any, np.dtype[np.object_]]
 
 _STR: Final = "str"
 _NAMED_ROWS: Final = 5  # in a warning
@@ -58,11 +61,23 @@ class Plan:
 
     def recipients_hash(self) -> str:
         """A hash of all addresses in order: equal for the same list of people."""
-        return _hash_of(self.frame["SentTo"])
+        digest = new_hash()
+        self.add_recipients(digest)
+        return digest.hexdigest()
 
     def texts_hash(self) -> str:
         """A hash of all rendered texts in order."""
-        return _hash_of(self.frame["Text"])
+        digest = new_hash()
+        self.add_texts(digest)
+        return digest.hexdigest()
+
+    def add_recipients(self, digest: hashlib.blake2b) -> None:
+        """Add all addresses to a hash that was begun with the pieces before."""
+        _add_to(digest, self.frame["SentTo"])
+
+    def add_texts(self, digest: hashlib.blake2b) -> None:
+        """Add all rendered texts to such a hash."""
+        _add_to(digest, self.frame["Text"])
 
     def rows(
         self, *, base_url: str, customer_id: str, channel: str, chunk_size: int, share_identical: bool
@@ -149,9 +164,11 @@ def make_plan(
     *,
     intake: IntakeOptions | None = None,
     texts: TextOptions = TextOptions(),  # noqa: B008 - frozen
+    repeats: Repeats | None = None,
 ) -> Plan:
     """Validate the recipients, render the message for each, and leave out what must not be sent.
 
+    `repeats` finds the texts that go already, where the recipients are a piece of a larger list.
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
     intake = intake or IntakeOptions()
@@ -159,8 +176,8 @@ def make_plan(
     fields = own_columns(recipients)
     template.check(fields.columns)
     template.check_characters(texts)
-    # which row of a number goes is not known before the texts are: one of them may be lacking a field
-    frame = check(recipients, replace(intake, one_per_number=False))
+    # which row of a number goes, and which rows are alike, is told by the texts: one may be lacking a field
+    frame = annotated(recipients, intake)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
     cells = template.cells(fields)
     written = template.write(cells, texts)
@@ -175,13 +192,12 @@ def make_plan(
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
     addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
-    again, first = _repeated({"address": addresses} | ({} if intake.one_per_number else {"text": text[positions]}))
-    doubled, kept = positions[again], positions[first]
-    if intake.one_per_number:
-        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]])
+    repeats = repeats or Repeats(frame.index)
+    again, details = repeats.among(positions, addresses, text[positions], one_per_number=intake.one_per_number)
+    doubled = positions[again]
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
-    detail[doubled] = repeat_details(frame.index, kept, one_per_number=intake.one_per_number)
+    detail[doubled] = details
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
@@ -228,7 +244,26 @@ def _replaced(characters: pd.Series[str]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _repeated(keys: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+class Repeats:
+    """Finds the texts that go to the same number already, in a list that is planned whole."""
+
+    def __init__(self, index: pd.Index) -> None:
+        self._index = index
+
+    def among(
+        self, positions: _Numbers, addresses: _Objects, texts: _Objects, *, one_per_number: bool
+    ) -> tuple[_Numbers, list[str]]:
+        """Which of these rows, by their place among them, repeat an earlier one, and what is to be said of each.
+
+        `positions` are the rows' own. With `one_per_number` other texts to the same number count too, with a warning.
+        """
+        again, first = _repeated({"address": addresses} | ({} if one_per_number else {"text": texts}))
+        if one_per_number:
+            _warn_of_other_texts(self._index, positions[again[texts[again] != texts[first]]])
+        return again, repeat_details(self._index, positions[first], one_per_number=one_per_number)
+
+
+def _repeated(keys: Mapping[str, _Objects]) -> tuple[_Numbers, _Numbers]:
     """Indices of the rows whose keys repeat those of an earlier one, and for each the index of that earlier one."""
     group = pd.DataFrame(keys).groupby(list(keys), sort=False).ngroup().to_numpy()
     later = pd.Series(group).duplicated().to_numpy()
@@ -236,16 +271,18 @@ def _repeated(keys: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any,
     return again, firsts[group[again]]
 
 
-def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any]) -> None:
+def _warn_of_other_texts(index: pd.Index, rows: _Numbers) -> None:
+    if len(rows):
+        named = [row_name(index, row) for row in rows[:_NAMED_ROWS]]
+        warnings.warn(other_texts(len(rows), named), GcbulkWarning, stacklevel=5)
+
+
+def other_texts(count: int, named: Sequence[str]) -> str:
     """Say that texts are left out which differ from the one that goes: each may be about another child."""
-    if not len(rows):
-        return
-    named = ", ".join(row_name(index, row) for row in rows[:_NAMED_ROWS]) + ", ..." * (len(rows) > _NAMED_ROWS)
-    warnings.warn(
-        f"{len(rows)} text{'s' * (len(rows) > 1)} that differ from the one that goes to the same number are left out "
-        f"({named}): siblings, perhaps. To send each of them, leave out one_per_number (--one-per-number).",
-        GcbulkWarning,
-        stacklevel=4,
+    return (
+        f"{count} text{'s' * (count > 1)} that differ from the one that goes to the same number are left out "
+        f"({', '.join(named[:_NAMED_ROWS])}{', ...' * (count > _NAMED_ROWS)}): siblings, perhaps. To send each of "
+        "them, leave out one_per_number (--one-per-number)."
     )
 
 
@@ -254,12 +291,15 @@ def _values(column: pd.Series[Any]) -> list[str | None]:
     return column.astype(object).where(column.notna(), None).tolist()
 
 
-def _hash_of(column: pd.Series[Any]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def new_hash() -> hashlib.blake2b:
+    """A hash to add the pieces of a list to, in their order."""
+    return hashlib.blake2b(digest_size=16)
+
+
+def _add_to(digest: hashlib.blake2b, column: pd.Series[Any]) -> None:
     for start in range(0, len(column), 10_000):
         piece = "\x1e".join(value or "" for value in _values(column.iloc[start : start + 10_000]))
         digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
-    return digest.hexdigest()
 
 
 def _seed(base_url: str, customer_id: str, channel: str) -> hashlib.blake2b:

@@ -136,8 +136,10 @@ def _line_of_zero(path: Path, encoding: str) -> int | None:
 
 def _beyond_ascii(path: Path) -> tuple[bytes, tuple[int, ...]]:
     """What of a file tells its encoding: lines beyond ASCII, and each byte that it holds; and where they are."""
-    found, size, lines = [], 0, []
+    found: list[bytes] = []
+    lines: list[int] = []
     held: set[int] = set()
+    size = 0
     with path.open("rb") as file:
         for number, line in enumerate(_lines(file), 1):
             if line.isascii():

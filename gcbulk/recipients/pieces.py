@@ -7,7 +7,6 @@ header, columns without content, rows that end early) is decided as it is for a 
 from __future__ import annotations
 
 import csv
-import io
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from gcbulk.recipients.reading import refuse_other_kinds, with_content
 from gcbulk.recipients.workbooks import is_workbook
 
 if TYPE_CHECKING:
+    import io
     import os
     from collections.abc import Callable, Sequence
 
@@ -150,8 +150,8 @@ def read_in_pieces(source: str | os.PathLike[str], *, rows: int = PIECE_ROWS) ->
         rows: rows of a piece.
 
     Returns:
-        An iterable of frames, to be gone over as often as it takes. Together they are what `read_recipients` returns:
-        the same columns, cells and places. It is looked through once at the start; a file that changes later is refused.
+        An iterable of frames, to be gone over as often as it takes. Together they are what `read_recipients` returns,
+        columns, cells and places. It is looked through once at the start; a file that changes later is refused.
 
     Warns, raises:
         As `read_recipients` does.
@@ -330,9 +330,9 @@ def _ragged(path: Path, layout: _Layout, name: str) -> tuple[int, list[int]]:
 
 
 def _one_by_one(path: Path, layout: _Layout, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Every row with the line it begins in, blank ones included; a mark of our own at the end shows an open quotation."""
+    """Every row with the line it begins in, blank ones included."""
     with _opened(path, layout.encoding) as text:
-        reader = csv.reader(chain(text, [_END]), delimiter=layout.delimiter)
+        reader = csv.reader(chain(text, [_END]), delimiter=layout.delimiter)  # which an open quotation takes in
         line = 1
         try:
             for row in reader:
@@ -362,7 +362,10 @@ def _by_pyarrow(path: Path, layout: _Layout) -> Iterator[pd.DataFrame]:
     with pacsv.open_csv(
         path,
         read_options=pacsv.ReadOptions(
-            autogenerate_column_names=True, block_size=_BLOCK, use_threads=False, encoding=_ARROWS.get(layout.encoding, layout.encoding)
+            autogenerate_column_names=True,
+            block_size=_BLOCK,
+            use_threads=False,
+            encoding=_ARROWS.get(layout.encoding, layout.encoding),
         ),
         parse_options=parse_options(layout.delimiter),
         convert_options=convert_options(layout.width),

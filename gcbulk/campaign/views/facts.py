@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from gcbulk.campaign.journal.memory import TOO_SOON
 from gcbulk.campaign.samples import samples
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    import pandas as pd
-
     from gcbulk.campaign.plan import Plan
-    from gcbulk.messages.findings import Severity
+    from gcbulk.messages.findings import Finding, Severity
+    from gcbulk.messages.options import TextOptions
 
 EXAMPLE_ROWS: Final = 3
 FIRST_TEXTS: Final = 3
@@ -99,25 +99,36 @@ class Facts:
 def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
     """Gather what the views show of a plan."""
     frame, numbers = plan.frame, summary(plan, send_at)
+    return put_together(numbers, plan, found=plan.findings, problems=problems(frame), show_numbers=show_numbers)
+
+
+def put_together(
+    numbers: dict[str, Any], worth_reading: Plan, *, found: Sequence[Finding], problems: list[Problem], show_numbers: bool
+) -> Facts:
+    """What the views show, of what was counted and found; and of a plan that holds the texts worth reading."""
     balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if numbers["texts"] else []
     return Facts(
         headline=_headline(numbers),
-        counts=_counts(numbers, plan),
+        counts=_counts(numbers, worth_reading.texts),
         histogram=numbers["parts_histogram"],
-        texts=_texts(plan, show_numbers=show_numbers),
-        remarks=[*remarks(plan), *balance],
-        problems=problems(frame),
+        texts=_texts(worth_reading, show_numbers=show_numbers),
+        remarks=[*_said(found, worth_reading.frame.index, numbers["texts"]), *balance],
+        problems=problems,
         replaced=[
-            f"{character_name(one)} becomes {_twin(one)} in {are(n, 'text')}" for one, n in plan.replaced.items()
+            f"{character_name(one)} becomes {_twin(one)} in {are(n, 'text')}"
+            for one, n in numbers["replaced_characters"].items()
         ],
     )
 
 
 def remarks(plan: Plan) -> list[Remark]:
     """What was found in a plan's texts, in words, the gravest first."""
-    everybody = int(plan.ready.sum())
-    found = [Remark(one.severity, one.sentence, _which(one.rows, plan.frame.index, everybody)) for one in plan.findings]
-    return sorted(found, key=lambda remark: ("stop", "warning", "note").index(remark.severity))
+    return _said(plan.findings, plan.frame.index, int(plan.ready.sum()))
+
+
+def _said(found: Sequence[Finding], index: pd.Index, everybody: int) -> list[Remark]:
+    said = [Remark(one.severity, one.sentence, _which(one, index, everybody)) for one in found]
+    return sorted(said, key=lambda remark: ("stop", "warning", "note").index(remark.severity))
 
 
 def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
@@ -156,15 +167,17 @@ def problems(frame: pd.DataFrame) -> list[Problem]:
     return found
 
 
-def _which(at: Sequence[int], index: pd.Index, everybody: int) -> str:
-    if len(at) == everybody > EXAMPLE_ROWS:
+def _which(finding: Finding, index: pd.Index, everybody: int) -> str:
+    if finding.count == everybody > EXAMPLE_ROWS:
         return "every text"
-    return some_rows(index, at) if at else ""
+    if finding.total is not None:  # of a list in pieces: rows are known by their places alone
+        index = pd.RangeIndex(max(finding.rows, default=0) + 1)
+    return some_rows(index, finding.rows, count=finding.count) if finding.rows else ""
 
 
-def some_rows(index: pd.Index, at: Sequence[int]) -> str:
-    """The first of some rows by name, and how many more there are."""
-    more = len(at) - EXAMPLE_ROWS
+def some_rows(index: pd.Index, at: Sequence[int], *, count: int | None = None) -> str:
+    """The first of some rows by name, and how many more there are, of so many in all."""
+    more = (len(at) if count is None else count) - EXAMPLE_ROWS
     named = ", ".join(row_name(index, row) for row in at[:EXAMPLE_ROWS])
     return f"{named} and {more:,} more" if more > 0 else named
 
@@ -177,7 +190,7 @@ def _headline(numbers: dict[str, Any]) -> str:
     return f"{sends} to {are(numbers['numbers'], 'number')}{cost}.{rest}"
 
 
-def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
+def _counts(numbers: dict[str, Any], texts: TextOptions) -> dict[str, str]:
     left_out = {name: n for name, n in numbers["statuses"].items() if name != Status.READY}
     shown = {
         "Rows": f"{numbers['rows']:,}",
@@ -186,8 +199,8 @@ def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
         "Numbers mended": f"{numbers['repaired']:,}" if numbers["repaired"] else "",
         "SMS parts": f"{numbers['parts']:,}",
         "Alphabets": ", ".join(f"{n:,} {name}" for name, n in numbers["encodings"].items()),
-        "Header": f"{are(plan.texts.header_length, 'character')} before each text" if plan.texts.header_length else "",
-        "Cost": _cost(numbers["cost"], plan.texts.price),
+        "Header": f"{are(texts.header_length, 'character')} before each text" if texts.header_length else "",
+        "Cost": _cost(numbers["cost"], texts.price),
     }
     return {name: words for name, words in shown.items() if words}
 
