@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gcbulk.form.send_form import SendForm
     from gcbulk.recipients.choosing import row_per_number
     from gcbulk.recipients.optout_list import add_opt_outs, list_opt_outs, remove_opt_outs
+    from gcbulk.recipients.pieces import read_in_pieces
     from gcbulk.recipients.reading import read_recipients
     from gcbulk.recipients.schema import RecipientsSchema, ResultsSchema, validate
     from gcbulk.sandbox import Sandbox
@@ -83,6 +84,7 @@ _HOMES: Final[dict[str, str]] = {
     "list_opt_outs": "gcbulk.recipients.optout_list",
     "preview": "gcbulk.campaign.run",
     "purge": "gcbulk.campaign.history",
+    "read_in_pieces": "gcbulk.recipients.pieces",
     "read_recipients": "gcbulk.recipients.reading",
     "remove_opt_outs": "gcbulk.recipients.optout_list",
     "report": "gcbulk.campaign.report",
@@ -134,6 +136,7 @@ __all__ = [
     "list_opt_outs",
     "preview",
     "purge",
+    "read_in_pieces",
     "read_recipients",
     "remove_opt_outs",
     "report",

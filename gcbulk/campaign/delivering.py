@@ -7,7 +7,7 @@ import time
 import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
@@ -15,6 +15,7 @@ from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.connecting import (
     CHANNEL,
     at_the_platform,
+    drama_numbers,
     lease,
     people_are_reached,
     refuse_other_platform,
@@ -31,7 +32,7 @@ from gcbulk.errors import GcbulkWarning, JournalError, JournalLostError, OptionE
 from gcbulk.progress import Progress, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -41,21 +42,29 @@ if TYPE_CHECKING:
     from gcbulk.campaign.plan import Plan
     from gcbulk.recipients.intake import IntakeOptions
 
+_Results = TypeVar("_Results")
+
 logger = logging.getLogger("gcbulk")
 
 OTHER_RUNS_POLL: Final = 0.2
 """Seconds between looks at another run on the same campaign."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a run did: the results frame, its summary, and how the run ended."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How a run ended, and what came of its campaign in numbers."""
 
-    results: pd.DataFrame
     summary: Summary
     campaign: str
     report: RunReport
     nothing_left: str = ""  # why there was nothing left to send; empty where there was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Ran):
+    """What a run did: the results frame, its summary, and how the run ended."""
+
+    results: pd.DataFrame
 
 
 def send_plan(
@@ -68,7 +77,7 @@ def send_plan(
     watch: Watch | None = None,
 ) -> Sent:
     """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share. `watch` may stop it."""
-    _check_name(campaign)
+    check_name(campaign)
     watch = watch or Watch()
     if options.test_to is not None:
         plan, recipients = trial(plan, options.test_to)
@@ -76,20 +85,13 @@ def send_plan(
         options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, late=True, repeat=True)
         campaign = None
     with at_the_platform(options, client) as (api, journal):
-        warn_of_drama_numbers(plan, api)
+        warn_of_drama_numbers(drama_numbers(plan), api)
         scheduled = options.scheduled()
-        shape = {
-            KIND: TEST if plan.trial else None,
-            "sender": options.sender,
-            "send_at": scheduled.isoformat() if scheduled else None,
-            "share_identical": options.share_identical,
-            "one_per_number": plan.one_per_number,
-        }
         identity = Identity(
             base_url=api.base_url,
             customer_id=api.customer_id,
             channel=CHANNEL,
-            options={name: value for name, value in shape.items() if value},
+            options=shape(options, trial=plan.trial, one_per_number=plan.one_per_number),
             recipients_hash=plan.recipients_hash(),
             texts_hash=plan.texts_hash(),
             row_count=len(plan.frame),
@@ -121,6 +123,19 @@ def send_plan(
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
 
 
+def shape(options: SendOptions, *, trial: bool, one_per_number: bool) -> dict[str, Any]:
+    """What of the options shapes the messages, and so belongs to a campaign's identity."""
+    scheduled = options.scheduled()
+    shapes = {
+        KIND: TEST if trial else None,
+        "sender": options.sender,
+        "send_at": scheduled.isoformat() if scheduled else None,
+        "share_identical": options.share_identical,
+        "one_per_number": one_per_number,
+    }
+    return {name: value for name, value in shapes.items() if value}
+
+
 def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
     """Go on with a campaign as the opt-out lists are by now: some have opted out since, some are back."""
     out = plan.frame.loc[plan.frame["Status"] == Status.OPTED_OUT, "SentTo"]
@@ -150,7 +165,7 @@ def resume_campaign(
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, intake)
         at = schedule.now()
-        refusal = options.refusal(at, _still_ahead(known, at), reaches_people=people_are_reached(options, api))
+        refusal = options.refusal(at, still_ahead(known, at), reaches_people=people_are_reached(options, api))
         if known.options.get(KIND) == TEST:
             refusal = None
         run = go_on(journal, known, lease=lease(api), late=options.late, again=options.again, refusal=refusal)
@@ -169,9 +184,38 @@ def _deliver(
     wanted: bool,
     watch: Watch,
 ) -> Sent:
-    """Send what a run's campaign has left, and read back what came of every row."""
-    journal, shape = run.journal, run.campaign.options
-    ahead = _still_ahead(run.campaign, schedule.now())
+    """Send what a run's campaign has left, and read back what came of every row, as one frame."""
+    results, ran = deliver(
+        run,
+        client,
+        options,
+        lambda campaign: known_results(run.journal, campaign, recipients),
+        summarise,
+        wanted=wanted,
+        watch=watch,
+    )
+    return Sent(
+        results=results,
+        summary=ran.summary,
+        campaign=ran.campaign,
+        report=ran.report,
+        nothing_left=ran.nothing_left,
+    )
+
+
+def deliver(
+    run: Run,
+    client: CommunicationsClient,
+    options: SendOptions,
+    read: Callable[[Campaign], _Results],
+    sum_up: Callable[[_Results], Summary],
+    *,
+    wanted: bool,
+    watch: Watch,
+) -> tuple[_Results, Ran]:
+    """Send what a run's campaign has left, `read` back what came of it, and say so."""
+    journal, shaped = run.journal, run.campaign.options
+    ahead = still_ahead(run.campaign, schedule.now())
     journals.match_again(journal, run.campaign)
     run.recall()
     up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
@@ -180,8 +224,8 @@ def _deliver(
         calls_per_second=options.calls_per_second,
         max_attempts=options.max_attempts,
         at_least_once=options.again,
-        sender=shape.get("sender"),
-        send_at=shape.get("send_at") if ahead else None,
+        sender=shaped.get("sender"),
+        send_at=shaped.get("send_at") if ahead else None,
         callback_url=_callback_url(run, options),
         up_to=up_to,
     )
@@ -198,20 +242,20 @@ def _deliver(
             held_back = ErrorCode.HELD_BACK if options.limit is not None else None
             run.end(stop_code=report.stop_code or held_back, stop_detail=report.stop_detail or None)
             campaign = journal.campaign(run.campaign.name)
-            results = known_results(journal, campaign, recipients)
+            results = read(campaign)
         except JournalError as error:
             if not sender.report.calls:
                 raise
             raise JournalLostError(
                 f"{error} No further call was made. Campaign {run.campaign.name!r} knows what went before: resume it."
             ) from None
-    summary = summarise(results)
-    why = nothing_left(campaign, results) if wanted and not to_send and not report.calls else ""
+    summary = sum_up(results)
+    why = nothing_left(campaign, summary) if wanted and not to_send and not report.calls else ""
     tell(campaign, summary, report)
-    return Sent(results, summary, campaign.name, report, why)
+    return results, Ran(summary=summary, campaign=campaign.name, report=report, nothing_left=why)
 
 
-def _still_ahead(campaign: Campaign, at: datetime) -> datetime | None:
+def still_ahead(campaign: Campaign, at: datetime) -> datetime | None:
     """When a campaign is scheduled for; None where it goes now, its time being past included."""
     if campaign.send_at is None or campaign.send_at <= at.timestamp():
         return None
@@ -229,12 +273,13 @@ def _callback_url(run: Run, options: SendOptions) -> str | None:
             "the callback URL on another journal refuses the news of this campaign. "
             "Start one on this journal: gcbulk callbacks",
             GcbulkWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return campaign_url(base, journals.callback_token(run.journal, run.campaign, base))
 
 
-def _check_name(campaign: str | None) -> None:
+def check_name(campaign: str | None) -> None:
+    """Raise OptionError for what is no name of a campaign."""
     if campaign is not None and not (isinstance(campaign, str) and campaign.strip() and campaign.isprintable()):
         raise OptionError(f"campaign must be a name of letters, digits and signs, not {campaign!r}.")
 

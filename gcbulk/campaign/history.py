@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pandas as pd
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal, london_date, told
+from gcbulk.campaign.result_pieces import Piece, result_pieces
 from gcbulk.campaign.results import check_same_list, results_frame
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
@@ -19,9 +21,10 @@ from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from gcbulk.campaign.journal import Campaign
+    from gcbulk.recipients.pieces import Pieces
 
 
 def campaign_results(
@@ -40,16 +43,29 @@ def campaign_results(
     Raises CampaignError for a name that is not known, or a list that the campaign was not sent from.
     """
     with Journal(journal) as book:
-        book.bury_dead()
-        known = book.campaign(campaign)
-        if known.purged_at is not None:
-            raise CampaignError(
-                f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left."
-            )
+        known = _not_purged(book, campaign)
         if recipients is not None:
             intake = IntakeOptions(number_column=number_column, number_columns=number_columns)
             check_same_list(known, book.records(known), recipients, intake)
         return known_results(book, known, recipients)
+
+
+@contextmanager
+def campaign_results_in_pieces(
+    campaign: str, recipients: Pieces | None, intake: IntakeOptions, *, journal: str | os.PathLike[str] | None = None
+) -> Iterator[Iterator[Piece]]:
+    """What `campaign_results` returns, piece by piece. Raises as it does; for another list where it differs."""
+    with Journal(journal) as book:
+        known = _not_purged(book, campaign)
+        yield result_pieces(book, known, recipients, intake=None if recipients is None else intake)
+
+
+def _not_purged(book: Journal, campaign: str) -> Campaign:
+    book.bury_dead()
+    known = book.campaign(campaign)
+    if known.purged_at is not None:
+        raise CampaignError(f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left.")
+    return known
 
 
 def known_results(book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None) -> pd.DataFrame:

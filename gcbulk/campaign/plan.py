@@ -7,7 +7,7 @@ import os
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ class Plan:
     ) -> Iterator[dict[str, Any]]:
         """Every row as the journal keeps it, in the order of the input."""
         numbers, messages = self._calls(chunk_size, share_identical)
-        refs = _client_refs(messages)
+        refs = client_refs(messages)
         seed = _seed(base_url, customer_id, channel)
         frame = self.frame
         for start in range(0, len(frame), 10_000):
@@ -192,7 +192,7 @@ def make_plan(
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
     addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
-    repeats = repeats or Repeats(frame.index)
+    repeats = repeats or _RepeatsInOne(frame.index)
     again, details = repeats.among(positions, addresses, text[positions], one_per_number=intake.one_per_number)
     doubled = positions[again]
     status[doubled] = Status.DUPLICATE.value
@@ -244,11 +244,8 @@ def _replaced(characters: pd.Series[str]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-class Repeats:
-    """Finds the texts that go to the same number already, in a list that is planned whole."""
-
-    def __init__(self, index: pd.Index) -> None:
-        self._index = index
+class Repeats(Protocol):
+    """Finds the texts that go to the same number already."""
 
     def among(
         self, positions: _Numbers, addresses: _Objects, texts: _Objects, *, one_per_number: bool
@@ -257,6 +254,19 @@ class Repeats:
 
         `positions` are the rows' own. With `one_per_number` other texts to the same number count too, with a warning.
         """
+        ...
+
+
+class _RepeatsInOne:
+    """Finds them in a list that is planned in one piece."""
+
+    def __init__(self, index: pd.Index) -> None:
+        self._index = index
+
+    def among(
+        self, positions: _Numbers, addresses: _Objects, texts: _Objects, *, one_per_number: bool
+    ) -> tuple[_Numbers, list[str]]:
+        """As `Repeats` says."""
         again, first = _repeated({"address": addresses} | ({} if one_per_number else {"text": texts}))
         if one_per_number:
             _warn_of_other_texts(self._index, positions[again[texts[again] != texts[first]]])
@@ -312,7 +322,7 @@ def _content_key(seed: hashlib.blake2b, address: str | None, text: str | None) -
     return digest.digest()
 
 
-def _client_refs(messages: np.ndarray[Any, Any]) -> list[str]:
+def client_refs(messages: np.ndarray[Any, Any]) -> list[str]:
     """A random reference for each message object, in the form of the vendor's example: a GUID."""
     total = int(messages.max(initial=-1)) + 1
     digits = os.urandom(16 * total).hex()

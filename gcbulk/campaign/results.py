@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,6 +100,24 @@ class Summary:
     parts: int
     delivery: dict[str, int] = field(default_factory=dict)  # rows by DeliveryStatus, where news is known
     trial: bool = False  # of texts to the sender's own phone alone
+    sent_earlier: str | None = None  # of the first row whose text went already: when, and in which campaign
+
+    def __add__(self, other: Summary) -> Summary:
+        """The counts of two pieces of a list together."""
+        statuses, delivery = Counter(self.statuses), Counter(self.delivery)
+        statuses.update(other.statuses)
+        delivery.update(other.delivery)
+        codes = Counter(self.codes)
+        codes.update(other.codes)
+        return Summary(
+            total=self.total + other.total,
+            statuses={status.value: statuses[status] for status in Status if status in statuses},
+            codes=dict(codes.most_common()),
+            parts=self.parts + other.parts,
+            delivery={status.value: delivery[status] for status in DeliveryStatus if status in delivery},
+            trial=self.trial or other.trial,
+            sent_earlier=self.sent_earlier if self.sent_earlier is not None else other.sent_earlier,
+        )
 
     @property
     def accepted(self) -> int:
@@ -167,12 +186,14 @@ def summarise(results: pd.DataFrame) -> Summary:
     codes = results["ErrorCode"].dropna().value_counts()
     taken = results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value])
     news = results["DeliveryStatus"].value_counts().to_dict() if "DeliveryStatus" in results.columns else {}
+    earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
     return Summary(
         total=len(results),
         statuses={status.value: int(statuses[status.value]) for status in Status if status.value in statuses.index},
         codes={str(code): int(n) for code, n in codes.items()},
         parts=int(results.loc[taken, "Parts"].sum()),
         trial=bool(results.attrs.get("trial")),
+        sent_earlier=str(earlier.iloc[0]) if len(earlier) else None,
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )
 

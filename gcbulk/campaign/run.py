@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, overload
+
+import pandas as pd
 
 from gcbulk.campaign.delivering import resume_campaign, send_plan
+from gcbulk.campaign.in_pieces import preview_in_pieces, send_in_pieces
 from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
-from gcbulk.errors import GcbulkWarning
+from gcbulk.campaign.result_pieces import ResultPieces
+from gcbulk.errors import GcbulkWarning, OptionError
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.pieces import as_pieces
 
 if TYPE_CHECKING:
     import os
@@ -19,17 +25,21 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
-    import pandas as pd
-
     from gcbulk.api.client import CommunicationsClient
     from gcbulk.campaign.options import Delivery
     from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.survey import Planner, Survey
     from gcbulk.messages.options import SmartCharacters
     from gcbulk.recipients.optouts import OptOuts
+    from gcbulk.recipients.pieces import Pieces
 
 
+@overload
+def preview(recipients: pd.DataFrame, message: str, **options: Any) -> Preview: ...
+@overload
+def preview(recipients: Iterable[pd.DataFrame], message: str, **options: Any) -> Survey: ...
 def preview(
-    recipients: pd.DataFrame,
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
     message: str,
     *,
     campaign: str | None = None,  # noqa: ARG001 - the same options as send_sms
@@ -45,13 +55,14 @@ def preview(
     price_per_part: Decimal | str | float | None = None,
     show_numbers: bool = False,
     **options: Any,
-) -> Preview:
+) -> Preview | Survey:
     """What a send with the same options would do, without sending: counts, cost, the texts to read, every problem.
 
     `recipients` is any DataFrame with a column of numbers; `message` a text with merge fields. Where the
     journal and the customer are known, rows that went already are told too. The result shows itself in a
     notebook or terminal, numbers masked unless `show_numbers`; its `.frame` has the user's columns, the annotations,
     `Text`, and with `price_per_part` (pounds) `Cost`, a Decimal for each row. `.summary()` is a dict.
+    Of recipients in pieces, as `send_sms` takes them, it has no `.frame`.
     Raises RecipientsError, TemplateError or OptionError as `send_sms` would.
 
     >>> import pandas as pd
@@ -74,12 +85,19 @@ def preview(
         price_per_part=price_per_part,
     )
     settings.check_time()
+    if (pieces := as_pieces(recipients)) is not None:
+        return preview_in_pieces(pieces, message, intake, texts, settings, client=client, show_numbers=show_numbers)
+    assert not isinstance(recipients, Iterable) or isinstance(recipients, pd.DataFrame)
     plan = make_plan(recipients, message, intake=intake, texts=texts)
     return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
 
 
-def send_sms(
-    recipients: pd.DataFrame,
+@overload
+def send_sms(recipients: pd.DataFrame, message: str, **options: Any) -> pd.DataFrame: ...
+@overload
+def send_sms(recipients: Iterable[pd.DataFrame], message: str, **options: Any) -> ResultPieces: ...
+def send_sms(  # type: ignore[misc]  # the overloads leave the options to be named here
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
     message: str,
     *,
     campaign: str | None = None,
@@ -112,7 +130,7 @@ def send_sms(
     max_parts: int = 3,
     header_length: int = 0,
     price_per_part: Decimal | str | float | None = None,
-) -> pd.DataFrame:
+) -> pd.DataFrame | ResultPieces:
     """Text every recipient once; the same rows come back, each with a MessageId or an error code.
 
     `recipients` is any DataFrame (any index, extra columns, dtypes); it is not modified. `message` may hold
@@ -133,6 +151,10 @@ def send_sms(
     columns of `campaign_results`. `callback_url` is where `gcbulk callbacks` is reached (https), without which, or
     GCBULK_CALLBACK_URL, nothing is heard of delivery; what belongs behind it is added. In every row exactly one of
     MessageId and ErrorCode is set. `results.attrs["campaign"]` names the campaign.
+
+    A list that is larger than memory is given in pieces: `read_in_pieces(file)`, any iterable of DataFrames, or a
+    Dask DataFrame. The same goes to the same people; a ResultPieces comes back, from which the results are read
+    piece by piece, and rows are named by their place in the whole list.
 
     Raises RecipientsError, TemplateError, OptionError, CredentialsError or JournalError before anything is
     sent. What goes wrong later is a row's Status and ErrorCode; JournalError, where the journal can no longer
@@ -178,6 +200,9 @@ def send_sms(
         header_length=header_length,
         price_per_part=price_per_part,
     )
+    if (pieces := as_pieces(recipients)) is not None:
+        return _send_pieces(pieces, message, intake, texts, options, campaign=campaign, client=client)
+    assert not isinstance(recipients, Iterable) or isinstance(recipients, pd.DataFrame)
     plan = make_plan(recipients, message, intake=intake, texts=texts)
     for finding in (*about_the_time(options, client), *plan.findings):
         if finding.severity == "warning":
@@ -186,6 +211,36 @@ def send_sms(
     if sent.nothing_left:
         warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
     return sent.results
+
+
+def _send_pieces(
+    pieces: Pieces,
+    message: str,
+    intake: IntakeOptions,
+    texts: TextOptions,
+    options: SendOptions,
+    *,
+    campaign: str | None,
+    client: CommunicationsClient | None,
+) -> pd.DataFrame | ResultPieces:
+    """`send_sms` of a list in pieces."""
+    if options.test_to is not None:
+        reading = preview_in_pieces(pieces, message, intake, texts, options, client=client).worth_reading()
+        if reading is None:
+            raise OptionError("There is no text to test: no row of the list can be sent.")
+        return send_plan(reading, reading.frame, options, client=client).results
+    if options.sandbox and options.journal is None:
+        raise OptionError("A list in pieces is read back from its journal: give journal= with sandbox=True.")
+
+    def say(planner: Planner) -> None:
+        for finding in (*about_the_time(options, client), *planner.findings):
+            if finding.severity == "warning":
+                warnings.warn(finding.sentence, GcbulkWarning, stacklevel=5)
+
+    ran = send_in_pieces(pieces, message, intake, texts, options, campaign=campaign, client=client, said=say)
+    if ran.nothing_left:
+        warnings.warn(ran.nothing_left, GcbulkWarning, stacklevel=3)
+    return ResultPieces(ran.campaign, ran.summary, options.journal, None if pieces.once else pieces)
 
 
 def resume(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -22,9 +21,7 @@ from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.messages.findings import add_up
-from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.columns import in_place
-from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.schema import repeat_details
 
@@ -34,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gcbulk.messages.findings import Finding
+    from gcbulk.messages.options import TextOptions
+    from gcbulk.recipients.intake import IntakeOptions
     from gcbulk.recipients.pieces import Pieces
 
     _Numbers = np.ndarray[Any, np.dtype[np.int64]]
@@ -149,7 +148,7 @@ class Survey(Shown):
         return self._counts["texts"]
 
     def take(self, start: int, plan: Plan, numbers: Firsts) -> None:
-        """Add what there is to tell of a piece's plan. `numbers` are those of the pieces before, and of this one then."""
+        """Add what there is to tell of a piece's plan, and its numbers to those of the pieces before."""
         told = facts.summary(plan, None)
         for name in ("rows", "repaired", "texts", "parts"):
             self._counts[name] += told[name]
@@ -182,7 +181,9 @@ class Survey(Shown):
             return
         parts = plan.frame["Parts"].to_numpy()[ready]
         lengths = plan.frame["Text"].iloc[ready].str.len().to_numpy()
-        chosen = sorted({*ready[:_FIRST], ready[int(np.argmax(lengths))], ready[int(np.lexsort((-lengths, -parts))[0])]})
+        chosen = sorted(
+            {*ready[:_FIRST], ready[int(np.argmax(lengths))], ready[int(np.lexsort((-lengths, -parts))[0])]}
+        )
         kept = _only(plan, chosen)
         if self._reading is not None:
             both = replace(
@@ -223,9 +224,7 @@ class Survey(Shown):
         problems = sorted(self._problems.values(), key=lambda problem: -problem.count)
         reading = self._reading or Plan(_NOTHING, texts=self.texts)
         shown = self.show_numbers if show_numbers is None else show_numbers
-        return facts.put_together(
-            self.summary(), reading, found=self.findings, problems=problems, show_numbers=shown
-        )
+        return facts.put_together(self.summary(), reading, found=self.findings, problems=problems, show_numbers=shown)
 
     def count_numbers(self, numbers: Firsts) -> None:
         """Note how many different numbers there are."""
@@ -244,7 +243,7 @@ def survey(
     *,
     adjust: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> Survey:
-    """Go over a list once, to tell what a send would do. `adjust` may leave out rows of a piece's plan before it counts."""
+    """Go over a list once, to tell what a send would do; `adjust` may leave rows out of what a piece's plan counts."""
     seen = Survey(texts)
     with Firsts() as numbers:
         for start, plan in planner.plans(pieces):
@@ -257,4 +256,6 @@ def survey(
 
 def _only(plan: Plan, at: list[int]) -> Plan:
     """A plan of nothing but some rows."""
-    return replace(plan, frame=plan.frame.iloc[at], encodings=plan.encodings.iloc[at].reset_index(drop=True), findings=())
+    return replace(
+        plan, frame=plan.frame.iloc[at], encodings=plan.encodings.iloc[at].reset_index(drop=True), findings=()
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,8 +13,10 @@ from gcbulk.errors import LateError, OptionError, QuietHoursError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.options import SendOptions
+
+
+_Ran = TypeVar("_Ran")
 
 
 def ask(question: str) -> None:
@@ -25,7 +27,7 @@ def ask(question: str) -> None:
         raise OptionError("Nothing was sent.")
 
 
-def ask_if_refused(settings: SendOptions, go: Callable[[SendOptions], Sent]) -> Sent:
+def ask_if_refused(settings: SendOptions, go: Callable[[SendOptions], _Ran]) -> _Ran:
     """Send, or where that is refused unless somebody says so, ask; where there is nobody to ask, nothing is sent."""
     try:
         return go(settings)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gcbulk.messages.options import TextOptions
     from gcbulk.recipients.intake import IntakeOptions
+    from gcbulk.recipients.pieces import Pieces
 
 
 PATH: Final = click.Path(path_type=Path)
@@ -52,10 +53,24 @@ class Intake:
 
         return (None, IntakeOptions(opt_outs=self.opt_outs)) if file is None else self.read(file)
 
+    def is_large(self, file: Path | None) -> bool:
+        """Whether a list is worked through in pieces. A workbook never is, nor rows that are made for each number."""
+        from gcbulk.recipients.pieces import is_large
+
+        return file is not None and not self.row_per_number and self.sheet is None and is_large(file)
+
+    def read_in_pieces(self, file: Path) -> tuple[Pieces, IntakeOptions]:
+        """The same as `read`, of a large list."""
+        from gcbulk.recipients.pieces import read_in_pieces
+
+        pieces = read_in_pieces(file)
+        for note in pieces.reading:
+            click.echo(f"{file}: {note}", err=True)
+        return pieces, self.options()
+
     def read(self, file: Path) -> tuple[pd.DataFrame, IntakeOptions]:
         """The list, told on stderr how it was read, and the options with which it is validated."""
-        from gcbulk.recipients.choosing import NUMBER, row_per_number
-        from gcbulk.recipients.intake import IntakeOptions
+        from gcbulk.recipients.choosing import row_per_number
         from gcbulk.recipients.reading import read_recipients
 
         if self.row_per_number and not self.number_columns:
@@ -65,8 +80,15 @@ class Intake:
             click.echo(f"{file}: {note}", err=True)
         if self.row_per_number:
             recipients = row_per_number(recipients, self.number_columns)
+        return recipients, self.options()
+
+    def options(self) -> IntakeOptions:
+        """The options with which the list is validated."""
+        from gcbulk.recipients.choosing import NUMBER
+        from gcbulk.recipients.intake import IntakeOptions
+
         several = None if self.row_per_number else self.number_columns or None
-        return recipients, IntakeOptions(
+        return IntakeOptions(
             number_column=NUMBER if self.row_per_number else self.number_column,
             number_columns=several,
             international=self.international,

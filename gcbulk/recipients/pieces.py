@@ -35,6 +35,8 @@ PIECE_ROWS: Final = 25_000
 """Rows of a piece, by default."""
 LARGE_FILE: Final = 64 << 20
 """Bytes from which the command line works through a list in pieces."""
+LARGE_ROWS: Final = 500_000
+"""Rows from which the command line reads a campaign's results in pieces."""
 _HEAD: Final = 40  # rows among which the header is looked for
 _HEAD_BYTES: Final = 1 << 18
 _LOOKED_AT: Final = 1 << 16  # characters from which the separator is told
@@ -165,6 +167,17 @@ def read_in_pieces(source: str | os.PathLike[str], *, rows: int = PIECE_ROWS) ->
         [['Zoe'], ['Al']]
     """
     return FilePieces(Path(source), rows=rows)
+
+
+def is_large(path: Path) -> bool:
+    """Whether a file is to be worked through in pieces: text that is larger than LARGE_FILE."""
+    try:
+        if path.stat().st_size < LARGE_FILE:
+            return False
+        with path.open("rb") as file:
+            return not is_workbook(file.read(_HEAD_BYTES), str(path))
+    except OSError:
+        return False  # `read_recipients` says what is wrong with it
 
 
 def _looked_through(path: Path) -> _Layout:

@@ -103,7 +103,12 @@ def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
 
 
 def put_together(
-    numbers: dict[str, Any], worth_reading: Plan, *, found: Sequence[Finding], problems: list[Problem], show_numbers: bool
+    numbers: dict[str, Any],
+    worth_reading: Plan,
+    *,
+    found: Sequence[Finding],
+    problems: list[Problem],
+    show_numbers: bool,
 ) -> Facts:
     """What the views show, of what was counted and found; and of a plan that holds the texts worth reading."""
     balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if numbers["texts"] else []

@@ -12,6 +12,9 @@ from gcbulk.cli.outputs import preview_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.survey import Survey
+
 
 @click.command(short_help="What a send would do; nothing is sent.")
 @recipient_flags
@@ -39,9 +42,16 @@ def preview(
     settings = SendOptions(**options)
     settings.check_time()
     text, texts = words.read()
-    recipients, taking = intake.read(file)
-    plan = make_plan(recipients, text, intake=taking, texts=texts)
-    view = preview_plan(plan, settings, show_numbers=show_numbers)
+    view: Preview | Survey
+    if intake.is_large(file):
+        from gcbulk.campaign.in_pieces import preview_in_pieces
+
+        pieces, taking = intake.read_in_pieces(file)
+        view = preview_in_pieces(pieces, text, taking, texts, settings, show_numbers=show_numbers)
+    else:
+        recipients, taking = intake.read(file)
+        plan = make_plan(recipients, text, intake=taking, texts=texts)
+        view = preview_plan(plan, settings, show_numbers=show_numbers)
     if as_json:
         click.echo(preview_json(view))
     else:

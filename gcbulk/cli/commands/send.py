@@ -21,13 +21,12 @@ from gcbulk.cli.flags import (
     recipient_flags,
     time_flags,
 )
-from gcbulk.cli.outputs import Outputs, check_outputs, finish, preview_json
+from gcbulk.cli.outputs import check_outputs, finish, nothing_written, preview_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.preview import Preview
 
 
 @click.command(epilog=EXIT_CODES, short_help="Show what would go, ask, send.")
@@ -75,6 +74,24 @@ def send(
 
     settings = SendOptions(**options)
     text, texts = words.read()
+    if intake.is_large(file):
+        from gcbulk.cli.large import send_large
+
+        send_large(
+            file,
+            intake,
+            text,
+            texts,
+            settings,
+            outputs,
+            question=_question,
+            campaign=campaign,
+            yes=yes,
+            dry_run=dry_run,
+            as_json=as_json,
+            fail_on_errors=fail_on_errors,
+        )
+        return
     recipients, taking = intake.read(file)
     outputs.check_fit(recipients)
     plan = make_plan(recipients, text, intake=taking, texts=texts)
@@ -87,19 +104,23 @@ def send(
         return
     with client_for(settings) as client:
         if not yes and plan.ready.any():
-            ask(_question(view, settings))
+            ask(_question(view.summary()["texts"], settings))
         sent = ask_if_refused(
             settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
         )
     if settings.test_to is not None:
-        click.echo("\nOnly your own phone was texted: no file was written. To send, leave --test-to out.", err=True)
-        outputs = Outputs(None, None, None, byte_order_mark=False)
-    explained = view.summary()["error_codes"]
-    finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors, explained=explained)
+        outputs = nothing_written()
+    finish(
+        sent,
+        lambda: outputs.write(sent.results, recipients),
+        outputs,
+        as_json=as_json,
+        fail_on_errors=fail_on_errors,
+        explained=view.summary()["error_codes"],
+    )
 
 
-def _question(view: Preview, settings: SendOptions) -> str:
+def _question(texts: int, settings: SendOptions) -> str:
     if settings.test_to is not None:
         return f"\nSend these texts to {settings.test_to}, and to nobody else?"
-    texts = view.summary()["texts"]
     return f"\nSend {f'these {texts} texts' if texts != 1 else 'this text'}?"
