@@ -250,7 +250,8 @@ def _follow_opt_outs(journal: Journal, run: Run, planned: Campaign, options: Sen
     if out := journals.opted_out_addresses(journal, planned):
         run.opt_out(out, again=options.again)
     if back := sorted(run.opted_out()):
-        run.take_in(journals.planned_rows(journal, planned, back), chunk_size=options.chunk_size)
+        rows = list(journals.planned_rows(journal, planned, back))
+        run.take_in(rows, chunk_size=options.chunk_size)
 
 
 def resume_in_pieces(
