@@ -216,7 +216,7 @@ def test_pieces_that_can_be_gone_over_once_come_back_without_their_columns(platf
     with pytest.raises(gcbulk.RecipientsError, match="has other columns than the first"):
         gcbulk.send_sms([parents(), parents()[["Mobile", "Name"]]], MESSAGE, progress=False)
     with pytest.raises(gcbulk.RecipientsError, match="no piece with a row"):
-        gcbulk.send_sms([], MESSAGE, progress=False)
+        gcbulk.send_sms(iter([]), MESSAGE, progress=False)
 
 
 def test_a_dask_dataframe_is_sent_in_its_partitions(platform: Sandbox) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, overload
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.in_pieces import preview_in_pieces, send_in_pieces
@@ -21,9 +18,11 @@ from gcbulk.recipients.pieces import as_pieces
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
     from datetime import datetime
     from decimal import Decimal
+
+    import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
     from gcbulk.campaign.options import Delivery
@@ -87,7 +86,7 @@ def preview(
     settings.check_time()
     if (pieces := as_pieces(recipients)) is not None:
         return preview_in_pieces(pieces, message, intake, texts, settings, client=client, show_numbers=show_numbers)
-    assert not isinstance(recipients, Iterable) or isinstance(recipients, pd.DataFrame)
+    recipients = cast("pd.DataFrame", recipients)  # what is none is refused in planning
     plan = make_plan(recipients, message, intake=intake, texts=texts)
     return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
 
@@ -152,7 +151,7 @@ def send_sms(  # type: ignore[misc]  # the overloads leave the options to be nam
     GCBULK_CALLBACK_URL, nothing is heard of delivery; what belongs behind it is added. In every row exactly one of
     MessageId and ErrorCode is set. `results.attrs["campaign"]` names the campaign.
 
-    A list that is larger than memory is given in pieces: `read_in_pieces(file)`, any iterable of DataFrames, or a
+    A list that is larger than memory is given in pieces: `read_in_pieces(file)`, a list or iterator of DataFrames, or a
     Dask DataFrame. The same goes to the same people; a ResultPieces comes back, from which the results are read
     piece by piece, and rows are named by their place in the whole list.
 
@@ -202,7 +201,7 @@ def send_sms(  # type: ignore[misc]  # the overloads leave the options to be nam
     )
     if (pieces := as_pieces(recipients)) is not None:
         return _send_pieces(pieces, message, intake, texts, options, campaign=campaign, client=client)
-    assert not isinstance(recipients, Iterable) or isinstance(recipients, pd.DataFrame)
+    recipients = cast("pd.DataFrame", recipients)  # what is none is refused in planning
     plan = make_plan(recipients, message, intake=intake, texts=texts)
     for finding in (*about_the_time(options, client), *plan.findings):
         if finding.severity == "warning":

@@ -78,7 +78,7 @@ class Pieces:
 
 
 def as_pieces(recipients: object) -> Pieces | None:
-    """What is to be worked through in pieces, as `Pieces`: an iterable of DataFrames, or a Dask DataFrame; else None.
+    """What is to be worked through in pieces: a list of DataFrames, an iterator of them, a Dask DataFrame; else None.
 
     >>> as_pieces(pd.DataFrame({"Mobile": ["07700 900123"]})) is None
     True
@@ -90,9 +90,9 @@ def as_pieces(recipients: object) -> Pieces | None:
     partitions: Any = getattr(recipients, "partitions", None)
     if partitions is not None and hasattr(recipients, "npartitions"):  # Dask's, or what is made like it
         return Pieces(lambda: (partitions[number].compute() for number in range(recipients.npartitions)))
-    if isinstance(recipients, pd.DataFrame | pd.Series | str | bytes | dict) or not isinstance(recipients, Iterable):
-        return None
-    return Pieces(lambda: recipients, once=isinstance(recipients, Iterator))
+    if isinstance(recipients, list | tuple) and any(isinstance(piece, pd.DataFrame) for piece in recipients):
+        return Pieces(lambda: recipients)
+    return Pieces(lambda: recipients, once=True) if isinstance(recipients, Iterator) else None
 
 
 @dataclass(frozen=True, slots=True)
