@@ -160,7 +160,7 @@ class Whereabouts:
 
     @property
     def answered(self) -> dict[str, int]:
-        """Rows that went: those `accepted`, those that `failed`, and those `unknown`, as a run's progress counts them."""
+        """Rows that went: those `accepted`, `failed` and `unknown`, as a run's progress counts them."""
         accepted = sum(self.states.get(state, 0) for state in (Status.ACCEPTED, Status.PARTLY_ACCEPTED))
         failed, unknown = (self.states.get(state, 0) for state in (Status.REJECTED, Status.UNKNOWN))
         return {"accepted": accepted, "failed": failed, "unknown": unknown}

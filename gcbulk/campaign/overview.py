@@ -69,10 +69,7 @@ class Overview:
         return counted.reset_index(drop=True)
 
     def counts_in_words(self) -> pd.DataFrame:
-        """`counts` for the screen, a few words in the place of each code: Status, Reason, Rows, all as `counts` has them.
-
-        A row without a reason has "" there.
-        """
+        """`counts` for the screen: Status, Reason (`str`: a few words for each code, "" where there is none), Rows."""
         counted = self.counts()
         return counted.assign(ErrorCode=reasons(counted["ErrorCode"])).rename(columns={"ErrorCode": "Reason"})
 
@@ -118,7 +115,7 @@ class Overview:
         return f"<div class='gcb-overview'>{''.join(pieces)}</div>"
 
     def counts_html(self) -> str:
-        """Rows by status and reason as an HTML table, with what each reason means; its code, for support, comes last."""
+        """Rows by status and reason as an HTML table, with what each reason means; its code, for support, last."""
         counted = [
             (f"{rows:,}", status.replace("_", " "), *_explained(ErrorCode(code) if code else None))
             for status, code, rows in self._counted()

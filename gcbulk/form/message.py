@@ -132,7 +132,7 @@ class MessageStep(Step):
         self._show_parts()
 
     def _render_row(self) -> str:
-        """Show the row; why there is nothing to show, where that is so. GcbulkError where the message cannot be used."""
+        """Show the row; return why there is none to show, or "". GcbulkError where the message cannot be used."""
         desk = self._desk
         if desk.recipients is None or not self._ready:
             return "no row has a number that can be texted."
@@ -167,8 +167,8 @@ class MessageStep(Step):
 
 def _how_many(plan: Plan, good: Sequence[int]) -> str:
     """How many rows with a good number are ready to send, and why the others are not."""
-    codes = plan.frame["ErrorCode"].iloc[good].dropna()
-    why = ", ".join(f"{n:,} ({REASONS[ErrorCode(code)]})" for code, n in codes.value_counts().items())
+    codes = plan.frame["ErrorCode"].iloc[list(good)].dropna()
+    why = ", ".join(f"{n:,} ({REASONS[ErrorCode(str(code))]})" for code, n in codes.value_counts().items())
     rows = f"{are(len(good), 'row')} with a good number"
     if not why:
         return f"Ready to send: all {rows}." if good[1:] else f"Ready to send: {rows}."

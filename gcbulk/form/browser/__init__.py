@@ -1,6 +1,6 @@
-"""What only the browser itself can do: hand over a file in pieces, take what is private without keeping it, save a download.
+"""What only the browser itself can do: hand over a file in pieces, take a key without keeping it, save a download.
 
-Files, keys and numbers travel as messages and are never a widget's state: a notebook saved with its widgets holds none.
+Files, keys and numbers travel as messages and are never a widget's state: a notebook saved with its widgets has none.
 """
 
 from __future__ import annotations
