@@ -523,11 +523,16 @@ def tab_to(page: Page, name: str) -> list[str]:
 def test_from_the_list_to_the_next_message_by_keyboard_alone(page: Page, platform: Sandbox) -> None:
     from playwright.sync_api import expect
 
+    page.on("filechooser", lambda _chooser: None)  # from here on: a key comes sooner than a listener set up beside it
+    expect(page.locator(".gcb-counts")).to_have_attribute("role", "status")  # the whole form is in its place
     tab_to(page, "Choose a list")
+    expect(page.locator(".gcb-upload button")).to_be_focused()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(people(5))  # type: ignore[arg-type]
     expect(page.locator(".gcb-counts")).to_contain_text("5 rows with a good number")
+    expect(page.get_by_label("Text numbers from outside the UK too")).to_be_visible()
+    expect(page.get_by_role("button", name="Mobile", exact=True)).to_be_visible()
     page.locator(".gcb-upload button").focus()  # where a chooser that is no stand-in gives it back
     passed = tab_to(page, "Message")
     wanted = ["Text numbers from outside the UK too", "Choose an opt-out list", "Parent Name", "Mobile", "Message"]
@@ -556,6 +561,9 @@ def test_from_the_list_to_the_next_message_by_keyboard_alone(page: Page, platfor
     page.keyboard.press("Enter")
     has_ended(page, "done")
     assert len(platform.queued) == 5
+    expect(page.locator(".gcb-send")).not_to_be_visible()
+    expect(page.locator(".gcb-step-send .gcb-heading")).to_be_focused()  # its step has closed: the place is kept
+    expect(page.locator(".gcb-results .gcb-chart")).to_be_visible()
     tab_to(page, "Download all results (CSV)")
     with page.expect_download() as download:
         page.keyboard.press("Enter")

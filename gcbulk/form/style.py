@@ -39,7 +39,8 @@ STYLE: Final = """<style>
 .gcb-form .gcb-field { min-height: 26px; padding: 0 9px; font-size: 13px; background: var(--gcb-tint); }
 .gcb-form .gcb-fields { gap: 6px; }
 .gcb-form button:focus-visible, .gcb-form input:focus-visible, .gcb-form select:focus-visible,
-.gcb-form textarea:focus-visible { outline: 3px solid #f0b429; outline-offset: 1px; }
+.gcb-form textarea:focus-visible, .gcb-form .gcb-heading:focus-visible { outline: 3px solid #f0b429;
+  outline-offset: 1px; }
 .gcb-form .gcb-labelled { display: flex; flex-direction: column; align-items: stretch; height: auto; width: 270px; }
 .gcb-form .gcb-labelled > label { width: auto; text-align: left; font-size: 14px;
   font-weight: 600; line-height: 1.6; height: auto; color: var(--gcb-ink); display: block; }
