@@ -269,6 +269,9 @@ def test_history_and_dead_numbers(run: Callable[..., Ended], tmp_path: Path) -> 
             gcbulk.history(since=wrong)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="number cannot be looked up"):
         gcbulk.history(number="nobody")
+    shown = run("history", "--dead", "4").out
+    assert "+44 7700 •••101" in shown
+    assert "900101" not in shown
     assert run("history", "--dead", "4", "--out", "dead.csv").code == 0
     assert (tmp_path / "dead.csv").read_text(encoding="utf-8-sig").splitlines()[0] == (
         "SentTo,Campaigns,LastCampaign,LastReason"
@@ -340,7 +343,7 @@ def test_news_that_comes_after_the_look_is_heeded(
     def delivered_while_asked(_question: str) -> None:
         tell("walk", "Delivered")
 
-    monkeypatch.setattr("gcbulk.cli._ask", delivered_while_asked)
+    monkeypatch.setattr("gcbulk.cli.commands.retry_undelivered.ask", delivered_while_asked)
     ended = run("retry-undelivered", "walk")
     assert ended.code == 2
     assert "Nothing of campaign 'walk' is left to send again" in ended.complaint

@@ -11,6 +11,7 @@ from gcbulk.campaign.delivery import filled
 from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, rows_of_number, told
 from gcbulk.campaign.journal.days import LONDON
+from gcbulk.campaign.preview import mask_number
 from gcbulk.codes import DeliveryStatus, ErrorCode
 from gcbulk.errors import OptionError
 from gcbulk.recipients.numbers import to_e164
@@ -105,12 +106,13 @@ def dead_numbers(
 def history_text(frame: pd.DataFrame) -> str:
     """What `history` or `dead_numbers` found, for a terminal.
 
-    What was sent to one number with every text in full; all campaigns as counts, without a number in them.
+    What was sent to one number with every text in full; all campaigns as counts; dead numbers masked.
     """
     if frame.empty:
         return "There is nothing of this in the journal."
     if "Text" not in frame.columns:
-        shown = _by_campaign(frame) if "Status" in frame.columns else frame
+        by_campaign = "Status" in frame.columns
+        shown = _by_campaign(frame) if by_campaign else frame.assign(SentTo=frame["SentTo"].map(mask_number))
         return shown.to_string(index=False, na_rep="")
     lines = []
     for row in frame.to_dict("records"):

@@ -34,7 +34,6 @@ logger = logging.getLogger("gcbulk")
 
 ELSEWHERE_POLL: Final = 1.0
 """Seconds between looks at rows that another campaign has in flight."""
-JOIN_POLL: Final = 0.2
 _PROVES_THE_KEY: Final = frozenset({ErrorCode.INVALID_RECIPIENTS})
 _NEEDS_NO_RETRY: Final = (Status.READY,)
 _MAY_BE_SENT_AGAIN: Final = (Status.READY, Status.UNKNOWN)

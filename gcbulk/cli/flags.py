@@ -1,0 +1,223 @@
+"""The flags that several commands share, and what comes of them: a list that is read, a text that is written."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from gcbulk.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from gcbulk.messages.options import TextOptions
+    from gcbulk.recipients.intake import IntakeOptions
+
+
+PATH: Final = click.Path(path_type=Path)
+
+
+def stack(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator, shown in `--help` in the order given."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """The flags that say how a list is read and taken in."""
+
+    sheet: str | None = None
+    number_column: str | None = None
+    number_columns: tuple[str, ...] = ()
+    row_per_number: bool = False
+    international: bool = False
+    opt_outs: Path | None = None
+    one_per_number: bool = False
+
+    def read_if_given(self, file: Path | None) -> tuple[pd.DataFrame | None, IntakeOptions]:
+        """The list that a campaign was sent from, where the user gives it again."""
+        from gcbulk.recipients.intake import IntakeOptions
+
+        return (None, IntakeOptions(opt_outs=self.opt_outs)) if file is None else self.read(file)
+
+    def read(self, file: Path) -> tuple[pd.DataFrame, IntakeOptions]:
+        """The list, told on stderr how it was read, and the options with which it is validated."""
+        from gcbulk.recipients.choosing import NUMBER, row_per_number
+        from gcbulk.recipients.intake import IntakeOptions
+        from gcbulk.recipients.reading import read_recipients
+
+        if self.row_per_number and not self.number_columns:
+            raise OptionError("--row-per-number needs the columns: --number-columns NAME, once for each.")
+        recipients = read_recipients(file, sheet=self.sheet)
+        for note in recipients.attrs["reading"]:
+            click.echo(f"{file}: {note}", err=True)
+        if self.row_per_number:
+            recipients = row_per_number(recipients, self.number_columns)
+        several = None if self.row_per_number else self.number_columns or None
+        return recipients, IntakeOptions(
+            number_column=NUMBER if self.row_per_number else self.number_column,
+            number_columns=several,
+            international=self.international,
+            opt_outs=self.opt_outs,
+            one_per_number=self.one_per_number,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The flags that say what is written."""
+
+    message: str | None
+    message_file: Path | None
+    smart_characters: Any
+    max_parts: int
+    header_length: int
+    price_per_part: str | None
+
+    def read(self) -> tuple[str, TextOptions]:
+        """The text, and the options with which it is written."""
+        from gcbulk.messages.options import TextOptions
+
+        texts = TextOptions(
+            smart_characters=self.smart_characters,
+            max_parts=self.max_parts,
+            header_length=self.header_length,
+            price_per_part=self.price_per_part,
+        )
+        return _message_text(self.message, self.message_file), texts
+
+
+def together(name: str, flags: type[Intake | Words]) -> Callable[[Any], Any]:
+    """Hand a command all of these flags as one argument."""
+    names = {field.name for field in fields(flags)}
+
+    def decorate(command: Any) -> Any:
+        @functools.wraps(command)
+        def run(**options: Any) -> Any:
+            grouped: dict[str, Any] = {one: options.pop(one) for one in names & options.keys()}
+            return command(**{name: flags(**grouped)}, **options)
+
+        return run
+
+    return decorate
+
+
+intake_flags: Final = together("intake", Intake)
+
+
+column_flags: Final = stack(
+    click.option("--sheet", metavar="NAME", help="The sheet of a workbook. Default: the first that is shown."),
+    click.option("--number-column", metavar="NAME", help="The column of numbers, where it cannot be told."),
+    click.option(
+        "--number-columns",
+        metavar="NAME",
+        multiple=True,
+        help="One of several columns, the best first (give it again for each): the first usable number of a row.",
+    ),
+    click.option("--row-per-number", is_flag=True, help="A row for each number in --number-columns instead."),
+    click.option("--opt-outs", type=PATH, metavar="FILE", help="Numbers not to be texted, besides your own list."),
+)
+
+
+recipient_flags: Final = stack(
+    click.argument("file", type=PATH),
+    column_flags,
+    click.option("--international", is_flag=True, help="Take numbers from outside the UK (with + or 00)."),
+    click.option("--one-per-number", is_flag=True, help="One text a number, though the texts may differ."),
+    intake_flags,
+)
+
+
+message_flags: Final = stack(
+    click.option("--message", metavar="TEXT", help="The text, with fields such as {{ forename }}."),
+    click.option("--message-file", type=PATH, metavar="FILE", help="A UTF-8 file with the text."),
+    click.option(
+        "--smart-characters",
+        type=click.Choice(["replace", "keep"]),
+        default="replace",
+        show_default=True,
+        help="Make curly quotes, dashes and the like plain, or keep them.",
+    ),
+    click.option(
+        "--max-parts", type=int, default=3, show_default=True, help="Warn of texts of so many SMS parts or more."
+    ),
+    click.option("--header-length", type=int, default=0, help="Characters the platform puts before each text."),
+    click.option("--price-per-part", metavar="POUNDS", help="What one SMS part costs, such as 0.035."),
+    together("words", Words),
+)
+
+
+time_flags: Final = stack(
+    click.option("--sender", metavar="NAME", help="Shown on the handset: 11 letters and digits, or a number."),
+    click.option("--send-at", metavar="TIME", help="Schedule, in UK time or with an offset: 2026-11-24T08:30."),
+    click.option("--limit", type=int, metavar="N", help="Only the first N; resume sends the rest."),
+    click.option("--test-to", metavar="NUMBER", help="Only try the texts, on your own phone."),
+)
+
+
+quiet_flags: Final = stack(
+    click.option(
+        "--quiet-hours",
+        metavar="HOURS",
+        help="UK time when nobody is texted: 21:00-06:00 (the usual), or off.",
+    ),
+    click.option("--urgent", is_flag=True, help="Send in quiet hours all the same."),
+)
+
+
+late_flag: Final = click.option("--late", is_flag=True, help="Go on with a campaign that was begun on an earlier day.")
+
+
+pace_flags: Final = stack(
+    click.option("--concurrency", type=int, default=4, show_default=True, help="Calls at once."),
+    click.option("--calls-per-second", type=float, help="The most calls a second. Default: no limit."),
+    click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds for a whole answer."),
+    click.option("--max-attempts", type=int, default=6, show_default=True, help="Tries where nothing was taken."),
+    click.option(
+        "--delivery",
+        type=click.Choice(["at_most_once", "at_least_once"]),
+        default="at_most_once",
+        show_default=True,
+        help="at_least_once tries again where the outcome is unknown: a text may then arrive twice.",
+    ),
+)
+
+
+journal_flag: Final = click.option(
+    "--journal",
+    metavar="PATH|URL",
+    help="Where the journal is. Default: GCBULK_JOURNAL, or your state folder.",
+)
+
+
+output_flags: Final = stack(
+    click.option("--out", type=PATH, metavar="FILE", help="Write the results, as CSV or (for Excel) .xlsx."),
+    click.option("--not-told", type=PATH, metavar="FILE", help="Write the rows of those not told, to mend or phone."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout."),
+    click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid or rejected."),
+)
+
+
+def _message_text(message: str | None, message_file: Path | None) -> str:
+    if (message is None) == (message_file is None):
+        raise OptionError("Give the text with --message or --message-file: one of the two.")
+    if message_file is None:
+        return str(message)
+    try:
+        return message_file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise OptionError(f"--message-file {message_file} is not UTF-8. Save it as UTF-8 and try again.") from None
+    except OSError as error:
+        raise OptionError(f"--message-file {message_file} cannot be read: {error.strerror}.") from None

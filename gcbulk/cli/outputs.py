@@ -1,0 +1,139 @@
+"""What a command leaves: files, a summary, and the code it exits with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from gcbulk.cli.ending import FAILED, HELD, INTERRUPTED, NOTHING_LEFT, UNKNOWN, exit_code, stop
+from gcbulk.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    import pandas as pd
+
+    from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.results import Summary
+    from gcbulk.campaign.run import Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The files that a command writes at its end."""
+
+    out: Path | None
+    not_told: Path | None
+    invalid_out: Path | None
+    byte_order_mark: bool
+
+    def name_files(self) -> None:
+        """Say which files were written."""
+        for words, path in (("Results", self.out), ("Not told", self.not_told), ("To mend", self.invalid_out)):
+            if path is not None:
+                click.echo(f"{words}: {path}", err=True)
+
+    def check_fit(self, recipients: pd.DataFrame | None) -> None:
+        """Find out before anything is sent whether a workbook could hold the results."""
+        from gcbulk.recipients.writing import check_fits
+
+        named = {"--out": self.out, "--not-told": self.not_told, "--invalid-out": self.invalid_out}
+        for option, path in named.items():
+            if path is not None and recipients is not None:
+                check_fits(recipients, path, option=option)
+
+    def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
+        """Write the results, and in the user's own columns the rows of those not told, or only of those to mend."""
+        from gcbulk.campaign.results import NOT_TOLD, rows_with
+        from gcbulk.codes import Status
+        from gcbulk.recipients.writing import write_table
+
+        if self.out is not None:
+            write_table(frame, self.out, byte_order_mark=self.byte_order_mark)
+        for path, statuses in ((self.not_told, NOT_TOLD), (self.invalid_out, (Status.INVALID,))):
+            if path is not None:
+                write_table(rows_with(statuses, frame, recipients), path, byte_order_mark=self.byte_order_mark)
+
+
+def check_outputs(
+    file: Path | None,
+    *inputs: Path | None,
+    out: Path | None = None,
+    not_told: Path | None = None,
+    invalid_out: Path | None = None,
+    journal: str | None = None,
+) -> Outputs:
+    """Find out before anything is sent whether the results can be written, and would replace nothing that counts."""
+    from gcbulk.recipients.writing import check_writable
+
+    kept = kept_files(file, *inputs, journal=journal)
+    for option, path in {"--out": out, "--not-told": not_told, "--invalid-out": invalid_out}.items():
+        if path is not None:
+            check_writable(path, option=option, others=kept)
+            kept[path] = f"what {option} writes"
+    return Outputs(out, not_told, invalid_out, byte_order_mark=file is None or _has_byte_order_mark(file))
+
+
+def kept_files(*inputs: Path | None, journal: str | None) -> dict[Path, str]:
+    """The files that no output may replace, and what each is."""
+    from gcbulk.campaign.journal.opening import journal_file
+
+    kept = {path: "the input itself" for path in inputs if path is not None}
+    if (book := journal_file(journal)) is not None:
+        kept[book] = "the journal"
+    return kept
+
+
+def _has_byte_order_mark(file: Path) -> bool:
+    """Whether a result beside this file gets one: as the file has it, and for what is not UTF-8, yes."""
+    try:
+        start = file.read_bytes()
+        start.decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return True
+    return start.startswith(b"\xef\xbb\xbf")
+
+
+def preview_json(view: Preview) -> str:
+    """What a send would do, as one line of JSON."""
+    return json.dumps(view.summary(), default=str)  # pounds, exactly
+
+
+def finish(
+    sent: Sent,
+    recipients: pd.DataFrame | None,
+    outputs: Outputs,
+    *,
+    as_json: bool,
+    fail_on_errors: bool,
+    explained: Collection[str] = (),
+) -> NoReturn:
+    """Write and say what came of a run, and exit; `explained` are the codes that the preview told about just now."""
+    try:
+        outputs.write(sent.results, recipients)  # before anything is said: whoever listens may have gone
+    except InputError as error:
+        show_summary(sent.campaign, sent.summary, as_json=as_json, explained=explained)
+        stop(f"{error} What was sent is in the journal: gcbulk results {sent.campaign!r} --out FILE", FAILED)
+    show_summary(sent.campaign, sent.summary, as_json=as_json, explained=explained)
+    if sent.report.stop_code is not None:
+        click.echo(f"The run stopped early: {sent.report.stop_detail}", err=True)
+    if sent.nothing_left:
+        click.echo(sent.nothing_left, err=True)
+    outputs.name_files()
+    code = exit_code(sent.summary, fail_on_errors=fail_on_errors)
+    if sent.report.interrupted:
+        code = INTERRUPTED
+    elif sent.nothing_left and code not in (UNKNOWN, HELD):
+        code = NOTHING_LEFT
+    raise SystemExit(code)
+
+
+def show_summary(campaign: str, summary: Summary, *, as_json: bool, explained: Collection[str] = ()) -> None:
+    """What came of a campaign: for people on stderr, where asked for as JSON on stdout."""
+    if as_json:
+        click.echo(json.dumps({"campaign": campaign, **summary.as_dict()}))
+    click.echo(f"\nCampaign {campaign!r}\n{summary.told(explained=explained)}", err=True)
