@@ -22,6 +22,7 @@ import pytest
 import requests
 
 from gcbulk import sandbox as module
+from gcbulk import sandbox_customers
 from gcbulk.sandbox import FAULTS, MAGIC_NUMBERS, Call, Queued, Sandbox, describe_numbers
 
 SMS = "/api/SendMessage_V3/SMS"
