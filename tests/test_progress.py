@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.history import ask_to_stop, whereabouts
 from gcbulk.campaign.journal import claims
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
-from gcbulk.campaign.run import resume_campaign, send_plan
 from gcbulk.codes import ErrorCode
 from gcbulk.progress import Progress, Watch
 from gcbulk.recipients.intake import IntakeOptions

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 import gcbulk
-from gcbulk.campaign import run as run_module
+from gcbulk.campaign import connecting
 from gcbulk.campaign.journal import Journal, note_receiver
 from gcbulk.campaign.journal.tables import campaigns as campaigns_table
 from gcbulk.recipients.schema import ResultsSchema
@@ -192,7 +192,7 @@ def test_no_key_and_no_person_in_logs(platform: Sandbox, caplog: pytest.LogCaptu
 
 
 def test_drama_numbers_to_production_bring_a_warning(monkeypatch: pytest.MonkeyPatch, platform: Sandbox) -> None:
-    monkeypatch.setattr(run_module, "PRODUCTION", platform.url)
+    monkeypatch.setattr(connecting, "PRODUCTION", platform.url)
     with pytest.warns(gcbulk.GcbulkWarning, match="kept for drama"):
         send(people("07700 900123"))
 

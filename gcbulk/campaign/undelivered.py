@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from gcbulk.campaign.connecting import client_for, refuse_other_platform
+from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.delivery import filled, undelivered
 from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, gone_again, texts_of
+from gcbulk.campaign.looking_ahead import preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
-from gcbulk.campaign.run import client_for, preview_plan, refuse_other_platform, send_plan
 from gcbulk.errors import CampaignError, GcbulkWarning
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
     import os
 
     from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.preview import Preview
-    from gcbulk.campaign.run import Sent
     from gcbulk.recipients.optouts import OptOuts
 
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.results import Summary
-    from gcbulk.campaign.run import Sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 
 from gcbulk.campaign.journal.days import LONDON
-from gcbulk.campaign.run import preview_plan
+from gcbulk.campaign.looking_ahead import preview_plan
 from gcbulk.form.browser import KeyField
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.form.trial import Trial

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
+from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.history import ask_to_stop, campaign_results, whereabouts
 from gcbulk.campaign.history import settle as settle_unknown
-from gcbulk.campaign.run import resume_campaign, send_plan
 from gcbulk.codes import Status
 from gcbulk.errors import CredentialsError
 from gcbulk.form.background import Helper, Job
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.history import Whereabouts
-    from gcbulk.campaign.run import Sent
     from gcbulk.progress import Standing, Watch
     from gcbulk.recipients.optouts import OptOuts
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
+from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.preview import mask_number
-from gcbulk.campaign.run import send_plan
 from gcbulk.codes import Status
 from gcbulk.form.controls import Notice, button, in_words, quiet_log, row
 from gcbulk.messages.findings import are
@@ -16,8 +16,8 @@ from gcbulk.messages.findings import are
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.plan import Plan
-    from gcbulk.campaign.run import Sent
     from gcbulk.form.background import Helper
     from gcbulk.form.desk import Desk
 

@@ -32,9 +32,9 @@ def preview(
     **options: Any,
 ) -> None:
     """Show what a send of FILE would do: counts, cost, the texts to read, every problem. Nothing is sent."""
+    from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
-    from gcbulk.campaign.run import preview_plan
 
     settings = SendOptions(**options)
     settings.check_time()

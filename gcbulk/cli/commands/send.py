@@ -67,9 +67,11 @@ def send(
     outputs = check_outputs(
         file, intake.opt_outs, words.message_file, out=out, not_told=not_told, journal=options["journal"]
     )
+    from gcbulk.campaign.connecting import client_for
+    from gcbulk.campaign.delivering import send_plan
+    from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
-    from gcbulk.campaign.run import client_for, preview_plan, send_plan
 
     settings = SendOptions(**options)
     text, texts = words.read()
