@@ -86,6 +86,10 @@ class Directory(Protocol):
         """A customer's key as it is now; None where none is known."""
         ...
 
+    def check_store(self, customer_ids: Iterable[str]) -> None:
+        """Raise CredentialsError where the keys of these customers cannot be read."""
+        ...
+
 
 class FixedCustomers:
     """Customers with keys given once and for all: for the sandbox, and for programs that keep keys of their own.
@@ -109,6 +113,9 @@ class FixedCustomers:
     def key(self, customer_id: str) -> Secret | None:
         """A customer's key; None where none was given."""
         return self._keys.get(customer_id)
+
+    def check_store(self, customer_ids: Iterable[str]) -> None:
+        """Keys that were given can be read."""
 
 
 def customers_file() -> Path:

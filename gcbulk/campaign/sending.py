@@ -77,9 +77,7 @@ class Manner:
     callback_url: str | None = None
     up_to: int | None = None  # the last position that may go, where the rest is held back
     senders: Mapping[str | None, str] = field(default_factory=dict)  # of customers that have one of their own
-    held: Mapping[str | None, tuple[ErrorCode, str]] = field(
-        default_factory=dict
-    )  # customers for whom nothing goes, and why
+    held: Mapping[str, tuple[ErrorCode, str]] = field(default_factory=dict)  # for whom nothing goes, and why
 
 
 @dataclass(slots=True)
@@ -143,7 +141,7 @@ class Sender:
         for number, positions, customer_id in batches:
             self._lanes.add(customer_id, number, positions, states)
         for lane in self._lanes:
-            if (why := self._manner.held.get(lane.customer_id)) is not None:
+            if (why := self._manner.held.get(lane.customer_id or "")) is not None:
                 self._hold(lane, *why)
         self._progress.on_stop(lambda: self.stop(ErrorCode.STOPPED, "The run was stopped on request."))
         try:

@@ -423,6 +423,13 @@ class Journal:
             ).scalar_one_or_none()
         return campaign.row_count if found is None else int(found)
 
+    def customers_with(self, campaign: Campaign, state: str) -> list[str]:
+        """The ids of the customers of a partner's campaign who have a row in this state."""
+        where = (recipients.c.campaign_id == campaign.id, recipients.c.state == state)
+        with self.reading() as connection:
+            found = connection.execute(sa.select(recipients.c.customer_id).where(*where).distinct()).scalars().all()
+        return sorted(filter(None, found))
+
     def batches_with(self, campaign: Campaign, states: Sequence[str], *, up_to: int | None = None) -> list[Planned]:
         """The planned calls that have a row in one of these states.
 
