@@ -184,6 +184,6 @@ def _derived(passphrase: Secret, salt: bytes, cost: int) -> Fernet:
     given = passphrase.reveal().encode()
     name = hashlib.blake2b(given, key=salt[:16], salt=cost.to_bytes(8, "big")).digest()
     if name not in _known:
-        key = hashlib.scrypt(given, salt=salt, n=cost, r=8, p=1, maxmem=160 * cost * 8, dklen=32)
+        key = hashlib.scrypt(given, salt=salt, n=cost, r=8, p=1, maxmem=2**20 + 2**11 * cost, dklen=32)
         _known[name] = Fernet(base64.urlsafe_b64encode(key))
     return _known[name]

@@ -234,7 +234,10 @@ def make_plan(
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
     sent = status == Status.READY.value
     counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
-    batch = Batch(template, cells, written, counts, frame["SentTo"].reset_index(drop=True), sent)
+    people = frame["SentTo"].reset_index(drop=True)
+    if whose is not None:  # two customers' texts to one number are no slip
+        people = people + " " + whose.ids.fillna("")
+    batch = Batch(template, cells, written, counts, people, sent)
     frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts, whose)
     about_customers = () if whose is None else whose.findings(sent)
     found = (*about_customers, *lint(batch, fields.columns, texts), *savings(batch, texts))
