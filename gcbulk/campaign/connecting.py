@@ -6,7 +6,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.api.client import CommunicationsClient
+from gcbulk.api.client import CommunicationsClient, checked_client
 from gcbulk.api.credentials import reaches_people, resolve_base_url
 from gcbulk.api.customers import Customer, Customers, FixedCustomers
 from gcbulk.api.partner import Partner, resolve_partner
@@ -39,7 +39,7 @@ def known_customers(
     if intake.customer_column is None:
         return None
     if client is not None:
-        if client.customers is None:
+        if checked_client(client).customers is None:
             raise OptionError(
                 f"This client sends for customer {client.customer_id} alone. Leave client out, or make one for many: "
                 "CommunicationsClient(partner=Partner(key, style_class), customers=Customers())."
@@ -123,6 +123,8 @@ def at_the_platform(
             stack.callback(client.close)
         elif client is None:
             client = stack.enter_context(default_client(options, many=many))
+        else:
+            client = checked_client(client)
         book = Journal(options.journal or ("sqlite://" if options.sandbox else None))
         yield client, stack.enter_context(book)
 
@@ -134,7 +136,8 @@ def lease(client: CommunicationsClient) -> float:
 
 def people_are_reached(options: SendOptions, client: CommunicationsClient | None) -> bool:
     """Whether texts would reach people: not from the sandbox, nor from a stand-in on this machine."""
-    return not options.sandbox and reaches_people(client.base_url if client else resolve_base_url())
+    address = resolve_base_url() if client is None else checked_client(client).base_url
+    return not options.sandbox and reaches_people(address)
 
 
 def warn_of_drama_numbers(plan: Plan, client: CommunicationsClient) -> None:

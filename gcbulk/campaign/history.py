@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import time
 import warnings
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
@@ -120,11 +121,22 @@ def settle(
     list, from 0; None means every unknown row. Raises CampaignError for a name that is not known, or while a
     run still has rows in flight.
     """
+    if not isinstance(sent, bool):
+        raise OptionError(f"sent must be True or False, not {sent!r}.")
+    positions = None if rows is None else _positions(rows)
     with Journal(journal) as book:
         known = book.campaign(campaign)
         if not sent:
             _wait_for_broken_calls(book, known)
-        return journals.settle(book, known, sent=sent, positions=rows)
+        return journals.settle(book, known, sent=sent, positions=positions)
+
+
+def _positions(rows: Iterable[int]) -> list[int]:
+    """Positions as the journal takes them; pandas' own whole numbers are whole numbers too."""
+    try:
+        return [operator.index(row) for row in rows]
+    except TypeError:
+        raise OptionError("rows must be positions in the list: whole numbers from 0, such as [0, 3].") from None
 
 
 def settle_listed(
@@ -177,6 +189,13 @@ class Whereabouts:
     def to_send(self) -> int:
         """Rows that are still to be sent, or are being sent at this moment."""
         return sum(self.states.get(state, 0) for state in (Status.READY, journals.IN_FLIGHT))
+
+    @property
+    def answered(self) -> dict[str, int]:
+        """Rows that went: those `accepted`, `failed` and `unknown`, as a run's progress counts them."""
+        accepted = sum(self.states.get(state, 0) for state in (Status.ACCEPTED, Status.PARTLY_ACCEPTED))
+        failed, unknown = (self.states.get(state, 0) for state in (Status.REJECTED, Status.UNKNOWN))
+        return {"accepted": accepted, "failed": failed, "unknown": unknown}
 
 
 def whereabouts(
