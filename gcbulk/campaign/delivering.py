@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from gcbulk.api.partner import resolve_partner
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
@@ -22,7 +23,7 @@ from gcbulk.campaign.connecting import (
 )
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
-from gcbulk.campaign.journal import KIND, TEST, Identity, begin, go_on
+from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
 from gcbulk.campaign.results import Summary, check_same_list, summarise
 from gcbulk.campaign.samples import trial
 from gcbulk.campaign.sending import Manner, RunReport, Sender
@@ -31,7 +32,7 @@ from gcbulk.errors import GcbulkWarning, JournalError, JournalLostError, OptionE
 from gcbulk.progress import Progress, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -75,12 +76,15 @@ def send_plan(
         # its own campaign, under no rule that is for parents; not under the name that the real one will have
         options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, late=True, repeat=True)
         campaign = None
-    with at_the_platform(options, client) as (api, journal):
+    many = plan.customers is not None
+    with at_the_platform(options, client, customers=plan.known, many=many) as (api, journal):
+        _check_whose(plan, api)
         warn_of_drama_numbers(plan, api)
         scheduled = options.scheduled()
         shape = {
             KIND: TEST if plan.trial else None,
             "sender": options.sender,
+            "senders": {one: plan.known[one].sender for one in plan.asked if plan.known[one].sender},
             "send_at": scheduled.isoformat() if scheduled else None,
             "share_identical": options.share_identical,
             "one_per_number": plan.one_per_number,
@@ -104,7 +108,7 @@ def send_plan(
             lease=lease(api),
             late=options.late,
             again=options.again,
-            refusal=options.refusal(schedule.now(), scheduled, reaches_people=people_are_reached(options, api)),
+            refusal=_refusal(options, api, scheduled, plan.asked if many else None),
         )
         with begun.run.alive(on_stop=watch.stop):
             rows = plan.rows(
@@ -119,6 +123,46 @@ def send_plan(
             else:
                 _follow_opt_outs(begun.run, plan, rows, options)
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
+
+
+def _check_whose(plan: Plan, client: CommunicationsClient) -> None:
+    """Raise, before anything is sent, where it cannot be told for whom, or where keys cannot be read."""
+    if plan.customers is None and client.customers is not None:
+        raise OptionError(
+            "A partner sends on behalf of its customers: say which column names the customer of each row, with "
+            "customer_column= (--customer-column)."
+        )
+    if plan.customers is not None:
+        if client.customers is None:
+            raise OptionError(f"This client sends for customer {client.customer_id} alone.")
+        client.customers.check_store(plan.asked)
+
+
+def _refusal(
+    options: SendOptions, client: CommunicationsClient, moment: datetime | None, customers: Sequence[str] | None
+) -> OptionError | None:
+    """Why nothing at all may be sent at this time; one customer's own quiet hours hold up nobody else."""
+    at, real = schedule.now(), people_are_reached(options, client)
+    if not customers or client.customers is None:
+        return options.refusal(at, moment, reaches_people=real)
+    hours = {client.customers.all()[one].quiet_hours if one in client.customers.all() else "" for one in customers}
+    refused = [options.refusal(at, moment, reaches_people=real, own_hours=own) for own in sorted(hours)]
+    return next((one for one in refused if one is not None), None) if all(refused) else None
+
+
+def _held_by_the_hour(
+    options: SendOptions, client: CommunicationsClient, moment: datetime | None
+) -> dict[str, tuple[ErrorCode, str]]:
+    """The customers of a partner to whose people nothing may go at this time, and why."""
+    if client.customers is None:
+        return {}
+    at, real = schedule.now(), people_are_reached(options, client)
+    found = {}
+    for one in client.customers.all().values():
+        refused = options.refusal(at, moment, reaches_people=real, own_hours=one.quiet_hours)
+        if refused is not None:
+            found[one.id] = (ErrorCode.HELD_BACK, f"{one.name}: {refused} Or resume later.")
+    return found
 
 
 def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
@@ -144,13 +188,14 @@ def resume_campaign(
     """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
     watch = watch or Watch()
     out = intake.opted_out()
-    with at_the_platform(options, client) as (api, journal):
+    many = client is None and _is_a_partner_s(name, options)
+    with at_the_platform(options, client, many=many) as (api, journal):
         known = journal.campaign(name)
         refuse_other_platform(known, api)
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, intake)
-        at = schedule.now()
-        refusal = options.refusal(at, _still_ahead(known, at), reaches_people=people_are_reached(options, api))
+        customers = journal.customers_with(known, Status.READY) if known.of_a_partner else None
+        refusal = _refusal(options, api, _still_ahead(known, schedule.now()), customers)
         if known.options.get(KIND) == TEST:
             refusal = None
         run = go_on(journal, known, lease=lease(api), late=options.late, again=options.again, refusal=refusal)
@@ -158,6 +203,14 @@ def resume_campaign(
             if out:
                 run.opt_out(out, again=options.again)
             return _deliver(run, api, options, recipients, wanted=True, watch=watch)
+
+
+def _is_a_partner_s(name: str, options: SendOptions) -> bool:
+    """Whether a campaign is one that a partner sent for many; where no journal or name is known, it is not."""
+    if resolve_partner() is None or not journals.journal_exists(options.journal):
+        return False
+    with Journal(options.journal) as book:
+        return book.campaign(name).of_a_partner
 
 
 def _deliver(
@@ -184,6 +237,8 @@ def _deliver(
         send_at=shape.get("send_at") if ahead else None,
         callback_url=_callback_url(run, options),
         up_to=up_to,
+        senders=shape.get("senders", {}),
+        held={} if shape.get(KIND) == TEST else _held_by_the_hour(options, client, ahead),
     )
     left = journal.count_states(run.campaign, up_to=up_to)
     if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
@@ -198,7 +253,7 @@ def _deliver(
             held_back = ErrorCode.HELD_BACK if options.limit is not None else None
             run.end(stop_code=report.stop_code or held_back, stop_detail=report.stop_detail or None)
             campaign = journal.campaign(run.campaign.name)
-            results = known_results(journal, campaign, recipients)
+            results = known_results(journal, campaign, recipients, directory=client.customers)
         except JournalError as error:
             if not sender.report.calls:
                 raise

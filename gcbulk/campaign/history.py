@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 import time
 import warnings
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gcbulk.api.customers import Customers
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal, london_date, told
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
+
+logger = logging.getLogger("gcbulk")
 
 
 def campaign_results(
@@ -53,13 +58,28 @@ def campaign_results(
         return known_results(book, known, recipients)
 
 
-def known_results(book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The results of a campaign in an open journal, with its delivery news where somebody is to report on it."""
+def known_results(
+    book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None, *, directory: Directory | None = None
+) -> pd.DataFrame:
+    """The results of a campaign in an open journal, with its delivery news where somebody is to report on it.
+
+    `directory` knows what a partner's customers are called; by default it is the table of the campaign's address.
+    """
+    names = _names(campaign, directory) if campaign.of_a_partner else {}
     if campaign.callback_url is None:
-        return results_frame(campaign, book.records(campaign), recipients)
+        return results_frame(campaign, book.records(campaign), recipients, names=names)
     journals.match_again(book, campaign)
-    results = results_frame(campaign, book.records(campaign), recipients)
+    results = results_frame(campaign, book.records(campaign), recipients, names=names)
     return with_delivery(results, journals.news_of(book, campaign))
+
+
+def _names(campaign: Campaign, directory: Directory | None) -> dict[str, str]:
+    """What customers are called, by id; where the table cannot be read, results come without names."""
+    try:
+        return {one.id: one.name for one in (directory or Customers(campaign.base_url)).all().values()}
+    except OptionError as error:
+        logger.warning("%s Results are given without the customers' names.", error)
+        return {}
 
 
 def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:

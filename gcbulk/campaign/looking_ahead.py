@@ -6,10 +6,9 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.api.client import CommunicationsClient
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
-from gcbulk.campaign.connecting import CHANNEL, people_are_reached
+from gcbulk.campaign.connecting import CHANNEL, default_client, people_are_reached
 from gcbulk.campaign.journal import Held, Journal
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.preview import Preview
@@ -21,6 +20,7 @@ from gcbulk.messages.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gcbulk.api.client import CommunicationsClient
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
 
@@ -38,7 +38,7 @@ def preview_plan(
     findings = (*about_the_time(options, client), *plan.findings)
     if not options.sandbox and journals.journal_exists(options.journal):
         try:
-            api = client or CommunicationsClient(timeout=options.timeout)
+            api = client or default_client(options, many=plan.customers is not None)
         except CredentialsError:
             logger.debug("No credentials: the journal cannot be asked what went already")
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
 from gcbulk.campaign.options import SendOptions
@@ -39,6 +40,7 @@ def preview(
     international: bool = False,
     opt_outs: OptOuts | None = None,
     one_per_number: bool = False,
+    customer_column: Hashable | None = None,
     smart_characters: SmartCharacters = "replace",
     max_parts: int = 3,
     header_length: int = 0,
@@ -66,6 +68,7 @@ def preview(
         international=international,
         opt_outs=opt_outs,
         one_per_number=one_per_number,
+        customer_column=customer_column,
     )
     texts = TextOptions(
         smart_characters=smart_characters,
@@ -74,7 +77,8 @@ def preview(
         price_per_part=price_per_part,
     )
     settings.check_time()
-    plan = make_plan(recipients, message, intake=intake, texts=texts)
+    customers = known_customers(intake, settings, client)
+    plan = make_plan(recipients, message, intake=intake, texts=texts, customers=customers)
     return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
 
 
@@ -89,6 +93,7 @@ def send_sms(
     international: bool = False,
     opt_outs: OptOuts | None = None,
     one_per_number: bool = False,
+    customer_column: Hashable | None = None,
     chunk_size: int = 20,
     concurrency: int = 4,
     calls_per_second: float | None = None,
@@ -120,6 +125,8 @@ def send_sms(
     knows what went. Whoever is on the user's own opt-out list is left out, besides `opt_outs`. `number_columns`
     are several columns of numbers, the best first; `one_per_number` sends one text a number, and warns where
     texts are left out that differ. `client` defaults to one with the credentials of the environment or keyring.
+    A partner names the column that says on whose behalf each row goes, by the customer's id, code or name, in
+    `customer_column`; the results have CustomerId and CustomerName then.
 
     Nothing is sent within `quiet_hours` (UK time; None means 21:00 to 06:00 wherever calls reach people, "off"
     none) unless it is `urgent`. `send_at` is an aware datetime, or UK time. `limit` sends to the first so many, and
@@ -171,6 +178,7 @@ def send_sms(
         international=international,
         opt_outs=opt_outs,
         one_per_number=one_per_number,
+        customer_column=customer_column,
     )
     texts = TextOptions(
         smart_characters=smart_characters,
@@ -178,7 +186,8 @@ def send_sms(
         header_length=header_length,
         price_per_part=price_per_part,
     )
-    plan = make_plan(recipients, message, intake=intake, texts=texts)
+    customers = known_customers(intake, options, client)
+    plan = make_plan(recipients, message, intake=intake, texts=texts, customers=customers)
     for finding in (*about_the_time(options, client), *plan.findings):
         if finding.severity == "warning":
             warnings.warn(finding.sentence, GcbulkWarning, stacklevel=2)

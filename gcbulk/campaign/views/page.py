@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.campaign.views.facts import NOT_SENT, REPLACED, TO_LOOK_AT
+from gcbulk.campaign.views.facts import BY_CUSTOMER, NOT_SENT, REPLACED, TO_LOOK_AT
 from gcbulk.codes import REASONS, ErrorCode
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ def to_html(facts: Facts) -> str:
     sections = (
         f"<p style='margin:0 0 8px;font-size:1.1em'><b>{escape(facts.headline)}</b></p>",
         f"<div style='display:flex;flex-wrap:wrap;gap:8px 40px'>{_counts(facts)}{_histogram(facts.histogram)}</div>",
+        _lines(BY_CUSTOMER, facts.customers),
         _section(TO_LOOK_AT, remarks_html(facts.remarks)) if facts.remarks else "",
         f"<div style='display:flex;flex-wrap:wrap;gap:0 24px'>{''.join(map(_bubble, facts.texts))}</div>",
         _problems(facts),
-        _replaced(facts),
+        _lines(REPLACED, facts.replaced),
     )
     return f"<div class='gcb-plan' style='max-width:62em;line-height:1.4'>{''.join(sections)}</div>"
 
@@ -98,11 +99,9 @@ def _problems(facts: Facts) -> str:
     return _section(NOT_SENT, _table(rows, head))
 
 
-def _replaced(facts: Facts) -> str:
-    if not facts.replaced:
-        return ""
-    items = "".join(f"<li>{escape(line)}</li>" for line in facts.replaced)
-    return _section(REPLACED, f"<ul style='margin:0'>{items}</ul>")
+def _lines(heading: str, lines: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return _section(heading, f"<ul style='margin:0'>{items}</ul>") if items else ""
 
 
 def _section(heading: str, body: str) -> str:
