@@ -181,7 +181,7 @@ def make_plan(
         _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]])
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
-    detail[doubled] = repeat_details(frame.index, kept, one_per_number=intake.one_per_number)
+    detail[doubled] = repeat_details(frame.index, kept, intake)
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
