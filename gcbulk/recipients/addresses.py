@@ -78,10 +78,10 @@ def to_address(cells: pd.Series) -> pd.DataFrame:
     Example:
         >>> cells = pd.Series(["Ann Khan <Ann@Example.org>", "ann@example", "a@example.org; b@example.org"])
         >>> to_address(cells).iloc[:, :3]
-                    SentTo                       Repair        ErrorCode
+                    SentTo                      Repair        ErrorCode
         0  ann@example.org  taken from beside its name              NaN
-        1              NaN                          NaN    EMAIL_INVALID
-        2              NaN                          NaN  EMAIL_AMBIGUOUS
+        1              NaN                         NaN    EMAIL_INVALID
+        2              NaN                         NaN  EMAIL_AMBIGUOUS
     """
     texts = cells.fillna("") if isinstance(cells.dtype, pd.StringDtype) else cells.map(as_text)
     codes, values = pd.factorize(texts)

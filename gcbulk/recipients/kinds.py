@@ -1,4 +1,4 @@
-"""The kinds of address that a list can be contacted at: which column, how its cells are judged, what they are called."""
+"""The kinds of address that a list is contacted at: which column, how cells are judged, what they are called."""
 
 from __future__ import annotations
 

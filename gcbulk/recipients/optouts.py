@@ -59,8 +59,8 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
         one = len(found.unread) == 1
         which = f"{len(found.unread)} of {found.entries} entries" if found.entries > 1 else "The only entry"
         warnings.warn(
-            f"{which} in the opt-out list {'is no mobile number' if one else 'are no mobile numbers'}, and no address, so "
-            f"nobody is opted out by what cannot be read there. Check {found.places}.",
+            f"{which} in the opt-out list {'is no mobile number' if one else 'are no mobile numbers'}, and no address, "
+            f"so nobody is opted out by what cannot be read there. Check {found.places}.",
             GcbulkWarning,
             stacklevel=2,
         )
