@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gcbulk.campaign.overview import summary
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.report import Report, report
-    from gcbulk.campaign.run import preview, resume, send_sms
+    from gcbulk.campaign.run import preview, resume, send_email, send_sms
     from gcbulk.campaign.undelivered import Retry, retry_undelivered
     from gcbulk.campaign.watching import watch
     from gcbulk.codes import DeliveryStatus, ErrorCode, Status
@@ -89,6 +89,7 @@ _HOMES: Final[dict[str, str]] = {
     "resume": "gcbulk.campaign.run",
     "retry_undelivered": "gcbulk.campaign.undelivered",
     "row_per_number": "gcbulk.recipients.choosing",
+    "send_email": "gcbulk.campaign.run",
     "send_sms": "gcbulk.campaign.run",
     "settle": "gcbulk.campaign.history",
     "summary": "gcbulk.campaign.overview",
@@ -140,6 +141,7 @@ __all__ = [
     "resume",
     "retry_undelivered",
     "row_per_number",
+    "send_email",
     "send_sms",
     "settle",
     "summary",

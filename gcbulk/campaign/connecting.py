@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
 
-CHANNEL: Final = "sms"
 PRODUCTION: Final = "https://m5api.groupcall.com"
 DRAMA_PREFIX: Final = "+447700900"
 

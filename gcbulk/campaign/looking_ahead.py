@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
-from gcbulk.campaign.connecting import CHANNEL, people_are_reached
+from gcbulk.campaign.connecting import people_are_reached
 from gcbulk.campaign.journal import Held, Journal
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.preview import Preview
@@ -71,7 +71,7 @@ def about_the_time(options: SendOptions, client: CommunicationsClient | None) ->
 
 def _gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: str) -> dict[int, Held]:
     """By position, the rows of a plan that a send would leave out because their text went already."""
-    keys = plan.content_keys(base_url=base_url, customer_id=customer_id, channel=CHANNEL)
+    keys = plan.content_keys(base_url=base_url, customer_id=customer_id)
     scheduled = options.scheduled()
     with Journal(options.journal) as book:
         held = journals.look_up(book, keys, send_at=scheduled.timestamp() if scheduled else None, repeat=options.repeat)

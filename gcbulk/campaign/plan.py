@@ -7,11 +7,13 @@ import os
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from itertools import compress
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
 
+from gcbulk.campaign.enclosing import same_content, size_of
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import GcbulkWarning
 from gcbulk.messages.findings import Batch
@@ -25,10 +27,11 @@ from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.schema import check, repeat_details
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gcbulk.campaign.journal import Held
     from gcbulk.messages.findings import Finding
+    from gcbulk.messages.template import Cells, Rendered
 
 _STR: Final = "str"
 _NAMED_ROWS: Final = 5  # in a warning
@@ -50,6 +53,9 @@ class Plan:
     texts: TextOptions = TextOptions()  # noqa: RUF009 - frozen
     trial: bool = False
     one_per_number: bool = False
+    channel: str = "sms"
+    contents: pd.Series[str] | None = None  # what each email holds beside its body, as the journal keeps it
+    most_bytes_a_call: int | None = None  # of files
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -61,16 +67,28 @@ class Plan:
         return _hash_of(self.frame["SentTo"])
 
     def texts_hash(self) -> str:
-        """A hash of all rendered texts in order."""
-        return _hash_of(self.frame["Text"])
+        """A hash of all that is to be sent, in order."""
+        return _hash_of(pd.Series(self._same(), dtype=_STR) if self.contents is not None else self.frame["Text"])
+
+    def _same(self) -> list[str | None]:
+        """For each row what makes two messages the same: the text; of an email its subject and files too."""
+        texts = _values(self.frame["Text"])
+        if self.contents is None:
+            return texts
+        return [
+            text if content is None else f"{text}\x1f{same_content(content)}"
+            for text, content in zip(texts, _values(self.contents), strict=True)
+        ]
 
     def rows(
-        self, *, base_url: str, customer_id: str, channel: str, chunk_size: int, share_identical: bool
+        self, *, base_url: str, customer_id: str, chunk_size: int, share_identical: bool
     ) -> Iterator[dict[str, Any]]:
         """Every row as the journal keeps it, in the order of the input."""
-        numbers, messages = self._calls(chunk_size, share_identical)
+        same = self._same()
+        numbers, messages = self._calls(chunk_size, share_identical, same)
         refs = _client_refs(messages)
-        seed = _seed(base_url, customer_id, channel)
+        seed = _seed(base_url, customer_id, self.channel)
+        contents = [None] * len(same) if self.contents is None else _values(self.contents)
         frame = self.frame
         for start in range(0, len(frame), 10_000):
             part = slice(start, start + 10_000)
@@ -83,9 +101,13 @@ class Plan:
                 _values(frame["Status"].iloc[part]),
                 _values(frame["ErrorCode"].iloc[part]),
                 _values(frame["ErrorDetail"].iloc[part]),
+                same[part],
+                contents[part],
                 strict=True,
             )
-            for position, (number, address, repair, text, parts, state, code, detail) in enumerate(columns, start):
+            for position, (number, address, repair, text, parts, state, code, detail, key, content) in enumerate(
+                columns, start
+            ):
                 sendable = number >= 0
                 yield {
                     "position": position,
@@ -93,21 +115,21 @@ class Plan:
                     "address": address,
                     "repair": repair,
                     "text": text if sendable else None,
-                    "parts": parts if sendable else None,
+                    "parts": (parts or None) if sendable else None,
                     "client_ref": refs[messages[position]] if sendable else None,
-                    "content_key": _content_key(seed, address, text) if sendable and not self.trial else None,
+                    "content_key": _content_key(seed, address, key) if sendable and not self.trial else None,
                     "state": state,
                     "error_code": code,
-                    "error_detail": detail,
+                    "error_detail": detail if code else None,
+                    "content": content if sendable else None,
                 }
 
-    def content_keys(self, *, base_url: str, customer_id: str, channel: str) -> list[bytes]:
+    def content_keys(self, *, base_url: str, customer_id: str) -> list[bytes]:
         """The content keys of the rows that are to be sent, in order."""
-        seed = _seed(base_url, customer_id, channel)
-        ready = self.frame[self.ready]
-        return [
-            _content_key(seed, *pair) for pair in zip(_values(ready["SentTo"]), _values(ready["Text"]), strict=True)
-        ]
+        seed = _seed(base_url, customer_id, self.channel)
+        ready = self.ready
+        pairs = zip(_values(self.frame["SentTo"][ready]), compress(self._same(), ready), strict=True)
+        return [_content_key(seed, *pair) for pair in pairs]
 
     def leaving_out(self, held: Mapping[int, Held]) -> Plan:
         """This plan with the rows at these positions marked as not to be sent, and why."""
@@ -124,23 +146,56 @@ class Plan:
             frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
 
-    def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def _calls(
+        self, chunk_size: int, share_identical: bool, same: list[str | None]
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
         positions = np.flatnonzero(self.ready)
         numbers = np.full(len(self.frame), -1, dtype=np.int64)
         messages = np.full(len(self.frame), -1, dtype=np.int64)
+        groups = np.arange(len(positions))
         if share_identical:
-            texts = pd.factorize(self.frame["Text"].iloc[positions])[0]
-            by_text = np.argsort(texts, kind="stable")
-            positions, texts = positions[by_text], texts[by_text]
-        order = np.arange(len(positions))
-        numbers[positions] = order // chunk_size
-        if share_identical:
-            begins = np.ones(len(positions), dtype=bool)
-            begins[1:] = (texts[1:] != texts[:-1]) | (order[1:] % chunk_size == 0)
-            order = np.cumsum(begins) - 1
-        messages[positions] = order
+            groups = pd.factorize(pd.Series([same[position] for position in positions], dtype=_STR))[0]
+            by_group = np.argsort(groups, kind="stable")
+            positions, groups = positions[by_group], groups[by_group]
+        calls = np.arange(len(positions)) // chunk_size
+        if self.contents is not None and self.most_bytes_a_call is not None:
+            sizes = [size_of(content) for content in self.contents.iloc[positions]]
+            calls = _calls_by_size(groups, sizes, chunk_size, self.most_bytes_a_call)
+        numbers[positions] = calls
+        begins = np.ones(len(positions), dtype=bool)
+        begins[1:] = (groups[1:] != groups[:-1]) | (calls[1:] != calls[:-1])
+        messages[positions] = np.cumsum(begins) - 1
         return numbers, messages
+
+
+def _calls_by_size(
+    groups: np.ndarray[Any, Any], sizes: list[int], chunk_size: int, most: int
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The call of each email: no more than so many, and no more bytes than that; a message that is shared once."""
+    calls = np.zeros(len(sizes), dtype=np.int64)
+    call = held = count = 0
+    before = -1
+    for place, (group, size) in enumerate(zip(groups.tolist(), sizes, strict=True)):
+        more = 0 if group == before and count else size
+        if count and (count >= chunk_size or held + more > most):
+            call, held, count, more = call + 1, 0, 0, size
+        held, count, before = held + more, count + 1, group
+        calls[place] = call
+    return calls
+
+
+class Draft(Protocol):
+    """A message filled in for every row. `frame`: Text, ErrorCode, ErrorDetail, under a RangeIndex."""
+
+    @property
+    def frame(self) -> pd.DataFrame: ...
+    @property
+    def contents(self) -> pd.Series[str] | None: ...
+
+    def planned(self, frame: pd.DataFrame, sent: Any, columns: pd.Index) -> Plan:
+        """The plan, once it is known which rows go; `columns` are the user's."""
+        ...
 
 
 def make_plan(
@@ -154,17 +209,34 @@ def make_plan(
 
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
-    intake = intake or IntakeOptions()
     template = Template(message)
+
+    def drafted(fields: pd.DataFrame, _ready: Any) -> TextDraft:
+        cells = template.cells(fields)
+        written = template.write(cells, texts)
+        return TextDraft(written.frame, template, cells, written, texts)
+
     fields = own_columns(recipients)
     template.check(fields.columns)
     template.check_characters(texts)
+    return plan_of(recipients, fields, drafted, intake or IntakeOptions())
+
+
+def plan_of(
+    recipients: pd.DataFrame,
+    fields: pd.DataFrame,
+    drafted: Callable[[pd.DataFrame, Any], Draft],
+    intake: IntakeOptions,
+) -> Plan:
+    """A plan of a list and of what is drafted for its rows, whatever the channel.
+
+    `drafted` is given the user's columns, and which rows can be contacted.
+    """
     # which row of a number goes is not known before the texts are: one of them may be lacking a field
     frame = check(recipients, replace(intake, one_per_number=False))
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
-    cells = template.cells(fields)
-    written = template.write(cells, texts)
-    rendered = written.frame
+    draft = drafted(fields, ready)
+    rendered = draft.frame
     text = rendered["Text"].to_numpy(dtype=object)
     broken = ready & rendered["ErrorCode"].notna().to_numpy(dtype=bool)
     status = frame["Status"].to_numpy(dtype=object).copy()
@@ -174,30 +246,44 @@ def make_plan(
     code[broken] = rendered["ErrorCode"].to_numpy(dtype=object)[broken]
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
-    addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
-    again, first = _repeated({"address": addresses} | ({} if intake.one_per_number else {"text": text[positions]}))
+    compared = {"address": frame["SentTo"].to_numpy(dtype=object)[positions]}
+    if not intake.one_per_number:
+        compared["text"] = text[positions]
+        if draft.contents is not None:
+            compared["content"] = np.array([same_content(one) for one in draft.contents.iloc[positions]], dtype=object)
+    again, first = _repeated(compared)
     doubled, kept = positions[again], positions[first]
     if intake.one_per_number:
-        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]])
+        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]], intake)
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
     detail[doubled] = repeat_details(frame.index, kept, intake)
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
-    sent = status == Status.READY.value
-    counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
-    batch = Batch(template, cells, written, counts, frame["SentTo"].reset_index(drop=True), sent)
-    frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts)
-    found = (*lint(batch, fields.columns, texts), *savings(batch, texts))
-    return Plan(
-        frame,
-        counts["Encoding"],
-        found,
-        _replaced(written.replaced[sent]),
-        texts,
-        one_per_number=intake.one_per_number,
-    )
+    plan = draft.planned(frame, status == Status.READY.value, fields.columns)
+    return replace(plan, one_per_number=intake.one_per_number)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDraft:
+    """A text filled in for every row."""
+
+    frame: pd.DataFrame
+    template: Template
+    cells: Cells
+    written: Rendered
+    texts: TextOptions
+    contents: None = None
+
+    def planned(self, frame: pd.DataFrame, sent: Any, columns: pd.Index) -> Plan:
+        """The plan, once it is known which rows go: their parts counted, the lint and the savings looked for."""
+        rendered, texts = self.frame, self.texts
+        counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
+        batch = Batch(self.template, self.cells, self.written, counts, frame["SentTo"].reset_index(drop=True), sent)
+        frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts)
+        found = (*lint(batch, columns, texts), *savings(batch, texts))
+        return Plan(frame, counts["Encoding"], found, _replaced(self.written.replaced[sent]), texts)
 
 
 def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int], options: TextOptions) -> pd.DataFrame:
@@ -206,6 +292,15 @@ def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int]
     if options.price is not None:
         costs = [options.price * n for n in range(int(parts.max()) + 1)] if len(parts) else []
         added["Cost"] = [costs[n] if n else None for n in parts]
+    make_room(frame, added)
+    for name, values in added.items():
+        frame[name] = pd.array(values, dtype=_STR) if name == "Text" else pd.Series(values, frame.index, dtype=object)
+    frame["Parts"] = parts.to_numpy()
+    return frame
+
+
+def make_room(frame: pd.DataFrame, added: Iterable[str]) -> None:
+    """Rename the user's own columns of these names, in place: each is kept as `<name>_input`."""
     labels = list(frame.columns)
     for name in added:
         while name in labels:
@@ -213,10 +308,6 @@ def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int]
                 kept for kept in (f"{name}{'_input' * n}" for n in range(1, len(labels) + 2)) if kept not in labels
             )
     frame.columns = pd.Index(labels, name=frame.columns.name, tupleize_cols=False)
-    for name, values in added.items():
-        frame[name] = pd.array(values, dtype=_STR) if name == "Text" else pd.Series(values, frame.index, dtype=object)
-    frame["Parts"] = parts.to_numpy()
-    return frame
 
 
 def _replaced(characters: pd.Series[str]) -> dict[str, int]:
@@ -236,16 +327,17 @@ def _repeated(keys: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any,
     return again, firsts[group[again]]
 
 
-def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any]) -> None:
+def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any], intake: IntakeOptions) -> None:
     """Say that texts are left out which differ from the one that goes: each may be about another child."""
     if not len(rows):
         return
     named = ", ".join(row_name(index, row) for row in rows[:_NAMED_ROWS]) + ", ..." * (len(rows) > _NAMED_ROWS)
     warnings.warn(
-        f"{len(rows)} text{'s' * (len(rows) > 1)} that differ from the one that goes to the same number are left out "
+        f"{len(rows)} {intake.kind.message}{'s' * (len(rows) > 1)} that differ from the one that goes to the same "
+        f"{intake.kind.noun} are left out "
         f"({named}): siblings, perhaps. To send each of them, leave out one_per_number (--one-per-number).",
         GcbulkWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.delivering import resume_campaign, send_plan
+from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.errors import GcbulkWarning
+from gcbulk.messages.letter import Letter
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import EMAIL
 
 if TYPE_CHECKING:
     import os
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
 
     from gcbulk.api.client import CommunicationsClient
     from gcbulk.campaign.options import Delivery
+    from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.preview import Preview
+    from gcbulk.messages.markup import BodyFormat
     from gcbulk.messages.options import SmartCharacters
     from gcbulk.recipients.optouts import OptOuts
 
@@ -179,12 +185,82 @@ def send_sms(
         price_per_part=price_per_part,
     )
     plan = make_plan(recipients, message, intake=intake, texts=texts)
+    return _sent_with_warnings(plan, recipients, options, campaign=campaign, client=client)
+
+
+def send_email(
+    recipients: pd.DataFrame,
+    subject: str,
+    body: str | os.PathLike[str],
+    *,
+    campaign: str | None = None,
+    client: CommunicationsClient | None = None,
+    body_format: BodyFormat | None = None,
+    email_column: Hashable | None = None,
+    opt_outs: OptOuts | None = None,
+    one_per_address: bool = False,
+    sent_from_name: str | None = None,
+    sent_from_address: str | None = None,
+    reply_to: str | None = None,
+    attachments: Sequence[str | os.PathLike[str]] = (),
+    attachment_column: Hashable | None = None,
+    attachment_folder: str | os.PathLike[str] | None = None,
+    max_file_mb: float = 7.0,
+    max_call_mb: float = 10.0,
+    **options: Any,
+) -> pd.DataFrame:
+    """Email every recipient once; the same rows come back, each with a MessageId or an error code.
+
+    All that `send_sms` promises, for emails: the same options, the same journal, the same results. `subject` and
+    `body` may hold merge fields. `body` is HTML, Markdown or plain text; `body_format` says which ("html",
+    "markdown", "text"), or the ending of a path, or else it is HTML where it holds tags. Cells are escaped.
+
+    `attachments` are files for everybody, and patterns of one for each row, such as "letters/{{ upn }}.pdf";
+    `attachment_column` holds a path for each row; both in `attachment_folder`, or the current one. Every file is
+    looked at before anything is sent; a row whose file is missing, empty, too big, of another type than its ending
+    says, or outside the folder is `invalid`, ATTACHMENT_MISSING. One that is gone or changed when its call is made
+    holds back its own row (`not_sent`). One file may have `max_file_mb`, those of a call `max_call_mb`, in megabytes.
+
+    Returns and raises as `send_sms` does; `Parts` is <NA>. What looks like a mistake brings a GcbulkWarning.
+
+    >>> import pandas as pd
+    >>> people = pd.DataFrame({"email": ["ann@example.org", "bob@"], "name": ["Ann", "Bob"]})
+    >>> results = send_email(people, "News", "Dear {{ name }}, school is closed.", sandbox=True, progress=False)
+    >>> results[["SentTo", "Status", "ErrorCode"]].values.tolist()
+    [['ann@example.org', 'accepted', nan], [nan, 'invalid', 'EMAIL_INVALID']]
+    """
+    settings = SendOptions(
+        sent_from_name=sent_from_name, sent_from_address=sent_from_address, reply_to=reply_to, **options
+    )
+    plan = make_email_plan(
+        recipients,
+        Letter(subject, body, body_format=body_format),
+        intake=IntakeOptions(email_column=email_column, opt_outs=opt_outs, one_per_number=one_per_address, kind=EMAIL),
+        attachments=Attachments(
+            files=attachments,
+            column=attachment_column,
+            folder=attachment_folder,
+            max_file_mb=max_file_mb,
+            max_call_mb=max_call_mb,
+        ),
+    )
+    return _sent_with_warnings(plan, recipients, settings, campaign=campaign, client=client)
+
+
+def _sent_with_warnings(
+    plan: Plan,
+    recipients: pd.DataFrame,
+    options: SendOptions,
+    *,
+    campaign: str | None,
+    client: CommunicationsClient | None,
+) -> pd.DataFrame:
     for finding in (*about_the_time(options, client), *plan.findings):
         if finding.severity == "warning":
-            warnings.warn(finding.sentence, GcbulkWarning, stacklevel=2)
+            warnings.warn(finding.sentence, GcbulkWarning, stacklevel=3)
     sent = send_plan(plan, recipients, options, campaign=campaign, client=client)
     if sent.nothing_left:
-        warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
+        warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=3)
     return sent.results
 
 

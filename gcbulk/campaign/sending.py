@@ -17,17 +17,22 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gcbulk.api.outcomes import CONSEQUENCES, CallResult, Consequence, Outcome, with_working_key
 from gcbulk.api.payloads import Message
 from gcbulk.api.retry import backoff
+from gcbulk.campaign.attachments import FileChangedError
+from gcbulk.campaign.enclosing import email_of, why_held
 from gcbulk.campaign.journal import Settlement
 from gcbulk.campaign.pacing import Pacing
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gcbulk.api.client import CredentialCheck
+    from gcbulk.api.payloads import Email
+    from gcbulk.campaign.enclosing import Envelope
     from gcbulk.campaign.journal import ClaimedRow, Run
     from gcbulk.progress import Progress
 
+    _Groups = Sequence[Sequence[ClaimedRow]]
     _Pairs = Sequence[tuple[Sequence[ClaimedRow], Outcome]]
 
 logger = logging.getLogger("gcbulk")
@@ -42,7 +47,7 @@ _MAY_BE_SENT_AGAIN: Final = (Status.READY, Status.UNKNOWN)
 class Client(Protocol):
     """What a run needs of the API client."""
 
-    def post(self, messages: Sequence[Message], *, key_works: bool = False) -> CallResult:
+    def post(self, messages: Sequence[Message | Email], *, key_works: bool = False) -> CallResult:
         """One attempt at one call."""
         ...
 
@@ -62,6 +67,7 @@ class Manner:
     sender: str | None = None
     send_at: str | None = None
     callback_url: str | None = None
+    envelope: Envelope | None = None  # of emails; none where texts are sent
     up_to: int | None = None  # the last position that may go, where the rest is held back
 
 
@@ -253,10 +259,19 @@ class Sender:
         groups: dict[str, list[ClaimedRow]] = {}
         for row in claim.rows:
             groups.setdefault(row.client_ref, []).append(row)
-        result = self._call([self._message(group) for group in groups.values()])
-        pairs = list(zip(groups.values(), result.outcomes, strict=True))
+        held: Sequence[Settlement] = ()
+        if self._manner.envelope is None:
+            whole: _Groups = list(groups.values())
+            messages: Sequence[Message | Email] = [self._message(group) for group in whole]
+        else:
+            whole, messages, held = self._emails(groups.values(), self._manner.envelope)
+            if not messages:
+                self._run.settle(claim, held, http_status=None)
+                return
+        result = self._call(messages)
+        pairs = list(zip(whole, result.outcomes, strict=True))
         settlements = [_settlement(row, outcome) for group, outcome in pairs for row in group]
-        self._run.settle(claim, settlements, http_status=result.answer.status)
+        self._run.settle(claim, [*settlements, *held] if held else settlements, http_status=result.answer.status)
         self._judge(work, pairs, result)
 
     def _message(self, group: Sequence[ClaimedRow]) -> Message:
@@ -264,7 +279,25 @@ class Sender:
         recipients = tuple([row.address for row in group])
         return Message(recipients, first.text, first.client_ref, manner.sender, manner.send_at, manner.callback_url)
 
-    def _call(self, messages: Sequence[Message]) -> CallResult:
+    def _emails(
+        self, groups: Iterable[Sequence[ClaimedRow]], envelope: Envelope
+    ) -> tuple[_Groups, Sequence[Email], Sequence[Settlement]]:
+        """The emails that can go, of which rows each is, and what holds back the others: a file that is not as planned.
+
+        Files are read outside the turn: while one call's are, others may leave.
+        """
+        whole, emails, held = [], [], []
+        with self._others_turn():
+            for group in groups:
+                try:
+                    emails.append(email_of(group, self._manner, envelope))
+                    whole.append(group)
+                except FileChangedError as error:
+                    code, detail = why_held(error)
+                    held += [Settlement(row.position, Status.READY, None, None, code, detail) for row in group]
+        return whole, emails, held
+
+    def _call(self, messages: Sequence[Message | Email]) -> CallResult:
         with self._others_turn():
             result = self._client.post(messages, key_works=self._key_works)
         self.report.calls += 1

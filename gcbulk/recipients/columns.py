@@ -258,7 +258,7 @@ def _named(columns: pd.Index, named: Hashable, sought: Sought) -> int:
         return found[0]
     if found:
         raise RecipientsError(
-            f'{len(found)} columns are called "{named}", so the one with the numbers cannot be told. '
+            f'{len(found)} columns are called "{named}", so the one with the {sought.holds} cannot be told. '
             "Give each column a name of its own."
         )
     near = _nearest(_normalised(named), [_normalised(column) for column in columns])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import pandas as pd
+
 from gcbulk.codes import ErrorCode
 from gcbulk.errors import OptionError
 from gcbulk.recipients.columns import ADDRESSES, NUMBERS, Sought
@@ -12,8 +14,6 @@ from gcbulk.recipients.numbers import to_e164
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +56,13 @@ def kind_of(channel: str) -> Kind:
     if channel not in KINDS:
         raise OptionError(f"channel must be {' or '.join(map(repr, KINDS))}, not {channel!r}.")
     return KINDS[channel]
+
+
+def own_address(given: object) -> str | None:
+    """An email address that the user gives of his own, in its plain form; None where it is none.
+
+    >>> own_address("Office@Example.org")
+    'office@example.org'
+    """
+    found = _addresses(pd.Series([given], dtype=object), False)["SentTo"].iloc[0]
+    return found if isinstance(found, str) else None

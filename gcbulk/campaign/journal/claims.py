@@ -52,6 +52,7 @@ class ClaimedRow(NamedTuple):
     address: str
     text: str
     client_ref: str
+    content: str | None  # what an email holds beside its body
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ _PLANNED: Final = (
     "state",
     "error_code",
     "error_detail",
+    "content",
 )
 _INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _PLANNED})
 _RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]

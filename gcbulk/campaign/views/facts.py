@@ -33,11 +33,13 @@ TO_LOOK_AT: Final = "Before you send:"
 
 
 def mask_number(number: str) -> str:
-    """A number with its middle hidden, for screens that others may see.
+    """A number or an address with its middle hidden, for screens that others may see.
 
-    >>> mask_number("+447700900123")
-    '+44 7700 •••123'
+    >>> mask_number("+447700900123"), mask_number("office@example.sch.uk")
+    ('+44 7700 •••123', 'o•••@example.sch.uk')
     """
+    if "@" in number:
+        return f"{number[:1]}•••{number[number.rindex('@') :]}"
     return (
         f"{number[:3]} {number[3:7]} •••{number[-3:]}" if number.startswith("+44") else f"{number[:4]} •••{number[-2:]}"
     )
