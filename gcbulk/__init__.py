@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gcbulk.campaign.overview import summary
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.report import Report, report
-    from gcbulk.campaign.run import preview, resume, send_email, send_sms
+    from gcbulk.campaign.run import preview, preview_email, resume, send_email, send_sms
     from gcbulk.campaign.undelivered import Retry, retry_undelivered
     from gcbulk.campaign.watching import watch
     from gcbulk.codes import DeliveryStatus, ErrorCode, Status
@@ -82,6 +82,7 @@ _HOMES: Final[dict[str, str]] = {
     "history": "gcbulk.campaign.overall",
     "list_opt_outs": "gcbulk.recipients.optout_list",
     "preview": "gcbulk.campaign.run",
+    "preview_email": "gcbulk.campaign.run",
     "purge": "gcbulk.campaign.history",
     "read_recipients": "gcbulk.recipients.reading",
     "remove_opt_outs": "gcbulk.recipients.optout_list",
@@ -134,6 +135,7 @@ __all__ = [
     "history",
     "list_opt_outs",
     "preview",
+    "preview_email",
     "purge",
     "read_recipients",
     "remove_opt_outs",

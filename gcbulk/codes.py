@@ -108,7 +108,8 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.ALREADY_SENT: "The same text went to this recipient already. "
     "To send it again on purpose, use repeat=True (--repeat).",
     ErrorCode.OPTED_OUT: "This recipient is on the opt-out list and was not contacted.",
-    ErrorCode.INVALID_RECIPIENTS: "The platform could not send to this recipient. Check the number or address with the family.",
+    ErrorCode.INVALID_RECIPIENTS: "The platform could not send to this recipient. Check the number or address with "
+    "the family.",
     ErrorCode.INVALID_CHARACTERS: "A character in this text cannot be sent. Reword it and send this row again.",
     ErrorCode.DATA_INVALID: "The platform refused this message as malformed; nothing was sent to this recipient.",
     ErrorCode.TOO_LARGE: "The platform refused this message as too large. Shorten it.",

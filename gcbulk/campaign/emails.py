@@ -83,7 +83,8 @@ class EmailDraft:
         batch = Batch(self.letter.body, self.written.cells, self.written.body, counts, addresses, sent)
         found = (*_slips(frame, sent), *lint_letter(batch, columns))
         most = self.attachments.most_bytes_a_call if self.attachments.any else None
-        return Plan(frame, findings=found, channel="email", contents=self.contents, most_bytes_a_call=most)
+        no_parts = pd.Series([None] * len(frame), dtype="str")
+        return Plan(frame, no_parts, findings=found, channel="email", contents=self.contents, most_bytes_a_call=most)
 
 
 def _slips(frame: pd.DataFrame, sent: Any) -> tuple[Finding, ...]:

@@ -13,7 +13,7 @@ from gcbulk.campaign.connecting import people_are_reached
 from gcbulk.campaign.journal import Held, Journal
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.preview import Preview
-from gcbulk.campaign.samples import own_number
+from gcbulk.campaign.samples import own_contact
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import CredentialsError, QuietHoursError
 from gcbulk.messages.findings import Finding
@@ -34,7 +34,7 @@ def preview_plan(
 ) -> Preview:
     """The preview of a plan: with what the journal knows of its texts, where it can be asked."""
     if options.test_to is not None:
-        own_number(options.test_to)
+        own_contact(options.test_to, plan.channel)
     findings = (*about_the_time(options, client), *plan.findings)
     if not options.sandbox and journals.journal_exists(options.journal):
         try:

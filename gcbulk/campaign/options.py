@@ -81,7 +81,7 @@ class SendOptions:
         return callback_base(self.callback_url)
 
     def of_channel(self, channel: str) -> dict[str, str | None]:
-        """From whom a channel's messages are said to be. Raises OptionError where another channel's option was given."""
+        """From whom a channel's messages are said to be. Raises OptionError for an option of another channel's."""
         for names in (names for other, names in OF_CHANNEL.items() if other != channel):
             if given := [name for name in names if getattr(self, name) is not None]:
                 raise OptionError(f"{given[0]} is no option of {'emails' if channel == 'email' else 'texts'}.")

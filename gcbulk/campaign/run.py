@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.delivering import resume_campaign, send_plan
@@ -229,22 +229,73 @@ def send_email(
     >>> results[["SentTo", "Status", "ErrorCode"]].values.tolist()
     [['ann@example.org', 'accepted', nan], [nan, 'invalid', 'EMAIL_INVALID']]
     """
-    settings = SendOptions(
-        sent_from_name=sent_from_name, sent_from_address=sent_from_address, reply_to=reply_to, **options
-    )
-    plan = make_email_plan(
-        recipients,
-        Letter(subject, body, body_format=body_format),
-        intake=IntakeOptions(email_column=email_column, opt_outs=opt_outs, one_per_number=one_per_address, kind=EMAIL),
-        attachments=Attachments(
-            files=attachments,
-            column=attachment_column,
-            folder=attachment_folder,
-            max_file_mb=max_file_mb,
-            max_call_mb=max_call_mb,
-        ),
-    )
+    given = {
+        "body_format": body_format,
+        "email_column": email_column,
+        "opt_outs": opt_outs,
+        "one_per_address": one_per_address,
+        "sent_from_name": sent_from_name,
+        "sent_from_address": sent_from_address,
+        "reply_to": reply_to,
+        "attachments": attachments,
+        "attachment_column": attachment_column,
+        "attachment_folder": attachment_folder,
+        "max_file_mb": max_file_mb,
+        "max_call_mb": max_call_mb,
+    }
+    plan, settings = _email_plan(recipients, subject, body, {**given, **options})
     return _sent_with_warnings(plan, recipients, settings, campaign=campaign, client=client)
+
+
+def preview_email(
+    recipients: pd.DataFrame,
+    subject: str,
+    body: str | os.PathLike[str],
+    *,
+    client: CommunicationsClient | None = None,
+    show_numbers: bool = False,
+    **options: Any,
+) -> Preview:
+    """What `send_email` with the same options would do, without sending: counts, files, the emails to read, problems.
+
+    In a notebook the emails are shown as a mail program shows them, in a frame that fetches nothing; in a terminal as
+    plain text. `.frame` has the user's columns, the annotations, `EmailSubject`, `Text` (the body, HTML) and
+    `EmailFiles` (their names). Raises as `send_email` does.
+
+    >>> import pandas as pd
+    >>> plan = preview_email(pd.DataFrame({"email": ["ann@example.org"]}), "News", "School is *closed*.")
+    >>> plan.frame[["EmailSubject", "Text"]].values.tolist()
+    [['News', '<p>School is *closed*.</p>']]
+    """
+    options.pop("campaign", None)
+    plan, settings = _email_plan(recipients, subject, body, options)
+    settings.check_time()
+    return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
+
+
+def _email_plan(
+    recipients: pd.DataFrame, subject: str, body: str | os.PathLike[str], given: dict[str, Any]
+) -> tuple[Plan, SendOptions]:
+    """The plan of an email, and how it is sent, from what a user gives for both."""
+    intake = IntakeOptions(
+        email_column=given.pop("email_column", None),
+        opt_outs=given.pop("opt_outs", None),
+        one_per_number=given.pop("one_per_address", False),
+        kind=EMAIL,
+    )
+    attachments = Attachments(**{field: given.pop(name) for name, field in _OF_FILES.items() if name in given})
+    letter = Letter(subject, body, body_format=given.pop("body_format", None))
+    settings = SendOptions(**given)
+    return make_email_plan(recipients, letter, intake=intake, attachments=attachments), settings
+
+
+_OF_FILES: Final = {
+    "attachments": "files",
+    "attachment_column": "column",
+    "attachment_folder": "folder",
+    "max_file_mb": "max_file_mb",
+    "max_call_mb": "max_call_mb",
+}
 
 
 def _sent_with_warnings(
