@@ -330,3 +330,19 @@ def test_a_campaign_of_an_earlier_day_is_gone_on_with_only_if_somebody_says_so(p
     with pytest.raises(gcbulk.LateError, match="still true"):
         send(people("07700 900123"))
     assert send(people("07700 900123"), late=True)["Status"].tolist() == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda people: gcbulk.send_sms(people, "x", client="no"), "client must be a CommunicationsClient, not a str"),
+        (lambda people: gcbulk.preview(people, "x", client="no"), "client must be a CommunicationsClient, not a str"),
+        (lambda _people: gcbulk.check_credentials("no"), "client must be a CommunicationsClient, not a str"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.campaign_results(None), "must be the name of a campaign, not None"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.settle("x", sent=True, rows=5), "rows must be positions"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.settle("x", sent="maybe"), "sent must be True or False"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_client_name_or_row_is_a_sentence(call: Any, words: str) -> None:
+    with pytest.raises(gcbulk.OptionError, match=words):
+        call(pd.DataFrame({"mobile": ["07700 900123"]}))

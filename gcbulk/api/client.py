@@ -298,10 +298,28 @@ class CommunicationsClient:
 
 def check_credentials(client: CommunicationsClient | None = None) -> CredentialCheck:
     """Whether the key works, by the vendor's test call: `valid`, `invalid`, or `cannot tell` and why."""
-    if client is not None:
-        return client.check_credentials()
-    with CommunicationsClient() as own:
-        return own.check_credentials()
+    with a_client(client) as ours:
+        return ours.check_credentials()
+
+
+@contextmanager
+def a_client(client: CommunicationsClient | None = None, *, timeout: float = 30.0) -> Iterator[CommunicationsClient]:
+    """The client that a caller handed in, left open; or one of our own with the credentials at hand, closed after.
+
+    Raises OptionError for what is no client, before anything is sent.
+    """
+    if client is None:
+        with CommunicationsClient(timeout=timeout) as own:
+            yield own
+    else:
+        yield checked_client(client)
+
+
+def checked_client(client: CommunicationsClient) -> CommunicationsClient:
+    """A client that a caller handed in. Raises OptionError for what is none."""
+    if not isinstance(client, CommunicationsClient):
+        raise OptionError(f"client must be a CommunicationsClient, not a {type(client).__name__}.")
+    return client
 
 
 def _session_for(url: str) -> requests.Session:

@@ -6,7 +6,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.api.client import CommunicationsClient
+from gcbulk.api.client import CommunicationsClient, a_client, checked_client
 from gcbulk.api.credentials import reaches_people, resolve_base_url
 from gcbulk.campaign.journal import Journal
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError
@@ -47,8 +47,8 @@ def at_the_platform(
             local = stack.enter_context(Sandbox())
             client = CommunicationsClient(local.customer_id, local.api_key, base_url=local.url, timeout=options.timeout)
             stack.callback(client.close)
-        elif client is None:
-            client = stack.enter_context(CommunicationsClient(timeout=options.timeout))
+        else:
+            client = stack.enter_context(a_client(client, timeout=options.timeout))
         book = Journal(options.journal or ("sqlite://" if options.sandbox else None))
         yield client, stack.enter_context(book)
 
@@ -60,7 +60,8 @@ def lease(client: CommunicationsClient) -> float:
 
 def people_are_reached(options: SendOptions, client: CommunicationsClient | None) -> bool:
     """Whether texts would reach people: not from the sandbox, nor from a stand-in on this machine."""
-    return not options.sandbox and reaches_people(client.base_url if client else resolve_base_url())
+    address = resolve_base_url() if client is None else checked_client(client).base_url
+    return not options.sandbox and reaches_people(address)
 
 
 def warn_of_drama_numbers(plan: Plan, client: CommunicationsClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 import warnings
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from gcbulk.campaign.journal import Campaign
 
@@ -100,11 +101,22 @@ def settle(
     list, from 0; None means every unknown row. Raises CampaignError for a name that is not known, or while a
     run still has rows in flight.
     """
+    if not isinstance(sent, bool):
+        raise OptionError(f"sent must be True or False, not {sent!r}.")
+    positions = None if rows is None else _positions(rows)
     with Journal(journal) as book:
         known = book.campaign(campaign)
         if not sent:
             _wait_for_broken_calls(book, known)
-        return journals.settle(book, known, sent=sent, positions=rows)
+        return journals.settle(book, known, sent=sent, positions=positions)
+
+
+def _positions(rows: Iterable[int]) -> list[int]:
+    """Positions as the journal takes them; pandas' own whole numbers are whole numbers too."""
+    try:
+        return [operator.index(row) for row in rows]
+    except TypeError:
+        raise OptionError("rows must be positions in the list: whole numbers from 0, such as [0, 3].") from None
 
 
 def settle_listed(

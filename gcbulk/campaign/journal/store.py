@@ -17,7 +17,7 @@ from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import CampaignError, JournalError
+from gcbulk.errors import CampaignError, JournalError, OptionError
 
 if TYPE_CHECKING:
     import os
@@ -247,6 +247,8 @@ class Journal:
 
         `{date}` in the name is today's.
         """
+        if not isinstance(name, str):
+            raise OptionError(f"campaign must be the name of a campaign, not {name!r}.")
         with self.reading() as connection:
             name = name.replace("{date}", london_date(self.now(connection)).isoformat())
             found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()
