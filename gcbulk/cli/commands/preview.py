@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gcbulk.cli.flags import Intake, Words, journal_flag, message_flags, quiet_flags, recipient_flags, time_flags
+from gcbulk.cli.flags import (
+    Intake,
+    Mail,
+    Words,
+    email_flags,
+    journal_flag,
+    message_flags,
+    quiet_flags,
+    recipient_flags,
+    time_flags,
+)
 from gcbulk.cli.outputs import preview_json
 
 if TYPE_CHECKING:
@@ -16,6 +26,7 @@ if TYPE_CHECKING:
 @click.command(short_help="What a send would do; nothing is sent.")
 @recipient_flags
 @message_flags
+@email_flags
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
 @click.option("--show-numbers", is_flag=True, help="Show numbers whole, not masked.")
 @time_flags
@@ -27,6 +38,7 @@ def preview(
     *,
     intake: Intake,
     words: Words,
+    mail: Mail,
     as_json: bool,
     show_numbers: bool,
     **options: Any,
@@ -34,13 +46,11 @@ def preview(
     """Show what a send of FILE would do: counts, cost, the texts to read, every problem. Nothing is sent."""
     from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.plan import make_plan
 
     settings = SendOptions(**options)
     settings.check_time()
-    text, texts = words.read()
     recipients, taking = intake.read(file)
-    plan = make_plan(recipients, text, intake=taking, texts=texts)
+    plan = mail.plan(recipients, taking, words)
     view = preview_plan(plan, settings, show_numbers=show_numbers)
     if as_json:
         click.echo(preview_json(view))
