@@ -15,7 +15,6 @@ from gcbulk.codes import ErrorCode
 from gcbulk.messages.findings import Batch, Finding, are, positions
 from gcbulk.messages.lint import lint_letter
 from gcbulk.recipients.columns import own_columns
-from gcbulk.recipients.kinds import EMAIL
 
 if TYPE_CHECKING:
     from gcbulk.messages.letter import Letter, WrittenLetters
@@ -102,6 +101,3 @@ def _slips(frame: pd.DataFrame, sent: Any) -> tuple[Finding, ...]:
             positions(asked),
         ),
     )
-
-
-__all__ = ["EMAIL", "Attachments", "make_email_plan"]

@@ -321,6 +321,7 @@ def resume(
     recipients: pd.DataFrame | None = None,
     number_column: Hashable | None = None,
     number_columns: Sequence[Hashable] | None = None,
+    email_column: Hashable | None = None,
     client: CommunicationsClient | None = None,
     opt_outs: OptOuts | None = None,
     late: bool = False,
@@ -358,7 +359,9 @@ def resume(
         campaign,
         options,
         recipients=recipients,
-        intake=IntakeOptions(number_column=number_column, number_columns=number_columns, opt_outs=opt_outs),
+        intake=IntakeOptions(
+            number_column=number_column, number_columns=number_columns, email_column=email_column, opt_outs=opt_outs
+        ),
         client=client,
     )
     if sent.nothing_left:

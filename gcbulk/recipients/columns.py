@@ -86,7 +86,7 @@ _EMAIL_TIERS = tuple(
     re.compile(pattern, re.VERBOSE)
     for pattern in (
         # those that say email
-        rf"(?:{_EMAIL_OWNER})*e?mails?(?:address(?:es)?|addr)?(?:es|s)?\d{{0,2}}",
+        rf"(?:{_EMAIL_OWNER})*e?mails?(?:address(?:es)?|addr)?(?:es|s)?\d{{0,2}}(?:home|work|personal|main|primary)?",
         # those that only say address, of a kind that can be written to
         r"(?:electronicmail|internet)(?:address)?",
     )

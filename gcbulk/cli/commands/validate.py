@@ -35,7 +35,7 @@ def validate(
     as_json: bool,
     fail_on_errors: bool,
 ) -> None:
-    """Check the numbers or addresses in FILE: which can be contacted, what was mended, what is wrong. Nothing is sent."""
+    """Check the numbers or addresses in FILE: which can be used, what was mended, what is wrong. Nothing is sent."""
     outputs = check_outputs(file, intake.opt_outs, out=out, invalid_out=invalid_out)
     from gcbulk.campaign.preview import check_report, check_summary
     from gcbulk.recipients.kinds import kind_of
