@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gcbulk.api.client import CommunicationsClient, CredentialCheck, SendResult, check_credentials
+    from gcbulk.campaign.either import send_message
     from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
     from gcbulk.campaign.overall import dead_numbers, history
     from gcbulk.campaign.overview import summary
@@ -91,6 +92,7 @@ _HOMES: Final[dict[str, str]] = {
     "retry_undelivered": "gcbulk.campaign.undelivered",
     "row_per_number": "gcbulk.recipients.choosing",
     "send_email": "gcbulk.campaign.run",
+    "send_message": "gcbulk.campaign.either",
     "send_sms": "gcbulk.campaign.run",
     "settle": "gcbulk.campaign.history",
     "summary": "gcbulk.campaign.overview",
@@ -144,6 +146,7 @@ __all__ = [
     "retry_undelivered",
     "row_per_number",
     "send_email",
+    "send_message",
     "send_sms",
     "settle",
     "summary",

@@ -354,3 +354,43 @@ def test_a_trial_goes_to_ones_own_address_alone(platform: Sandbox) -> None:
     with pytest.raises(gcbulk.OptionError, match="test_to is no email address"):
         send(people, test_to="07700 900123")
     assert send(people)["Status"].tolist() == ["accepted"] * 2
+
+
+# -- a text or an email
+
+
+def test_a_text_where_it_can_be_else_an_email(platform: Sandbox) -> None:
+    people = pd.DataFrame(
+        {
+            "mobile": ["07700 900123", "020 7946 0123", "", "", "07700 900124"],
+            "email": ["a@example.org", "b@example.org", "", "d@example.org", "e@example.org"],
+        },
+        index=[5, 5, 3, 2, 1],
+    )
+    results = gcbulk.send_message(
+        people,
+        sms="Closed.",
+        subject="News",
+        body="Closed.",
+        progress=False,
+        opt_outs=["07700 900124"],
+        campaign="snow",
+    )
+    pd.testing.assert_frame_equal(results[["mobile", "email"]], people)
+    assert results["SentAs"].tolist() == ["sms", "email", "sms", "email", "sms"]
+    assert results["Status"].tolist() == ["accepted", "accepted", "invalid", "accepted", "opted_out"]
+    assert (results["MessageId"].notna() ^ results["ErrorCode"].notna()).all()
+    assert [one.recipient for one in platform.queued] == ["+447700900123", "b@example.org", "d@example.org"]
+    assert results.attrs["campaigns"] == ["snow (text)", "snow (email)"]
+
+
+def test_a_column_says_how_each_row_is_told(platform: Sandbox) -> None:
+    people = pd.DataFrame(
+        {"mobile": ["07700 900123"] * 3, "email": ["a@example.org"] * 3, "Channel": ["Email", "text", ""]}
+    )
+    how: dict[str, Any] = {"sms": "Closed.", "subject": "News", "body": "Closed.", "progress": False}
+    results = gcbulk.send_message(people, channel_column="Channel", **how)
+    assert results["SentAs"].tolist() == ["email", "sms", "sms"]
+    assert results["Status"].tolist() == ["accepted", "accepted", "duplicate"]
+    with pytest.raises(gcbulk.OptionError, match='row 1 in "Channel" is neither sms nor email'):
+        gcbulk.send_message(people.assign(Channel="fax"), channel_column="Channel", **how)
