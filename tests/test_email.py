@@ -367,15 +367,9 @@ def test_a_text_where_it_can_be_else_an_email(platform: Sandbox) -> None:
         },
         index=[5, 5, 3, 2, 1],
     )
-    results = gcbulk.send_message(
-        people,
-        sms="Closed.",
-        subject="News",
-        body="Closed.",
-        progress=False,
-        opt_outs=["07700 900124"],
-        campaign="snow",
-    )
+    how: dict[str, Any] = {"sms": "Closed.", "subject": "News", "body": "Closed.", "progress": False}
+    out = ["07700 900124", "nobody@example.org"]
+    results = gcbulk.send_message(people, opt_outs=out, campaign="snow", **how)
     pd.testing.assert_frame_equal(results[["mobile", "email"]], people)
     assert results["SentAs"].tolist() == ["sms", "email", "sms", "email", "sms"]
     assert results["Status"].tolist() == ["accepted", "accepted", "invalid", "accepted", "opted_out"]
