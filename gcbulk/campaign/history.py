@@ -173,6 +173,13 @@ class Whereabouts:
         """Rows that are still to be sent, or are being sent at this moment."""
         return sum(self.states.get(state, 0) for state in (Status.READY, journals.IN_FLIGHT))
 
+    @property
+    def answered(self) -> dict[str, int]:
+        """Rows that went: those `accepted`, `failed` and `unknown`, as a run's progress counts them."""
+        accepted = sum(self.states.get(state, 0) for state in (Status.ACCEPTED, Status.PARTLY_ACCEPTED))
+        failed, unknown = (self.states.get(state, 0) for state in (Status.REJECTED, Status.UNKNOWN))
+        return {"accepted": accepted, "failed": failed, "unknown": unknown}
+
 
 def whereabouts(
     campaign: str | None = None, *, newest: int = 20, journal: str | os.PathLike[str] | None = None

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from gcbulk.campaign.views.facts import NOT_SENT, REPLACED, TO_LOOK_AT
+from gcbulk.codes import REASONS, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _LINE: Final = "1px solid rgba(128,128,128,.35)"
 _CELL: Final = f"padding:3px 12px 3px 0;border:0;border-bottom:{_LINE};text-align:left;vertical-align:top"
 _NUMBER: Final = f"{_CELL};text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"
+_CODE: Final = f"{_CELL};font-size:.8em;opacity:.7"  # for support: the reason stands before it in words
 _HEADING: Final = "margin:14px 0 4px;font-weight:600"
 _BAR: Final = "display:inline-block;height:.8em;min-width:2px;background:#4c78a8"
 _BUBBLE: Final = (
@@ -94,9 +96,15 @@ def _letter(text: Text) -> str:
 def _problems(facts: Facts) -> str:
     if not facts.problems:
         return ""
-    head = "".join(f"<th style='{_CELL}'>{name}</th>" for name in ("Rows", "Reason", "What it means", "Such as"))
+    head = "".join(
+        f"<th style='{_CELL}'>{name}</th>" for name in ("Rows", "Reason", "What it means", "Such as", "Code")
+    )
     rows = (
-        (f"<td style='{_NUMBER}'>{found.count:,}</td>", *map(_cell, (found.code, found.sentence, found.rows)))
+        (
+            f"<td style='{_NUMBER}'>{found.count:,}</td>",
+            *map(_cell, (REASONS[ErrorCode(found.code)], found.sentence, found.rows)),
+            f"<td style='{_CODE}'>{escape(found.code)}</td>",
+        )
         for found in facts.problems
     )
     return _section(NOT_SENT, _table(rows, head))
