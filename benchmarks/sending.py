@@ -109,7 +109,6 @@ def ours(plan: Plan, journal_url: str, client: CommunicationsClient, chunk: int,
         rows = plan.rows(
             base_url=client.base_url,
             customer_id=client.customer_id,
-            channel="sms",
             chunk_size=chunk,
             share_identical=False,
         )

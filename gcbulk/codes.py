@@ -98,7 +98,7 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.EMAIL_MISSING: "There is no email address in this row.",
     ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
     ErrorCode.EMAIL_AMBIGUOUS: "The cell holds more than one email address. Leave the one to write to.",
-    ErrorCode.ATTACHMENT_MISSING: "The file to attach was not found. Put it in place, or mend its name in this row.",
+    ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row.",
     ErrorCode.FIELD_MISSING: "A field that the message uses is blank in this row. Fill it in, or give the message "
     "a default: {{ name | default('Parent') }}.",
     ErrorCode.MESSAGE_EMPTY: "The message is empty for this row.",
@@ -108,7 +108,8 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.ALREADY_SENT: "The same text went to this recipient already. "
     "To send it again on purpose, use repeat=True (--repeat).",
     ErrorCode.OPTED_OUT: "This recipient is on the opt-out list and was not contacted.",
-    ErrorCode.INVALID_RECIPIENTS: "The platform could not send to this recipient. Check the number with the family.",
+    ErrorCode.INVALID_RECIPIENTS: "The platform could not send to this recipient. Check the number or address with "
+    "the family.",
     ErrorCode.INVALID_CHARACTERS: "A character in this text cannot be sent. Reword it and send this row again.",
     ErrorCode.DATA_INVALID: "The platform refused this message as malformed; nothing was sent to this recipient.",
     ErrorCode.TOO_LARGE: "The platform refused this message as too large. Shorten it.",

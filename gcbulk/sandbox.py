@@ -12,7 +12,9 @@ control characters other than line ends and tabs are "invalid characters"; peopl
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import heapq
 import http.client
 import io
@@ -84,6 +86,8 @@ class Queued:
     callback_url: str | None
     call: int
     at: datetime
+    subject: str | None = None
+    attachments: tuple[tuple[str, int, str], ...] = ()  # name, size and SHA-256 of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ class _Channel(NamedTuple):
 
 
 _SMS_NUMBER = re.compile(r"\+[0-9]{8,15}|07[0-9]{9}")
+_IN_ONE_LINE = ("EmailSubject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress")
 _EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _CHANNELS = {
     "SMS": _Channel("SMS", ("SMSMessage",), "SMSSender", "MobileNumber", _SMS_NUMBER, 918),
@@ -181,9 +186,30 @@ def _is_well_formed(message: dict[str, Any], channel: _Channel) -> bool:
             and all(isinstance(message.get(name), str) and message[name] for name in channel.required)
             and all(isinstance(value, str | None) for value in optional)
             and bool(not send_at or datetime.fromisoformat(send_at))
+            and not any(line in str(message.get(name) or "") for name in _IN_ONE_LINE for line in "\r\n")
+            and _are_files(message.get("Attachments"))
         )
     except ValueError:  # sendDateTime
         return False
+
+
+def _are_files(given: object) -> bool:
+    """Whether these are attachments, each a name and its bytes in base64; what stays of each is its size and digest."""
+    if given is None:
+        return True
+    if not isinstance(given, list):
+        return False
+    for one in given:
+        if not isinstance(one, dict) or not isinstance(one.get("FileName"), str) or not one["FileName"]:
+            return False
+        if not isinstance(data := one.pop("FileData", None), str):
+            return False
+        try:
+            content = base64.b64decode(data, validate=True)
+        except ValueError:
+            return False
+        one |= {"Size": len(content), "Sha256": hashlib.sha256(content).hexdigest()}
+    return True
 
 
 def _address(recipient: str | dict[str, Any], channel: _Channel) -> str | None:
@@ -960,6 +986,8 @@ class Sandbox:
         return frozenset(one for one in asked if one not in self.customers or not self.customers[one].authorised)
 
     def _record_queued(self, turn: _Turn, message: _Message, message_id: str) -> None:
+        given = message.fields.get("Attachments") or ()
+        files = tuple((one["FileName"], one["Size"], one["Sha256"]) for one in given)
         queued = [
             Queued(
                 message_id=message_id,
@@ -972,6 +1000,8 @@ class Sandbox:
                 callback_url=message.fields.get("CallbackUrl"),
                 call=turn.call.number,
                 at=turn.call.at,
+                subject=message.fields.get("EmailSubject"),
+                attachments=files,
             )
             for address in message.addresses
         ]

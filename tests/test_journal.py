@@ -83,6 +83,7 @@ def rows(texts: Sequence[str], *, chunk: int = 2) -> Iterator[dict[str, Any]]:
             "state": "ready",
             "error_code": None,
             "error_detail": None,
+            "content": None,
         }
 
 

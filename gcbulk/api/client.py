@@ -21,7 +21,17 @@ from gcbulk.api.credentials import Credentials, Secret, resolve_base_url, resolv
 from gcbulk.api.customers import Customers
 from gcbulk.api.outcomes import CONSEQUENCES, Answer, CallResult, Consequence, Outcome, interpret, not_called
 from gcbulk.api.partner import resolve_partner
-from gcbulk.api.payloads import Message, encode, make_message
+from gcbulk.api.payloads import (
+    EMAIL_PATH,
+    PARTNER_PATH,
+    SMS_PATH,
+    Email,
+    Message,
+    encode,
+    make_email,
+    make_message,
+    path_of,
+)
 from gcbulk.api.retry import call_until_taken
 from gcbulk.api.transport import MOST_BYTES, CallRecord, OneShotAdapter, SentOnceError, recorded
 from gcbulk.codes import SENTENCES, ErrorCode, Status
@@ -36,8 +46,6 @@ if TYPE_CHECKING:
     from gcbulk.api.partner import Partner
     from gcbulk.api.payloads import Recipient
 
-SMS_PATH: Final = "/api/SendMessage_V3/SMS"
-PARTNER_PATH: Final = "/api/SendMessage_V3/PartnerRoute"
 TEST_NUMBER: Final = "+447700900000"
 """The number of the vendor's own credential test: never a real phone (Ofcom's drama range)."""
 READ_BYTES: Final = 65_536
@@ -131,12 +139,15 @@ class CommunicationsClient:
             self._credentials = self._of_one_customer(customer_id, api_key)
             self.customer_id = self._credentials.customer_id
         self._logger = logger or logging.getLogger("gcbulk")
-        path = SMS_PATH if self.partner is None else PARTNER_PATH
-        self._url = str(requests.Request("POST", self.base_url + path).prepare().url)
+        self._urls = {
+            path: str(requests.Request("POST", self.base_url + path).prepare().url)
+            for path in ((SMS_PATH, EMAIL_PATH) if self.partner is None else (PARTNER_PATH,))
+        }
         self._owns_session = session is None
-        self._session = session or _session_for(self._url)
+        self._session = session or _session_for(next(iter(self._urls.values())))
         self._adapter = OneShotAdapter()
-        self._session.mount(self._url, self._adapter)
+        for url in self._urls.values():
+            self._session.mount(url, self._adapter)
         self._rng = random.SystemRandom()
         self._sleep = time.sleep
 
@@ -203,6 +214,20 @@ class CommunicationsClient:
             raise result
         return result
 
+    def send_email(
+        self, recipients: Recipient | Sequence[Recipient], subject: str, body: str, **options: Any
+    ) -> SendResult:
+        """Send one email now, its body HTML or plain text. Bypasses the journal: called twice, it sends twice.
+
+        `recipients` as for `send_sms`, by address. Options: `client_ref`, `from_name`, `from_address`, `reply_to`,
+        `send_at`, `callback_url`, `attachments` (pairs of a file's name and its bytes), or the API's own names.
+        Raises as `send_sms` does, and OptionError for a subject or name of more than one line.
+        """
+        (result,) = self._send([make_email(recipients, subject, body, options)])
+        if isinstance(result, CommunicationsError):
+            raise result
+        return result
+
     def send_messages(self, messages: Sequence[Mapping[str, Any]]) -> tuple[SendResult | CommunicationsError, ...]:
         """Send several message objects in one call: for each its result, or the error it met. Bypasses the journal.
 
@@ -216,7 +241,7 @@ class CommunicationsClient:
         return self._send(made) if made else ()
 
     def post(
-        self, messages: Sequence[Message], *, key_works: bool = False, customer_id: str | None = None
+        self, messages: Sequence[Message | Email], *, key_works: bool = False, customer_id: str | None = None
     ) -> CallResult:
         """One attempt at one call, and what it means for each message; never raises for what the network does.
 
@@ -230,7 +255,7 @@ class CommunicationsClient:
         key = whose.api_key.reveal()
         body = encode(messages, customer_id=whose.customer_id, api_key=key, partner=self.partner)
         with recorded(self.timeout) as record:
-            answer = self._attempt(body, record)
+            answer = self._attempt(self._urls[path_of(messages, self.partner)], body, record)
         self._logger.debug("Call with %d messages: HTTP %s %s", len(messages), answer.status, answer.failure)
         result = interpret(answer, messages, key_works=key_works, secrets=self._secrets(key))
         return result if self.customers is None else replace(result, key=whose.api_key)
@@ -279,10 +304,10 @@ class CommunicationsClient:
             return CredentialCheck("invalid", _without_advice(outcome))
         return CredentialCheck("cannot tell", _without_advice(outcome))
 
-    def _attempt(self, body: bytes, record: CallRecord) -> Answer:
+    def _attempt(self, url: str, body: bytes, record: CallRecord) -> Answer:
         """Post once; foreign exceptions end here, and with them the request that carries the key."""
         try:
-            response = self._sent(body)
+            response = self._sent(url, body)
         except (requests.RequestException, OSError, SentOnceError) as error:
             return Answer(record.began, failure=_in_plain_words(error, began=record.began))
         with response:
@@ -292,25 +317,26 @@ class CommunicationsClient:
                 return Answer(record.began, response.status_code, dict(response.headers), failure=_CUT[type(error)])
         return Answer(record.began, response.status_code, dict(response.headers), content)
 
-    def _sent(self, body: bytes) -> requests.Response:
+    def _sent(self, url: str, body: bytes) -> requests.Response:
         """Send with the session's settings but by our adapter alone: no redirect, no adapter of theirs, no password."""
         request = requests.PreparedRequest()
-        request.method, request.url, request.body = "POST", self._url, body
+        request.method, request.url, request.body = "POST", url, body
         headers: dict[str, Any] = {**self._session.headers, **_HEADERS, "Content-Length": str(len(body))}
         request.headers = CaseInsensitiveDict(headers)
         request.hooks = self._session.hooks
-        settings: Any = self._session.merge_environment_settings(self._url, {}, True, None, None)
+        settings: Any = self._session.merge_environment_settings(url, {}, True, None, None)
         response = self._adapter.send(request, timeout=(self._connect_timeout, self._read_timeout), **settings)
         for hook in request.hooks.get("response", ()):
             response = hook(response, **settings) or response
         return response
 
-    def _send(self, messages: Sequence[Message]) -> tuple[SendResult | CommunicationsError, ...]:
+    def _send(self, messages: Sequence[Message | Email]) -> tuple[SendResult | CommunicationsError, ...]:
         results: dict[int, SendResult | CommunicationsError] = {}
         left = list(range(len(messages)))
 
         def attempt() -> CallResult:
-            result = self.post([messages[index] for index in left])
+            some: Any = [messages[index] for index in left]
+            result = self.post(some)
             again = []
             for index, outcome in zip(left, result.outcomes, strict=True):
                 results[index] = self._told(messages[index], outcome, result.answer)
@@ -328,7 +354,7 @@ class CommunicationsClient:
         )
         return tuple(results[index] for index in range(len(messages)))
 
-    def _told(self, message: Message, outcome: Outcome, answer: Answer) -> SendResult | CommunicationsError:
+    def _told(self, message: Message | Email, outcome: Outcome, answer: Answer) -> SendResult | CommunicationsError:
         if outcome.status in _TAKEN and outcome.message_id:
             return SendResult(
                 message_id=outcome.message_id,

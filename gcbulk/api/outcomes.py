@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gcbulk.api.credentials import Secret
-    from gcbulk.api.payloads import Message
+    from gcbulk.api.payloads import Email, Message
 
 MOST_RETRY_AFTER: Final = 120.0
 QUOTED: Final = 200
@@ -131,7 +131,7 @@ def not_called(code: ErrorCode, why: str, messages: int) -> CallResult:
 
 
 def interpret(
-    answer: Answer, sent: Sequence[Message], *, key_works: bool = False, secrets: Sequence[str] = ()
+    answer: Answer, sent: Sequence[Message | Email], *, key_works: bool = False, secrets: Sequence[str] = ()
 ) -> CallResult:
     """What one answer means for each message sent; pure, and never raises.
 
@@ -154,7 +154,7 @@ def interpret(
     return result
 
 
-def with_working_key(result: CallResult, sent: Sequence[Message]) -> CallResult:
+def with_working_key(result: CallResult, sent: Sequence[Message | Email]) -> CallResult:
     """The same result, now that the key is known to work: "Data is not valid" means malformed data.
 
     The culprit is among those refused: rejected where it is alone or told apart, else to be looked for.
@@ -165,7 +165,7 @@ def with_working_key(result: CallResult, sent: Sequence[Message]) -> CallResult:
     return replace(result, outcomes=tuple(culprit if one.code is refused else one for one in result.outcomes))
 
 
-def _is_alone(sent: Sequence[Message]) -> bool:
+def _is_alone(sent: Sequence[Message | Email]) -> bool:
     return len(sent) == 1 and len(sent[0].recipients) == 1
 
 
@@ -194,7 +194,7 @@ def _by_http_status(answer: Answer, *, alone: bool) -> Outcome:
     return _not_sent(code, said)
 
 
-def _by_body(body: bytes, sent: Sequence[Message], secrets: Sequence[str]) -> list[Outcome]:
+def _by_body(body: bytes, sent: Sequence[Message | Email], secrets: Sequence[str]) -> list[Outcome]:
     try:
         objects = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -214,7 +214,7 @@ def _by_body(body: bytes, sent: Sequence[Message], secrets: Sequence[str]) -> li
     return [_of_one(found, len(message.recipients), words) for found, message in zip(matched, sent, strict=True)]
 
 
-def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
+def _by_ref(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:
     """For each message the object that carries its reference, if any; None unless all carry ones that we sent."""
     found = {_ref(one): one for one in objects}
     ours = {message.client_ref for message in sent}
@@ -223,7 +223,7 @@ def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] 
     return [found.get(message.client_ref) for message in sent]
 
 
-def _by_position(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
+def _by_position(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:
     """The objects in their order; None where their number or a reference contradicts what was sent."""
     if len(objects) != len(sent):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -27,10 +28,16 @@ WIRE_NAMES: Final[dict[str, str]] = {
     "callback_url": "CallbackUrl",
     "callbackUrl": "CallbackUrl",
     "CallbackUrl": "CallbackUrl",
+    "from_name": "EmailSentFromName",
+    "from_address": "EmailSentFromAddress",
+    "reply_to": "EmailReplyToAddress",
 }
 """Every spelling of an option that we know -> its field; other names are passed through as they are."""
 
-MADE_OF: Final = frozenset({"CustomerId", "Password", "Recipients", "SMSMessage"})
+MADE_OF: Final = frozenset(
+    {"CustomerId", "Password", "Recipients", "SMSMessage", "EmailSubject", "EmailBody", "Attachments"}
+)
+_ONE_LINE: Final = frozenset({"subject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress"})
 """What a message is made of: no option replaces it."""
 
 
@@ -46,6 +53,44 @@ class Message(NamedTuple):
     extra: Mapping[str, object] = MappingProxyType({})
 
 
+class Attachment(NamedTuple):
+    """A file that goes with an email; `data` is its bytes in base64."""
+
+    name: str
+    data: str
+
+    def __repr__(self) -> str:
+        return f"<attachment of {len(self.data)} characters>"
+
+
+class Email(NamedTuple):
+    """One message object: one email to one recipient, or to several. `body` is HTML."""
+
+    recipients: tuple[Recipient, ...]
+    subject: str
+    body: str
+    client_ref: str | None = None
+    send_at: str | None = None
+    callback_url: str | None = None
+    from_name: str | None = None
+    from_address: str | None = None
+    reply_to: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    extra: Mapping[str, object] = MappingProxyType({})
+
+
+SMS_PATH: Final = "/api/SendMessage_V3/SMS"
+EMAIL_PATH: Final = "/api/SendMessage_V3/Email"
+PARTNER_PATH: Final = "/api/SendMessage_V3/PartnerRoute"
+
+
+def path_of(messages: Sequence[Message | Email], partner: Partner | None = None) -> str:
+    """Where a call with these messages goes: all are of one channel, and a partner's are told apart by the platform."""
+    if partner is not None:
+        return PARTNER_PATH
+    return EMAIL_PATH if isinstance(messages[0], Email) else SMS_PATH
+
+
 def make_message(
     recipients: str | Recipient | Sequence[Recipient], text: str, options: Mapping[str, object]
 ) -> Message:
@@ -53,6 +98,50 @@ def make_message(
 
     Raises OptionError for a naive datetime, an option that is none, or where there is nobody to send to.
     """
+    several = _several(recipients)
+    if not isinstance(text, str):
+        raise OptionError(f"message must be a text, not a {type(text).__name__}.")
+    ref, fields = _options(options)
+    return Message(
+        recipients=several,
+        text=text,
+        client_ref=ref,
+        sender=fields.pop("SMSSender", None),
+        send_at=fields.pop("sendDateTime", None),
+        callback_url=fields.pop("CallbackUrl", None),
+        extra=fields,
+    )
+
+
+def make_email(
+    recipients: str | Recipient | Sequence[Recipient], subject: str, body: str, options: Mapping[str, object]
+) -> Email:
+    """An email from what a caller gives, as `make_message` makes a text. `attachments` are (name, bytes) pairs."""
+    for name, value in (("subject", subject), ("body", body)):
+        if not isinstance(value, str) or not value.strip():
+            raise OptionError(f"{name} must be a text that is not empty.")
+    options = dict(options)
+    files: Any = options.pop("attachments", ())
+    ref, fields = _options(options)
+    for name, value in (("subject", subject), *fields.items()):
+        if name in _ONE_LINE and isinstance(value, str) and value.splitlines()[1:]:
+            raise OptionError(f"{name} must be a single line.")
+    return Email(
+        recipients=_several(recipients),
+        subject=subject,
+        body=body,
+        client_ref=ref,
+        send_at=fields.pop("sendDateTime", None),
+        callback_url=fields.pop("CallbackUrl", None),
+        from_name=fields.pop("EmailSentFromName", None),
+        from_address=fields.pop("EmailSentFromAddress", None),
+        reply_to=fields.pop("EmailReplyToAddress", None),
+        attachments=tuple([Attachment(name, b64encode(data).decode("ascii")) for name, data in files]),
+        extra=fields,
+    )
+
+
+def _several(recipients: str | Recipient | Sequence[Recipient]) -> tuple[Recipient, ...]:
     several = (
         (recipients,)
         if isinstance(recipients, str | Mapping) or not isinstance(recipients, Iterable)
@@ -60,8 +149,11 @@ def make_message(
     )
     if not several or not all(isinstance(one, str | Mapping) and one for one in several):
         raise OptionError("recipients must be a number, a recipient object, or a list of them that is not empty.")
-    if not isinstance(text, str):
-        raise OptionError(f"message must be a text, not a {type(text).__name__}.")
+    return several
+
+
+def _options(options: Mapping[str, object]) -> tuple[str | None, dict[str, Any]]:
+    """The reference among some options, and the others under the API's names."""
     fields: dict[str, Any] = {}
     for name, value in options.items():
         if name in MADE_OF:
@@ -71,18 +163,12 @@ def make_message(
     ref = fields.pop("ClientRef", None)
     if ref is not None and (isinstance(ref, bool) or not isinstance(ref, str | int)):
         raise OptionError(f"client_ref must be a text, not a {type(ref).__name__}.")
-    return Message(
-        recipients=several,
-        text=text,
-        client_ref=None if ref is None else str(ref),
-        sender=fields.pop("SMSSender", None),
-        send_at=fields.pop("sendDateTime", None),
-        callback_url=fields.pop("CallbackUrl", None),
-        extra=fields,
-    )
+    return (None if ref is None else str(ref)), fields
 
 
-def encode(messages: Sequence[Message], *, customer_id: str, api_key: str, partner: Partner | None = None) -> Body:
+def encode(
+    messages: Sequence[Message | Email], *, customer_id: str, api_key: str, partner: Partner | None = None
+) -> Body:
     """The body of a call: UTF-8 JSON, an array of message objects, the credentials in each; a partner's at the root.
 
     >>> bytes(encode([Message(("+447700900123",), "Hello")], customer_id="1469", api_key="k")[:60])
@@ -110,22 +196,39 @@ def _json(value: object, *, ensure_ascii: bool) -> Body:
     return Body(json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False).encode("utf-8"))
 
 
-def _message_object(message: Message, customer_id: str, api_key: str) -> dict[str, object]:
+def _message_object(message: Message | Email, customer_id: str, api_key: str) -> dict[str, object]:
+    address = "EmailAddress" if isinstance(message, Email) else "MobileNumber"
     fields: dict[str, object] = {
         "CustomerId": customer_id,
         "Password": api_key,
-        "Recipients": [{"MobileNumber": one} if isinstance(one, str) else dict(one) for one in message.recipients],
-        "SMSMessage": message.text,
+        "Recipients": [{address: one} if isinstance(one, str) else dict(one) for one in message.recipients],
     }
     if message.client_ref is not None:
         fields["ClientRef"] = message.client_ref
-    if message.sender is not None:
-        fields["SMSSender"] = message.sender
     if message.send_at is not None:
         fields["sendDateTime"] = message.send_at
     if message.callback_url is not None:
         fields["CallbackUrl"] = message.callback_url
+    if isinstance(message, Email):
+        fields |= _email_fields(message)
+    else:
+        fields["SMSMessage"] = message.text
+        if message.sender is not None:
+            fields["SMSSender"] = message.sender
     fields.update(message.extra)
+    return fields
+
+
+def _email_fields(email: Email) -> dict[str, object]:
+    optional = {
+        "EmailSentFromName": email.from_name,
+        "EmailSentFromAddress": email.from_address,
+        "EmailReplyToAddress": email.reply_to,
+    }
+    fields: dict[str, object] = {"EmailSubject": email.subject, "EmailBody": email.body}
+    fields |= {name: value for name, value in optional.items() if value is not None}
+    if email.attachments:
+        fields["Attachments"] = [{"FileName": file.name, "FileData": file.data} for file in email.attachments]
     return fields
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gcbulk.recipients.intake import IntakeOptions
     from gcbulk.sandbox import Sandbox
 
-CHANNEL: Final = "sms"
 PRODUCTION: Final = "https://m5api.groupcall.com"
 DRAMA_PREFIX: Final = "+447700900"
 
@@ -39,12 +38,13 @@ def known_customers(
     if intake.customer_column is None:
         return None
     if client is not None:
-        if checked_client(client).customers is None:
+        customers = checked_client(client).customers
+        if customers is None:
             raise OptionError(
                 f"This client sends for customer {client.customer_id} alone. Leave client out, or make one for many: "
                 "CommunicationsClient(partner=Partner(key, style_class), customers=Customers())."
             )
-        return client.customers.all()
+        return customers.all()
     known = Customers().all()
     if known:
         return known

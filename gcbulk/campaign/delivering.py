@@ -14,13 +14,13 @@ from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.connecting import (
-    CHANNEL,
     at_the_platform,
     lease,
     people_are_reached,
     refuse_other_platform,
     warn_of_drama_numbers,
 )
+from gcbulk.campaign.enclosing import envelope_of
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
 from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
@@ -30,6 +30,7 @@ from gcbulk.campaign.sending import Manner, RunReport, Sender
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import GcbulkWarning, JournalError, JournalLostError, OptionError
 from gcbulk.progress import Progress, Watch
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,7 +84,7 @@ def send_plan(
         scheduled = options.scheduled()
         shape = {
             KIND: TEST if plan.trial else None,
-            "sender": options.sender,
+            **options.of_channel(plan.channel),
             "senders": {one: plan.known[one].sender for one in plan.asked if plan.known[one].sender},
             "send_at": scheduled.isoformat() if scheduled else None,
             "share_identical": options.share_identical,
@@ -92,7 +93,7 @@ def send_plan(
         identity = Identity(
             base_url=api.base_url,
             customer_id=api.customer_id,
-            channel=CHANNEL,
+            channel=plan.channel,
             options={name: value for name, value in shape.items() if value},
             recipients_hash=plan.recipients_hash(),
             texts_hash=plan.texts_hash(),
@@ -114,7 +115,6 @@ def send_plan(
             rows = plan.rows(
                 base_url=api.base_url,
                 customer_id=api.customer_id,
-                channel=CHANNEL,
                 chunk_size=options.chunk_size,
                 share_identical=options.share_identical,
             )
@@ -187,10 +187,11 @@ def resume_campaign(
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
     watch = watch or Watch()
-    out = intake.opted_out()
     many = client is None and _is_a_partner_s(name, options)
     with at_the_platform(options, client, many=many) as (api, journal):
         known = journal.campaign(name)
+        intake = replace(intake, kind=KINDS[known.channel])
+        out = intake.opted_out()
         refuse_other_platform(known, api)
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, intake)
@@ -234,6 +235,7 @@ def _deliver(
         max_attempts=options.max_attempts,
         at_least_once=options.again,
         sender=shape.get("sender"),
+        envelope=envelope_of(run.campaign.channel, shape),
         send_at=shape.get("send_at") if ahead else None,
         callback_url=_callback_url(run, options),
         up_to=up_to,
@@ -244,7 +246,9 @@ def _deliver(
     if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
         logger.warning("The time that campaign %r was scheduled for is past: it goes at once", run.campaign.name)
     to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
-    with Progress(to_send, "Texts", enabled=options.progress, watch=watch) as bar:
+    with Progress(
+        to_send, f"{KINDS[run.campaign.channel].message.capitalize()}s", enabled=options.progress, watch=watch
+    ) as bar:
         sender = Sender(run, client, manner, bar)
         try:
             report = sender.send()

@@ -36,6 +36,7 @@ def campaign_results(
     recipients: pd.DataFrame | None = None,
     number_column: Hashable | None = None,
     number_columns: Sequence[Hashable] | None = None,
+    email_column: Hashable | None = None,
     journal: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """The results of a campaign as they are known now; `recipients` rejoins the user's columns.
@@ -53,7 +54,9 @@ def campaign_results(
                 f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left."
             )
         if recipients is not None:
-            intake = IntakeOptions(number_column=number_column, number_columns=number_columns)
+            intake = IntakeOptions(
+                number_column=number_column, number_columns=number_columns, email_column=email_column
+            )
             check_same_list(known, book.records(known), recipients, intake)
         return known_results(book, known, recipients)
 

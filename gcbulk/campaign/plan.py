@@ -9,12 +9,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
 
 from gcbulk.campaign.customers import RowsOfCustomers, rows_of_customers
+from gcbulk.campaign.enclosing import same_content, size_of
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import GcbulkWarning
 from gcbulk.messages.findings import Batch
@@ -28,11 +29,12 @@ from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.schema import check, repeat_details
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from gcbulk.api.customers import Customer
     from gcbulk.campaign.journal import Held
     from gcbulk.messages.findings import Finding
+    from gcbulk.messages.template import Cells, Rendered
 
 _STR: Final = "str"
 _NAMED_ROWS: Final = 5  # in a warning
@@ -57,6 +59,9 @@ class Plan:
     one_per_number: bool = False
     customers: pd.Series[str] | None = None
     known: Mapping[str, Customer] = field(default_factory=lambda: MappingProxyType({}))
+    channel: str = "sms"
+    contents: pd.Series[str] | None = None  # what each email holds beside its body, as the journal keeps it
+    most_bytes_a_call: int | None = None  # of files
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -86,18 +91,30 @@ class Plan:
         return _hash_of(self.frame["SentTo"], *([] if self.customers is None else [self.customers]))
 
     def texts_hash(self) -> str:
-        """A hash of all rendered texts in order."""
-        return _hash_of(self.frame["Text"])
+        """A hash of all that is to be sent, in order."""
+        return _hash_of(pd.Series(self._same(), dtype=_STR) if self.contents is not None else self.frame["Text"])
+
+    def _same(self) -> list[str | None]:
+        """For each row what makes two messages the same: the text; of an email its subject and files too."""
+        texts = _values(self.frame["Text"])
+        if self.contents is None:
+            return texts
+        return [
+            text if content is None else f"{text}\x1f{same_content(content)}"
+            for text, content in zip(texts, _values(self.contents), strict=True)
+        ]
 
     def rows(
-        self, *, base_url: str, customer_id: str, channel: str, chunk_size: int, share_identical: bool
+        self, *, base_url: str, customer_id: str, chunk_size: int, share_identical: bool
     ) -> Iterator[dict[str, Any]]:
         """Every row as the journal keeps it, in the order of the input."""
-        numbers, messages = self._calls(chunk_size, share_identical)
+        same = self._same()
+        numbers, messages = self._calls(chunk_size, share_identical, same)
         refs = _client_refs(messages)
-        seeds = _Seeds(base_url, customer_id, channel)
-        frame = self.frame
+        seeds = _Seeds(base_url, customer_id, self.channel)
         customers = self._whose()
+        contents = [None] * len(same) if self.contents is None else _values(self.contents)
+        frame = self.frame
         for start in range(0, len(frame), 10_000):
             part = slice(start, start + 10_000)
             columns = zip(
@@ -109,11 +126,13 @@ class Plan:
                 _values(frame["Status"].iloc[part]),
                 _values(frame["ErrorCode"].iloc[part]),
                 _values(frame["ErrorDetail"].iloc[part]),
+                same[part],
+                contents[part],
                 customers[part],
                 strict=True,
             )
             for position, row in enumerate(columns, start):
-                number, address, repair, text, parts, state, code, detail, whose = row
+                number, address, repair, text, parts, state, code, detail, key, content, whose = row
                 sendable = number >= 0
                 yield {
                     "position": position,
@@ -121,26 +140,25 @@ class Plan:
                     "address": address,
                     "repair": repair,
                     "text": text if sendable else None,
-                    "parts": parts if sendable else None,
+                    "parts": (parts or None) if sendable else None,
                     "client_ref": refs[messages[position]] if sendable else None,
-                    "content_key": _content_key(seeds[whose], address, text) if sendable and not self.trial else None,
+                    "content_key": _content_key(seeds[whose], address, key) if sendable and not self.trial else None,
                     "state": state,
                     "error_code": code,
-                    "error_detail": detail,
+                    "error_detail": detail if code else None,
                     "customer_id": whose,
+                    "content": content if sendable else None,
                 }
 
     def _whose(self) -> list[str | None]:
         """The customer of each row; None stands for the campaign's own."""
         return [None] * len(self.frame) if self.customers is None else _values(self.customers)
 
-    def content_keys(self, *, base_url: str, customer_id: str, channel: str) -> list[bytes]:
+    def content_keys(self, *, base_url: str, customer_id: str) -> list[bytes]:
         """The content keys of the rows that are to be sent, in order."""
-        seeds = _Seeds(base_url, customer_id, channel)
-        of_each = zip(
-            self.ready, self._whose(), _values(self.frame["SentTo"]), _values(self.frame["Text"]), strict=True
-        )
-        return [_content_key(seeds[whose], address, text) for ready, whose, address, text in of_each if ready]
+        seeds = _Seeds(base_url, customer_id, self.channel)
+        of_each = zip(self.ready, self._whose(), _values(self.frame["SentTo"]), self._same(), strict=True)
+        return [_content_key(seeds[whose], address, key) for ready, whose, address, key in of_each if ready]
 
     def leaving_out(self, held: Mapping[int, Held]) -> Plan:
         """This plan with the rows at these positions marked as not to be sent, and why."""
@@ -157,7 +175,9 @@ class Plan:
             frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
 
-    def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def _calls(
+        self, chunk_size: int, share_identical: bool, same: list[str | None]
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
         positions = np.flatnonzero(self.ready)
         numbers = np.full(len(self.frame), -1, dtype=np.int64)
@@ -166,20 +186,52 @@ class Plan:
             return numbers, messages
         # a call is one customer's, a message one text's: rows stand together by the first, then by the second
         whose = np.zeros(len(positions), dtype=np.int64)
-        texts = np.arange(len(positions))
+        groups = np.arange(len(positions))
         if self.customers is not None:
             whose = pd.factorize(self.customers.iloc[positions])[0]
         if share_identical:
-            texts = pd.factorize(self.frame["Text"].iloc[positions])[0]
-        together = np.lexsort((texts, whose))
-        positions, whose, texts = positions[together], whose[together], texts[together]
-        order = np.arange(len(positions))
-        another = np.flatnonzero(np.diff(whose, prepend=-1))
-        within = order - np.repeat(another, np.diff(another, append=len(positions)))
-        calls = within % chunk_size == 0
-        numbers[positions] = np.cumsum(calls) - 1
-        messages[positions] = np.cumsum(calls | (np.diff(texts, prepend=-1) != 0)) - 1
+            groups = pd.factorize(pd.Series([same[position] for position in positions], dtype=_STR))[0]
+        together = np.lexsort((groups, whose))
+        positions, whose, groups = positions[together], whose[together], groups[together]
+        if self.contents is not None and self.most_bytes_a_call is not None:
+            sizes = [size_of(content) for content in self.contents.iloc[positions]]
+            begins = _begins_by_size(whose, groups, sizes, chunk_size, self.most_bytes_a_call)
+        else:
+            order = np.arange(len(positions))
+            another = np.flatnonzero(np.diff(whose, prepend=-1))
+            begins = (order - np.repeat(another, np.diff(another, append=len(positions)))) % chunk_size == 0
+        numbers[positions] = np.cumsum(begins) - 1
+        messages[positions] = np.cumsum(begins | (np.diff(groups, prepend=-1) != 0)) - 1
         return numbers, messages
+
+
+def _begins_by_size(
+    whose: np.ndarray[Any, Any], groups: np.ndarray[Any, Any], sizes: list[int], chunk_size: int, most: int
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Where a call begins: no more emails in one, and no more bytes, a message that is shared counted once."""
+    begins = np.zeros(len(sizes), dtype=bool)
+    held = count = 0
+    before = (-1, -1)
+    for place, (*now, size) in enumerate(zip(whose.tolist(), groups.tolist(), sizes, strict=True)):
+        more = 0 if count and now[1] == before[1] else size
+        if now[0] != before[0] or count >= chunk_size or held + more > most:
+            held, count, more = 0, 0, size
+            begins[place] = True
+        held, count, before = held + more, count + 1, (now[0], now[1])
+    return begins
+
+
+class Draft(Protocol):
+    """A message filled in for every row. `frame`: Text, ErrorCode, ErrorDetail, under a RangeIndex."""
+
+    @property
+    def frame(self) -> pd.DataFrame: ...
+    @property
+    def contents(self) -> pd.Series[str] | None: ...
+
+    def planned(self, frame: pd.DataFrame, sent: Any, columns: pd.Index, whose: RowsOfCustomers | None) -> Plan:
+        """The plan, once it is known which rows go; `columns` are the user's, `whose` on whose behalf they go."""
+        ...
 
 
 def make_plan(
@@ -197,20 +249,52 @@ def make_plan(
     """
     intake = intake or IntakeOptions()
     template = Template(message)
-    whose = None
-    fields = own_columns(recipients)
-    if intake.customer_column is not None:
-        whose = rows_of_customers(recipients, intake.customer_column, customers or {})
-        fields = whose.fields(template.fields, fields)
+
+    def drafted(fields: pd.DataFrame, _ready: Any) -> TextDraft:
+        cells = template.cells(fields)
+        written = template.write(cells, texts)
+        return TextDraft(written.frame, template, cells, written, texts)
+
+    fields, whose = fields_of(recipients, template.fields, intake, customers)
     template.check(fields.columns)
     template.check_characters(texts)
+    return plan_of(recipients, fields, drafted, intake, whose)
+
+
+def fields_of(
+    recipients: pd.DataFrame,
+    wanted: Collection[str],
+    intake: IntakeOptions,
+    customers: Mapping[str, Customer] | None,
+) -> tuple[pd.DataFrame, RowsOfCustomers | None]:
+    """What a message can say of each row, and whose the rows are where a partner sends for many.
+
+    `wanted` are the fields of the message: those that speak of a customer are added where no column provides them.
+    """
+    fields = own_columns(recipients)
+    if intake.customer_column is None:
+        return fields, None
+    whose = rows_of_customers(recipients, intake.customer_column, customers or {})
+    return whose.fields(wanted, fields), whose
+
+
+def plan_of(
+    recipients: pd.DataFrame,
+    fields: pd.DataFrame,
+    drafted: Callable[[pd.DataFrame, Any], Draft],
+    intake: IntakeOptions,
+    whose: RowsOfCustomers | None = None,
+) -> Plan:
+    """A plan of a list and of what is drafted for its rows, whatever the channel.
+
+    `drafted` is given the user's columns, and which rows can be contacted.
+    """
     # which row of a number goes is not known before the texts are: one of them may be lacking a field
     frame = check(recipients, replace(intake, one_per_number=False))
     _mark_unknown(frame, whose)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
-    cells = template.cells(fields)
-    written = template.write(cells, texts)
-    rendered = written.frame
+    draft = drafted(fields, ready)
+    rendered = draft.frame
     text = rendered["Text"].to_numpy(dtype=object)
     broken = ready & rendered["ErrorCode"].notna().to_numpy(dtype=bool)
     status = frame["Status"].to_numpy(dtype=object).copy()
@@ -220,37 +304,33 @@ def make_plan(
     code[broken] = rendered["ErrorCode"].to_numpy(dtype=object)[broken]
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
-    addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
-    keys = {"address": addresses} | ({} if intake.one_per_number else {"text": text[positions]})
-    again, first = _repeated(keys | ({} if whose is None else {"customer": whose.ids.to_numpy(object)[positions]}))
+    compared = {"address": frame["SentTo"].to_numpy(dtype=object)[positions]}
+    if not intake.one_per_number:
+        compared["text"] = text[positions]
+        if draft.contents is not None:
+            compared["content"] = np.array([same_content(one) for one in draft.contents.iloc[positions]], dtype=object)
+    if whose is not None:
+        compared["customer"] = whose.ids.to_numpy(dtype=object)[positions]
+    again, first = _repeated(compared)
     doubled, kept = positions[again], positions[first]
     if intake.one_per_number:
-        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]])
+        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]], intake)
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
-    detail[doubled] = repeat_details(frame.index, kept, one_per_number=intake.one_per_number)
+    detail[doubled] = repeat_details(frame.index, kept, intake)
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
+    if whose is not None:
+        make_room(frame, OF_CUSTOMERS)
+        for name, values in zip(OF_CUSTOMERS, (whose.ids, whose.names()), strict=True):
+            frame[name] = pd.array(values.to_numpy(dtype=object), dtype=_STR)
     sent = status == Status.READY.value
-    counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
-    people = frame["SentTo"].reset_index(drop=True)
-    if whose is not None:  # two customers' texts to one number are no slip
-        people = people + " " + whose.ids.fillna("")
-    batch = Batch(template, cells, written, counts, people, sent)
-    frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts, whose)
-    about_customers = () if whose is None else whose.findings(sent)
-    found = (*about_customers, *lint(batch, fields.columns, texts), *savings(batch, texts))
-    return Plan(
-        frame,
-        counts["Encoding"],
-        found,
-        _replaced(written.replaced[sent]),
-        texts,
-        one_per_number=intake.one_per_number,
-        customers=None if whose is None else whose.ids,
-        known={} if whose is None else whose.present,
-    )
+    plan = draft.planned(frame, sent, fields.columns, whose)
+    plan = replace(plan, one_per_number=intake.one_per_number)
+    if whose is None:
+        return plan
+    return replace(plan, customers=whose.ids, known=whose.present, findings=(*whose.findings(sent), *plan.findings))
 
 
 def _mark_unknown(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
@@ -266,6 +346,30 @@ def _mark_unknown(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
         column = frame[name].to_numpy(dtype=object).copy()
         column[rows] = values
         frame[name] = pd.array(column, dtype=_STR)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDraft:
+    """A text filled in for every row."""
+
+    frame: pd.DataFrame
+    template: Template
+    cells: Cells
+    written: Rendered
+    texts: TextOptions
+    contents: None = None
+
+    def planned(self, frame: pd.DataFrame, sent: Any, columns: pd.Index, whose: RowsOfCustomers | None) -> Plan:
+        """The plan, once it is known which rows go: their parts counted, the lint and the savings looked for."""
+        rendered, texts = self.frame, self.texts
+        counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
+        people = frame["SentTo"].reset_index(drop=True)
+        if whose is not None:  # two customers' texts to one number are no slip
+            people = people + " " + whose.ids.fillna("")
+        batch = Batch(self.template, self.cells, self.written, counts, people, sent)
+        frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts, whose)
+        found = (*lint(batch, columns, texts), *savings(batch, texts))
+        return Plan(frame, counts["Encoding"], found, _replaced(self.written.replaced[sent]), texts)
 
 
 def _costs(parts: pd.Series[int], options: TextOptions, whose: RowsOfCustomers | None) -> list[Decimal | None] | None:
@@ -292,8 +396,15 @@ def _with_texts(
     added: dict[str, Any] = {"Text": text.to_numpy(dtype=object)}
     if (costs := _costs(parts, options, whose)) is not None:
         added["Cost"] = costs
-    if whose is not None:
-        added |= dict(zip(OF_CUSTOMERS, (whose.ids.to_numpy(object), whose.names().to_numpy(object)), strict=True))
+    make_room(frame, added)
+    for name, values in added.items():
+        frame[name] = pd.array(values, dtype=_STR) if name == "Text" else pd.Series(values, frame.index, dtype=object)
+    frame["Parts"] = parts.to_numpy()
+    return frame
+
+
+def make_room(frame: pd.DataFrame, added: Iterable[str]) -> None:
+    """Rename the user's own columns of these names, in place: each is kept as `<name>_input`."""
     labels = list(frame.columns)
     for name in added:
         while name in labels:
@@ -301,10 +412,6 @@ def _with_texts(
                 kept for kept in (f"{name}{'_input' * n}" for n in range(1, len(labels) + 2)) if kept not in labels
             )
     frame.columns = pd.Index(labels, name=frame.columns.name, tupleize_cols=False)
-    for name, values in added.items():
-        frame[name] = pd.Series(values, frame.index, dtype=object) if name == "Cost" else pd.array(values, dtype=_STR)
-    frame["Parts"] = parts.to_numpy()
-    return frame
 
 
 def _replaced(characters: pd.Series[str]) -> dict[str, int]:
@@ -324,16 +431,17 @@ def _repeated(keys: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any,
     return again, firsts[group[again]]
 
 
-def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any]) -> None:
+def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any], intake: IntakeOptions) -> None:
     """Say that texts are left out which differ from the one that goes: each may be about another child."""
     if not len(rows):
         return
     named = ", ".join(row_name(index, row) for row in rows[:_NAMED_ROWS]) + ", ..." * (len(rows) > _NAMED_ROWS)
     warnings.warn(
-        f"{len(rows)} text{'s' * (len(rows) > 1)} that differ from the one that goes to the same number are left out "
+        f"{len(rows)} {intake.kind.message}{'s' * (len(rows) > 1)} that differ from the one that goes to the same "
+        f"{intake.kind.noun} are left out "
         f"({named}): siblings, perhaps. To send each of them, leave out one_per_number (--one-per-number).",
         GcbulkWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

@@ -416,7 +416,7 @@ def _address(value: object) -> str | None:
 def _mended(text: str) -> str | None:
     import pandas as pd  # a receiver that is told plain numbers never needs it
 
-    from gcbulk.recipients.numbers import to_e164
+    from gcbulk.recipients.kinds import EMAIL, NUMBER
 
-    number = to_e164(pd.Series([text]), international=True)["SentTo"].iloc[0]
+    number = (EMAIL if "@" in text else NUMBER).judge(pd.Series([text]), True)["SentTo"].iloc[0]
     return number if isinstance(number, str) else None

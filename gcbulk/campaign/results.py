@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
 from gcbulk.errors import CampaignError
 from gcbulk.recipients.choosing import are_numbers_of
 from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, user_columns
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -96,6 +97,7 @@ def check_same_list(
 ) -> None:
     """Raise CampaignError where a list of recipients is not the one that the campaign was sent from."""
     theirs = [record.address for record in records]
+    intake = replace(intake, kind=KINDS[campaign.channel])
     if len(theirs) != len(recipients) or not are_numbers_of(recipients, theirs, intake):
         raise CampaignError(
             f"These recipients are not the list that campaign {campaign.name!r} was sent from. "

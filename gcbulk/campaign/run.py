@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import resume_campaign, send_plan
+from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.errors import GcbulkWarning
+from gcbulk.messages.letter import Letter
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import EMAIL
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
 
     from gcbulk.api.client import CommunicationsClient
     from gcbulk.campaign.options import Delivery
+    from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.preview import Preview
+    from gcbulk.messages.markup import BodyFormat
     from gcbulk.messages.options import SmartCharacters
     from gcbulk.recipients.optouts import OptOuts
 
@@ -188,12 +194,142 @@ def send_sms(
     )
     customers = known_customers(intake, options, client)
     plan = make_plan(recipients, message, intake=intake, texts=texts, customers=customers)
+    return _sent_with_warnings(plan, recipients, options, campaign=campaign, client=client)
+
+
+def send_email(
+    recipients: pd.DataFrame,
+    subject: str,
+    body: str | os.PathLike[str],
+    *,
+    campaign: str | None = None,
+    client: CommunicationsClient | None = None,
+    body_format: BodyFormat | None = None,
+    email_column: Hashable | None = None,
+    opt_outs: OptOuts | None = None,
+    one_per_address: bool = False,
+    customer_column: Hashable | None = None,
+    sent_from_name: str | None = None,
+    sent_from_address: str | None = None,
+    reply_to: str | None = None,
+    attachments: Sequence[str | os.PathLike[str]] = (),
+    attachment_column: Hashable | None = None,
+    attachment_folder: str | os.PathLike[str] | None = None,
+    max_file_mb: float = 7.0,
+    max_call_mb: float = 10.0,
+    **options: Any,
+) -> pd.DataFrame:
+    """Email every recipient once; the same rows come back, each with a MessageId or an error code.
+
+    All that `send_sms` promises, for emails: the same options, the same journal, the same results. `subject` and
+    `body` may hold merge fields. `body` is HTML, Markdown or plain text; `body_format` says which ("html",
+    "markdown", "text"), or the ending of a path, or else it is HTML where it holds tags. Cells are escaped.
+
+    `attachments` are files for everybody, and patterns of one for each row, such as "letters/{{ upn }}.pdf";
+    `attachment_column` holds a path for each row; both in `attachment_folder`, or the current one. Every file is
+    looked at before anything is sent; a row whose file is missing, empty, too big, of another type than its ending
+    says, or outside the folder is `invalid`, ATTACHMENT_MISSING. One that is gone or changed when its call is made
+    holds back its own row (`not_sent`). One file may have `max_file_mb`, those of a call `max_call_mb`, in megabytes.
+
+    Returns and raises as `send_sms` does; `Parts` is <NA>. What looks like a mistake brings a GcbulkWarning.
+
+    >>> import pandas as pd
+    >>> people = pd.DataFrame({"email": ["ann@example.org", "bob@"], "name": ["Ann", "Bob"]})
+    >>> results = send_email(people, "News", "Dear {{ name }}, school is closed.", sandbox=True, progress=False)
+    >>> results[["SentTo", "Status", "ErrorCode"]].values.tolist()
+    [['ann@example.org', 'accepted', nan], [nan, 'invalid', 'EMAIL_INVALID']]
+    """
+    given = {
+        "body_format": body_format,
+        "email_column": email_column,
+        "opt_outs": opt_outs,
+        "one_per_address": one_per_address,
+        "customer_column": customer_column,
+        "sent_from_name": sent_from_name,
+        "sent_from_address": sent_from_address,
+        "reply_to": reply_to,
+        "attachments": attachments,
+        "attachment_column": attachment_column,
+        "attachment_folder": attachment_folder,
+        "max_file_mb": max_file_mb,
+        "max_call_mb": max_call_mb,
+    }
+    plan, settings = _email_plan(recipients, subject, body, client, {**given, **options})
+    return _sent_with_warnings(plan, recipients, settings, campaign=campaign, client=client)
+
+
+def preview_email(
+    recipients: pd.DataFrame,
+    subject: str,
+    body: str | os.PathLike[str],
+    *,
+    client: CommunicationsClient | None = None,
+    show_numbers: bool = False,
+    **options: Any,
+) -> Preview:
+    """What `send_email` with the same options would do, without sending: counts, files, the emails to read, problems.
+
+    In a notebook the emails are shown as a mail program shows them, in a frame that fetches nothing; in a terminal as
+    plain text. `.frame` has the user's columns, the annotations, `EmailSubject`, `Text` (the body, HTML) and
+    `EmailFiles` (their names). Raises as `send_email` does.
+
+    >>> import pandas as pd
+    >>> plan = preview_email(pd.DataFrame({"email": ["ann@example.org"]}), "News", "School is *closed*.")
+    >>> plan.frame[["EmailSubject", "Text"]].values.tolist()
+    [['News', '<p>School is *closed*.</p>']]
+    """
+    options.pop("campaign", None)
+    plan, settings = _email_plan(recipients, subject, body, client, options)
+    settings.check_time()
+    return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
+
+
+def _email_plan(
+    recipients: pd.DataFrame,
+    subject: str,
+    body: str | os.PathLike[str],
+    client: CommunicationsClient | None,
+    given: dict[str, Any],
+) -> tuple[Plan, SendOptions]:
+    """The plan of an email, and how it is sent, from what a user gives for both."""
+    intake = IntakeOptions(
+        email_column=given.pop("email_column", None),
+        opt_outs=given.pop("opt_outs", None),
+        one_per_number=given.pop("one_per_address", False),
+        customer_column=given.pop("customer_column", None),
+        kind=EMAIL,
+    )
+    attachments = Attachments(**{field: given.pop(name) for name, field in _OF_FILES.items() if name in given})
+    letter = Letter(subject, body, body_format=given.pop("body_format", None))
+    settings = SendOptions(**given)
+    customers = known_customers(intake, settings, client)
+    plan = make_email_plan(recipients, letter, intake=intake, attachments=attachments, customers=customers)
+    return plan, settings
+
+
+_OF_FILES: Final = {
+    "attachments": "files",
+    "attachment_column": "column",
+    "attachment_folder": "folder",
+    "max_file_mb": "max_file_mb",
+    "max_call_mb": "max_call_mb",
+}
+
+
+def _sent_with_warnings(
+    plan: Plan,
+    recipients: pd.DataFrame,
+    options: SendOptions,
+    *,
+    campaign: str | None,
+    client: CommunicationsClient | None,
+) -> pd.DataFrame:
     for finding in (*about_the_time(options, client), *plan.findings):
         if finding.severity == "warning":
-            warnings.warn(finding.sentence, GcbulkWarning, stacklevel=2)
+            warnings.warn(finding.sentence, GcbulkWarning, stacklevel=3)
     sent = send_plan(plan, recipients, options, campaign=campaign, client=client)
     if sent.nothing_left:
-        warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
+        warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=3)
     return sent.results
 
 
@@ -203,6 +339,7 @@ def resume(
     recipients: pd.DataFrame | None = None,
     number_column: Hashable | None = None,
     number_columns: Sequence[Hashable] | None = None,
+    email_column: Hashable | None = None,
     client: CommunicationsClient | None = None,
     opt_outs: OptOuts | None = None,
     late: bool = False,
@@ -240,7 +377,9 @@ def resume(
         campaign,
         options,
         recipients=recipients,
-        intake=IntakeOptions(number_column=number_column, number_columns=number_columns, opt_outs=opt_outs),
+        intake=IntakeOptions(
+            number_column=number_column, number_columns=number_columns, email_column=email_column, opt_outs=opt_outs
+        ),
         client=client,
     )
     if sent.nothing_left:

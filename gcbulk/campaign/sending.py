@@ -15,20 +15,25 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gcbulk.api.outcomes import CONSEQUENCES, CallResult, Consequence, Outcome, with_working_key
 from gcbulk.api.payloads import Message
 from gcbulk.api.retry import backoff
+from gcbulk.campaign.attachments import FileChangedError
+from gcbulk.campaign.enclosing import email_of, why_held
 from gcbulk.campaign.journal import Planned, Settlement
 from gcbulk.campaign.lanes import Lanes
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gcbulk.api.client import CredentialCheck
     from gcbulk.api.credentials import Secret
+    from gcbulk.api.payloads import Email
+    from gcbulk.campaign.enclosing import Envelope
     from gcbulk.campaign.journal import ClaimedRow, Run
     from gcbulk.campaign.lanes import Lane, Scope, Work
     from gcbulk.progress import Progress
 
+    _Groups = Sequence[Sequence[ClaimedRow]]
     _Pairs = Sequence[tuple[Sequence[ClaimedRow], Outcome]]
 
 logger = logging.getLogger("gcbulk")
@@ -50,7 +55,7 @@ class Client(Protocol):
     """What a run needs of the API client."""
 
     def post(
-        self, messages: Sequence[Message], *, key_works: bool = False, customer_id: str | None = None
+        self, messages: Sequence[Message | Email], *, key_works: bool = False, customer_id: str | None = None
     ) -> CallResult:
         """One attempt at one call."""
         ...
@@ -75,6 +80,7 @@ class Manner:
     sender: str | None = None
     send_at: str | None = None
     callback_url: str | None = None
+    envelope: Envelope | None = None  # of emails; none where texts are sent
     up_to: int | None = None  # the last position that may go, where the rest is held back
     senders: Mapping[str | None, str] = field(default_factory=dict)  # of customers that have one of their own
     held: Mapping[str, tuple[ErrorCode, str]] = field(default_factory=dict)  # for whom nothing goes, and why
@@ -264,10 +270,19 @@ class Sender:
             if row.customer_id != work.lane.customer_id:  # whatever went wrong: never under another's name
                 raise JournalError(f"Row {row.position + 1} stands in another customer's call. Nothing more is sent.")
             groups.setdefault(row.client_ref, []).append(row)
-        result = self._call(work.lane, [self._message(group) for group in groups.values()])
-        pairs = list(zip(groups.values(), result.outcomes, strict=True))
+        held: Sequence[Settlement] = ()
+        if self._manner.envelope is None:
+            whole: _Groups = list(groups.values())
+            messages: Sequence[Message | Email] = [self._message(group) for group in whole]
+        else:
+            whole, messages, held = self._emails(groups.values(), self._manner.envelope)
+            if not messages:
+                self._run.settle(claim, held, http_status=None)
+                return
+        result = self._call(work.lane, messages)
+        pairs = list(zip(whole, result.outcomes, strict=True))
         settlements = [_settlement(row, outcome) for group, outcome in pairs for row in group]
-        self._run.settle(claim, settlements, http_status=result.answer.status)
+        self._run.settle(claim, [*settlements, *held] if held else settlements, http_status=result.answer.status)
         self._judge(work, pairs, result)
 
     def _message(self, group: Sequence[ClaimedRow]) -> Message:
@@ -276,7 +291,25 @@ class Sender:
         sender = manner.senders.get(first.customer_id, manner.sender)
         return Message(recipients, first.text, first.client_ref, sender, manner.send_at, manner.callback_url)
 
-    def _call(self, lane: Lane, messages: Sequence[Message]) -> CallResult:
+    def _emails(
+        self, groups: Iterable[Sequence[ClaimedRow]], envelope: Envelope
+    ) -> tuple[_Groups, Sequence[Email], Sequence[Settlement]]:
+        """The emails that can go, of which rows each is, and what holds back the others: a file that is not as planned.
+
+        Files are read outside the turn: while one call's are, others may leave.
+        """
+        whole, emails, held = [], [], []
+        with self._others_turn():
+            for group in groups:
+                try:
+                    emails.append(email_of(group, self._manner, envelope))
+                    whole.append(group)
+                except FileChangedError as error:
+                    code, detail = why_held(error)
+                    held += [Settlement(row.position, Status.READY, None, None, code, detail) for row in group]
+        return whole, emails, held
+
+    def _call(self, lane: Lane, messages: Sequence[Message | Email]) -> CallResult:
         customer = lane.customer_id
         with self._others_turn():
             result = self._client.post(messages, key_works=lane.key_works, customer_id=customer)

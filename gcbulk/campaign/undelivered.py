@@ -119,6 +119,11 @@ def retry_undelivered(
         raise CampaignError(f"Campaign {campaign!r} has no text that failed or expired, as far as is known.")
     with Journal(journal) as book:
         known = book.campaign(campaign)
+        if known.channel != "sms":
+            raise CampaignError(
+                f"Campaign {campaign!r} sent emails, which are not tried again by themselves. Mend the addresses in "
+                "your list and send it again: what arrived is not sent twice on the same day."
+            )
         texts = texts_of(book, known, failed.index.tolist())
         later = gone_again(book, known, [text.content_key for text in texts])
     texts = [text for text in texts if text.content_key not in later]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -83,6 +84,53 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "Groupcall": ("MobileNumber", "Mobile Number", "ContactMobile", "SMS Number", "Contact.MobileNumber"),
 }
 
+_EMAIL_OWNER = _OWNER.removesuffix(r")s?\d?") + r"|home|work|personal|school|my|other)s?\d?"
+_EMAIL_TIERS = tuple(
+    re.compile(pattern, re.VERBOSE)
+    for pattern in (
+        # those that say email
+        rf"(?:{_EMAIL_OWNER})*e?mails?(?:address(?:es)?|addr)?(?:es|s)?\d{{0,2}}(?:home|work|personal|main|primary)?",
+        # those that only say address, of a kind that can be written to
+        r"(?:electronicmail|internet)(?:address)?",
+    )
+)
+EMAIL_HEADINGS: dict[str, tuple[str, ...]] = {
+    "SIMS": ("Parental Email", "Contact Email", "Priority 1 Email", "Primary Email", "Email Address (Home)"),
+    "Arbor": ("Email Address", "Primary Guardian Email", "Primary Guardian's Email Address", "Guardians: Email"),
+    "Bromcom": ("Contact 1 Email", "First Contact Email Address", "Contact: Email", "ParentEmail"),
+    "ScholarPack": ("Contact 1 Email", "Parent Email 1", "E-mail"),
+    "Groupcall": ("EmailAddress", "Email Address", "Contact.EmailAddress"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A kind of column that a list must have: what it holds, by which names it is known, how a user names it."""
+
+    holds: str
+    called: str
+    tiers: tuple[re.Pattern[str], ...]
+    known: tuple[str, ...]
+    option: str
+    several: str = ""
+
+
+NUMBERS: Final = Sought(
+    holds="numbers",
+    called="mobile or phone",
+    tiers=_TIERS,
+    known=("mobile", "mobilenumber", "telephone", "phone", *sum(HEADINGS.values(), ())),
+    option="number_column= (--number-column)",
+    several="number_columns= (--number-columns)",
+)
+ADDRESSES: Final = Sought(
+    holds="email addresses",
+    called="email",
+    tiers=_EMAIL_TIERS,
+    known=("email", "emailaddress", *sum(EMAIL_HEADINGS.values(), ())),
+    option="email_column= (--email-column)",
+)
+
 _SHOWN_COLUMNS = 30  # in an error: enough to recognise the file by
 _NEAR = 75  # of 100 in rapidfuzz's ratio: a letter or two apart
 
@@ -101,36 +149,46 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
         >>> find_number_column(pd.Index(["Forename", "Home Phone", "Parent Mobile"]))
         2
     """
-    if number_column is not None:
-        return named_column(columns, number_column, holds="numbers")
-    found = candidates(columns)
+    return find_column(columns, NUMBERS, number_column)
+
+
+def find_column(columns: pd.Index, sought: Sought, named: Hashable | None = None) -> int:
+    """What `find_number_column` does, for any kind of column.
+
+    >>> import pandas as pd
+    >>> find_column(pd.Index(["Forename", "Parent Mobile", "Parent 1 E-mail"]), ADDRESSES)
+    2
+    """
+    if named is not None:
+        return named_column(columns, named, holds=sought.holds)
+    found = candidates(columns, sought)
     if len(found) == 1:
         return found[0]
     if found:
+        more = f", or several, the best first, with {sought.several}" if sought.several else ""
         raise RecipientsError(
-            f"The numbers could be in any of these columns: {_listed(columns[found])}. "
-            "Name the right one with number_column= (--number-column), or several, the best first, with "
-            "number_columns= (--number-columns)."
+            f"The {sought.holds} could be in any of these columns: {_listed(columns[found])}. "
+            f"Name the right one with {sought.option}{more}."
         )
     names = [_normalised(column) for column in columns]
-    known = ["mobile", "mobilenumber", "telephone", "phone", *(_normalised(n) for n in sum(HEADINGS.values(), ()))]
+    known = [_normalised(name) for name in sought.known]
     near = next((column for column, name in zip(columns, names, strict=True) if _nearest(name, known)), None)
     raise RecipientsError(
-        f"None of the columns is called mobile or phone, or another name known for numbers: {_listed(columns)}. "
-        + (f'Is it "{_on_one_line(near)}"? ' if near is not None else "")
-        + "Name the one with the numbers with number_column= (--number-column)."
+        f"None of the columns is called {sought.called}, or another name known for {sought.holds}: "
+        f"{_listed(columns)}. " + (f'Is it "{_on_one_line(near)}"? ' if near is not None else "") + "Name the one with "
+        f"the {sought.holds} with {sought.option}."
     )
 
 
-def candidates(columns: pd.Index) -> list[int]:
-    """At which positions the numbers could stand, by the columns' names; several where it cannot be told.
+def candidates(columns: pd.Index, sought: Sought = NUMBERS) -> list[int]:
+    """At which positions what is sought could stand, by the columns' names; several where it cannot be told.
 
     >>> import pandas as pd
     >>> candidates(pd.Index(["Forename", "Home Phone", "Parent 1 Mobile", "Parent 2 Mobile"]))
     [2, 3]
     """
     names = [_normalised(column) for column in columns]
-    every = ([position for position, name in enumerate(names) if tier.fullmatch(name)] for tier in _TIERS)
+    every = ([position for position, name in enumerate(names) if tier.fullmatch(name)] for tier in sought.tiers)
     return next((found for found in every if found), [])
 
 
@@ -140,7 +198,7 @@ def names_a_number(name: str) -> bool:
     >>> names_a_number("Priority Contact 1 Mobile"), names_a_number("Forename")
     (True, False)
     """
-    return any(tier.fullmatch(_normalised(name)) for tier in _TIERS)
+    return any(tier.fullmatch(_normalised(name)) for tier in NUMBERS.tiers)
 
 
 def is_annotated(labels: Iterable[Hashable]) -> bool:

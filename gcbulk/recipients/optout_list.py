@@ -1,4 +1,4 @@
-"""The user's own list of who must not be texted: kept from one day to the next, applied to every send."""
+"""The user's own list of who must not be contacted: kept from one day to the next, applied to every send."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def opt_outs_file() -> Path:
 
 
 def kept_opt_outs() -> frozenset[str]:
-    """The numbers on the user's own list, in E.164; none where there is no list yet.
+    """The numbers (in E.164) and addresses on the user's own list; none where there is no list yet.
 
     Raises:
         OptionError: the list cannot be read, has not the header that is always left in it, or holds an entry
-            that is no number. Nothing is sent then, as nobody knows who is missing from it.
+            that is neither. Nothing is sent then, as nobody knows who is missing from it.
     """
     file = opt_outs_file()
     try:
@@ -54,8 +54,8 @@ def kept_opt_outs() -> frozenset[str]:
         raise _damaged(file, str(error).rstrip(".")) from None
     if found.unread:
         raise OptionError(
-            f"The opt-out list {file} holds in {found.places} what is no mobile number, or more than that, so nothing "
-            "is sent. Open it in a text editor and mend or remove what stands there."
+            f"The opt-out list {file} holds in {found.places} what is no mobile number or address, or more than "
+            "that, so nothing is sent. Open it in a text editor and mend or remove what stands there."
         )
     return found.numbers
 
@@ -70,7 +70,7 @@ def _damaged(file: Path, why: str) -> OptionError:
 def list_opt_outs() -> pd.DataFrame:
     """The user's own opt-out list: one row a number, the oldest first.
 
-    Columns `Mobile` (E.164) and `Added` (ISO date, `""` where it is not known), both `str`.
+    Columns `Mobile` (E.164, or an email address) and `Added` (ISO date, `""` where it is not known), both `str`.
 
     >>> add_opt_outs(["07700 900123"], today="2026-11-24")
     1
@@ -84,7 +84,7 @@ def list_opt_outs() -> pd.DataFrame:
 
 
 def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
-    """Put numbers on the user's own list, from which every send, resume, preview and `validate` leaves them out.
+    """Put numbers or addresses on the user's own list; every send, resume, preview and `validate` leaves them out.
 
     `numbers` are a path, Series, DataFrame or iterable, written in any way that can be mended; entries that
     cannot are reported by a GcbulkWarning. Returns how many were not on it yet.
@@ -92,7 +92,9 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
     """
     given = sorted(opt_out_numbers(numbers, international=True))
     if not given:
-        raise OptionError("None of these is a number that could be texted, so nobody was put on the list.")
+        raise OptionError(
+            "None of these is a number that could be texted, or an address, so nobody was put on the list."
+        )
     day = today or datetime.now(UTC).astimezone().date().isoformat()
     with alone(opt_outs_file(), _CALLED):
         known = _entries()
@@ -103,7 +105,7 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
 
 
 def remove_opt_outs(numbers: OptOuts) -> int:
-    """Take numbers off the user's own list; returns how many were on it."""
+    """Take numbers or addresses off the user's own list; returns how many were on it."""
     given = opt_out_numbers(numbers, international=True)
     with alone(opt_outs_file(), _CALLED):
         known = _entries()

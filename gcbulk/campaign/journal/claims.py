@@ -53,6 +53,7 @@ class ClaimedRow(NamedTuple):
     text: str
     client_ref: str
     customer_id: str | None  # under whom a partner sends it
+    content: str | None  # what an email holds beside its body
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ _PLANNED: Final = (
     "error_code",
     "error_detail",
     "customer_id",
+    "content",
 )
 _UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
 _INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _PLANNED})

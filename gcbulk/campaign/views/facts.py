@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
+from gcbulk.campaign.attachments import MEGABYTE
+from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.journal.memory import TOO_SOON
 from gcbulk.campaign.samples import samples
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
 from gcbulk.messages.findings import are, pounds_and_pence
+from gcbulk.messages.markup import plain_words
 from gcbulk.recipients.columns import row_name
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +38,13 @@ TO_LOOK_AT: Final = "Before you send:"
 
 
 def mask_number(number: str) -> str:
-    """A number with its middle hidden, for screens that others may see.
+    """A number or an address with its middle hidden, for screens that others may see.
 
-    >>> mask_number("+447700900123")
-    '+44 7700 •••123'
+    >>> mask_number("+447700900123"), mask_number("office@example.sch.uk")
+    ('+44 7700 •••123', 'o•••@example.sch.uk')
     """
+    if "@" in number:
+        return f"{number[:1]}•••{number[number.rindex('@') :]}"
     return (
         f"{number[:3]} {number[3:7]} •••{number[-3:]}" if number.startswith("+44") else f"{number[:4]} •••{number[-2:]}"
     )
@@ -82,6 +88,8 @@ class Text:
     number: str
     text: str
     size: str
+    subject: str = ""
+    html: str = ""  # of an email
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +109,13 @@ class Facts:
 def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
     """Gather what the views show of a plan."""
     frame, numbers = plan.frame, summary(plan, send_at)
-    balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if numbers["texts"] else []
+    paid = numbers["texts"] and plan.channel == "sms"
+    balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if paid else []
     return Facts(
-        headline=_headline(numbers),
+        headline=_headline(numbers, plan),
         customers=_customer_lines(numbers.get("customers", [])),
         counts=_counts(numbers, plan),
-        histogram=numbers["parts_histogram"],
+        histogram=numbers["parts_histogram"] if plan.channel == "sms" else {},
         texts=_texts(plan, show_numbers=show_numbers),
         remarks=[*remarks(plan), *balance],
         problems=problems(frame),
@@ -133,6 +142,7 @@ def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
     price = plan.texts.price
     return {
         **count_rows(frame),
+        **_files(plan),
         "texts": int(ready.sum()),
         "numbers": int(frame["SentTo"].iloc[ready.nonzero()[0]].nunique()),
         "parts": total,
@@ -204,25 +214,43 @@ def some_rows(index: pd.Index, at: Sequence[int]) -> str:
     return f"{named} and {more:,} more" if more > 0 else named
 
 
-def _headline(numbers: dict[str, Any]) -> str:
+def _files(plan: Plan) -> dict[str, Any]:
+    """Of emails, how many files would go, and how many bytes they have."""
+    if plan.contents is None:
+        return {}
+    files = [file for content in plan.contents[plan.ready] for file in parsed(content)[1]]
+    return {"channel": plan.channel, "files": len(files), "bytes": sum(file.size for file in files)}
+
+
+def _headline(numbers: dict[str, Any], plan: Plan) -> str:
     left_out = numbers["rows"] - numbers["texts"]
     cost = "" if numbers["cost"] is None else f" for {pounds_and_pence(numbers['cost'])}"
     rest = f" {left_out:,} of the {are(numbers['rows'], 'row')} would not be sent." if left_out else ""
-    sends = f"Sends {are(numbers['texts'], 'text')} ({are(numbers['parts'], 'SMS part')})"
-    return f"{sends} to {are(numbers['numbers'], 'number')}{cost}.{rest}"
+    kind = KINDS[plan.channel]
+    parts = f" ({are(numbers['parts'], 'SMS part')})" if plan.contents is None else ""
+    files = f", with {_size(numbers)}" if numbers.get("files") else ""
+    sends = f"Sends {are(numbers['texts'], kind.message)}{parts}"
+    return f"{sends} to {are(numbers['numbers'], kind.noun)}{files}{cost}.{rest}"
+
+
+def _size(numbers: dict[str, Any]) -> str:
+    return f"{are(numbers['files'], 'file')} ({numbers['bytes'] / MEGABYTE:,.1f} MB)"
 
 
 def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
     left_out = {name: n for name, n in numbers["statuses"].items() if name != Status.READY}
+    email, noun = plan.contents is not None, KINDS[plan.channel].noun
+    plural = f"{noun.capitalize()}{'es' if noun.endswith('s') else 's'}"
     shown = {
         "Rows": f"{numbers['rows']:,}",
-        "Texts to send": f"{numbers['texts']:,}",
+        f"{KINDS[plan.channel].message.capitalize()}s to send": f"{numbers['texts']:,}",
         "Not sent": ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in left_out.items()),
-        "Numbers mended": f"{numbers['repaired']:,}" if numbers["repaired"] else "",
-        "SMS parts": f"{numbers['parts']:,}",
+        f"{plural} mended": f"{numbers['repaired']:,}" if numbers["repaired"] else "",
+        "Files": _size(numbers) if numbers.get("files") else "",
+        "SMS parts": "" if email else f"{numbers['parts']:,}",
         "Alphabets": ", ".join(f"{n:,} {name}" for name, n in numbers["encodings"].items()),
         "Header": f"{are(plan.texts.header_length, 'character')} before each text" if plan.texts.header_length else "",
-        "Cost": _cost(plan),
+        "Cost": "" if email else _cost(plan),
     }
     return {name: words for name, words in shown.items() if words}
 
@@ -241,18 +269,28 @@ def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
     found = []
     for sample in samples(plan, first=FIRST_TEXTS):
         row = plan.frame.iloc[sample.position]
+        about = Text(
+            why=" and ".join([", ".join(sample.why[:-1]), sample.why[-1]] if sample.why[1:] else sample.why),
+            row=row_name(plan.frame.index, sample.position),
+            number=row["SentTo"] if show_numbers else mask_number(row["SentTo"]),
+            text=row["Text"],
+            size="",
+        )
+        if plan.contents is not None:
+            found.append(_email(about, row))
+            continue
         parts = int(row["Parts"])
         size = f"{are(len(row['Text']), 'character')}, {plan.encodings.iloc[sample.position]}, {are(parts, 'part')}"
-        found.append(
-            Text(
-                why=" and ".join([", ".join(sample.why[:-1]), sample.why[-1]] if sample.why[1:] else sample.why),
-                row=row_name(plan.frame.index, sample.position),
-                number=row["SentTo"] if show_numbers else mask_number(row["SentTo"]),
-                text=row["Text"],
-                size=f"{size}, {pounds_and_pence(row['Cost'])}" if plan.priced and row["Cost"] is not None else size,
-            )
-        )
+        size = f"{size}, {pounds_and_pence(row['Cost'])}" if plan.priced and row["Cost"] is not None else size
+        found.append(replace(about, size=size))
     return found
+
+
+def _email(about: Text, row: pd.Series[Any]) -> Text:
+    files = row["EmailFiles"] if isinstance(row["EmailFiles"], str) else "no file"
+    return replace(
+        about, subject=row["EmailSubject"], html=row["Text"], text=plain_words(row["Text"]), size=f"with {files}"
+    )
 
 
 def _twin(character: str) -> str:

@@ -64,7 +64,10 @@ def _sections(facts: Facts) -> Iterator[RenderableType]:
         yield _indented(("-", Words(line)) for line in facts.customers)
     for text in facts.texts:
         yield ""
-        yield Words.assemble((f"The {text.why} text", "bold"), f" ({text.row}, to {text.number}; {text.size}):")
+        noun = "email" if text.html else "text"
+        yield Words.assemble((f"The {text.why} {noun}", "bold"), f" ({text.row}, to {text.number}; {text.size}):")
+        if text.subject:
+            yield Padding(Words(text.subject, "bold"), (0, 0, 1, 4))
         yield Padding(Words(text.text), (0, 0, 0, 4))
     if facts.problems:
         yield from ("", Words(NOT_SENT, "bold"))

@@ -8,8 +8,10 @@ import click
 
 from gcbulk.cli.flags import (
     Intake,
+    Mail,
     Words,
     customer_flag,
+    email_flags,
     journal_flag,
     message_flags,
     quiet_flags,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @recipient_flags
 @customer_flag
 @message_flags
+@email_flags
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
 @click.option("--show-numbers", is_flag=True, help="Show numbers whole, not masked.")
 @time_flags
@@ -37,6 +40,7 @@ def preview(
     *,
     intake: Intake,
     words: Words,
+    mail: Mail,
     as_json: bool,
     show_numbers: bool,
     **options: Any,
@@ -45,14 +49,12 @@ def preview(
     from gcbulk.campaign.connecting import known_customers
     from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.plan import make_plan
 
     settings = SendOptions(**options)
     settings.check_time()
-    text, texts = words.read()
     recipients, taking = intake.read(file)
     customers = known_customers(taking, settings, None)
-    plan = make_plan(recipients, text, intake=taking, texts=texts, customers=customers)
+    plan = mail.plan(recipients, taking, words, customers)
     view = preview_plan(plan, settings, show_numbers=show_numbers)
     if as_json:
         click.echo(preview_json(view))

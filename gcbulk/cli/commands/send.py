@@ -11,8 +11,11 @@ from gcbulk.cli.asking import ask, ask_if_refused
 from gcbulk.cli.ending import EXIT_CODES
 from gcbulk.cli.flags import (
     Intake,
+    Mail,
     Words,
     customer_flag,
+    email_flags,
+    envelope_flags,
     journal_flag,
     late_flag,
     message_flags,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 @recipient_flags
 @customer_flag
 @message_flags
+@email_flags
 @output_flags
 @click.option("--yes", is_flag=True, help="Send without asking.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, and stop.")
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--repeat", is_flag=True, help="Send again what went already today.")
 @click.option("--chunk-size", type=int, default=20, show_default=True, help="Recipients a call.")
 @click.option("--share-identical", is_flag=True, help="One message object for all who get the same text.")
+@envelope_flags
 @time_flags
 @quiet_flags
 @late_flag
@@ -56,6 +61,7 @@ def send(
     *,
     intake: Intake,
     words: Words,
+    mail: Mail,
     out: Path | None,
     not_told: Path | None,
     as_json: bool,
@@ -65,22 +71,26 @@ def send(
     campaign: str | None,
     **options: Any,
 ) -> None:
-    """Text everybody in FILE: show what would go, ask, send, and say what came of every row."""
+    """Text or email everybody in FILE: show what would go, ask, send, and say what came of every row."""
     outputs = check_outputs(
-        file, intake.opt_outs, words.message_file, out=out, not_told=not_told, journal=options["journal"]
+        file,
+        intake.opt_outs,
+        words.message_file,
+        mail.body_file,
+        out=out,
+        not_told=not_told,
+        journal=options["journal"],
     )
     from gcbulk.campaign.connecting import client_for, known_customers
     from gcbulk.campaign.delivering import send_plan
     from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.plan import make_plan
 
     settings = SendOptions(**options)
-    text, texts = words.read()
     recipients, taking = intake.read(file)
     outputs.check_fit(recipients)
     customers = known_customers(taking, settings, None)
-    plan = make_plan(recipients, text, intake=taking, texts=texts, customers=customers)
+    plan = mail.plan(recipients, taking, words, customers)
     view = preview_plan(plan, settings)
     view.show(sys.stderr)
     if dry_run:
@@ -90,19 +100,21 @@ def send(
         return
     with client_for(settings, many=customers is not None) as client:
         if not yes and plan.ready.any():
-            ask(_question(view, settings))
+            ask(_question(view, settings, mail.channel))
         sent = ask_if_refused(
             settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
         )
     if settings.test_to is not None:
-        click.echo("\nOnly your own phone was texted: no file was written. To send, leave --test-to out.", err=True)
+        whom = "your own phone was texted" if plan.channel == "sms" else "you were written to"
+        click.echo(f"\nOnly {whom}: no file was written. To send, leave --test-to out.", err=True)
         outputs = Outputs(None, None, None, byte_order_mark=False)
     explained = view.summary()["error_codes"]
     finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors, explained=explained)
 
 
-def _question(view: Preview, settings: SendOptions) -> str:
+def _question(view: Preview, settings: SendOptions, channel: str) -> str:
+    noun = "email" if channel == "email" else "text"
     if settings.test_to is not None:
-        return f"\nSend these texts to {settings.test_to}, and to nobody else?"
+        return f"\nSend these {noun}s to {settings.test_to}, and to nobody else?"
     texts = view.summary()["texts"]
-    return f"\nSend {f'these {texts} texts' if texts != 1 else 'this text'}?"
+    return f"\nSend {f'these {texts} {noun}s' if texts != 1 else f'this {noun}'}?"

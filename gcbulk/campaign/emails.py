@@ -1,0 +1,109 @@
+"""Planning emails: a letter and files become what is to be sent to each row, or why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gcbulk.campaign.attachments import Attachments, Enclosed, enclose
+from gcbulk.campaign.enclosing import content_of
+from gcbulk.campaign.plan import Plan, fields_of, make_room, plan_of
+from gcbulk.codes import ErrorCode
+from gcbulk.messages.findings import Batch, Finding, are, positions
+from gcbulk.messages.lint import lint_letter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcbulk.api.customers import Customer
+    from gcbulk.campaign.customers import RowsOfCustomers
+    from gcbulk.messages.letter import Letter, WrittenLetters
+    from gcbulk.recipients.intake import IntakeOptions
+
+
+def make_email_plan(
+    recipients: pd.DataFrame,
+    letter: Letter,
+    *,
+    intake: IntakeOptions,
+    attachments: Attachments = Attachments(),  # noqa: B008 - frozen
+    customers: Mapping[str, Customer] | None = None,
+) -> Plan:
+    """Validate the recipients, write the email for each, look at its files, and leave out what must not be sent.
+
+    Raises TemplateError, RecipientsError or OptionError, before anything is sent, for what stops the whole campaign.
+    """
+    fields, whose = fields_of(recipients, letter.fields | attachments.fields, intake, customers)
+    letter.check(fields.columns)
+
+    def drafted(fields: pd.DataFrame, ready: Any) -> EmailDraft:
+        written = letter.write(fields)
+        frame = written.frame
+        wanted = ready & frame["ErrorCode"].isna().to_numpy(dtype=bool)
+        enclosed = enclose(fields, attachments, wanted=wanted)
+        problems = pd.Series(enclosed.problems, dtype="str")
+        bad = problems != ""
+        frame["ErrorCode"] = frame["ErrorCode"].mask(bad, ErrorCode.ATTACHMENT_MISSING.value)
+        frame["ErrorDetail"] = frame["ErrorDetail"].mask(bad, problems)
+        contents = [
+            content_of(subject, files) if goes else None
+            for subject, files, goes in zip(
+                frame["EmailSubject"], enclosed.files, wanted & ~bad.to_numpy(), strict=True
+            )
+        ]
+        return EmailDraft(frame, pd.Series(contents, dtype="str"), letter, written, enclosed, attachments)
+
+    return plan_of(recipients, fields, drafted, intake, whose)
+
+
+@dataclass(frozen=True, slots=True)
+class EmailDraft:
+    """An email written for every row."""
+
+    frame: pd.DataFrame
+    contents: pd.Series[str]
+    letter: Letter
+    written: WrittenLetters
+    enclosed: Enclosed
+    attachments: Attachments
+
+    def planned(self, frame: pd.DataFrame, sent: Any, columns: pd.Index, whose: RowsOfCustomers | None) -> Plan:
+        """The plan, once it is known which rows go, with what looks like a mistake in it."""
+        shown = {
+            "EmailSubject": self.frame["EmailSubject"],
+            "Text": self.frame["Text"],
+            "EmailFiles": ["; ".join(file.name for file in files) or None for files in self.enclosed.files],
+        }
+        make_room(frame, shown)
+        for name, values in shown.items():
+            frame[name] = pd.array(np.asarray(values, dtype=object), dtype="str")
+        frame["Parts"] = np.zeros(len(frame), dtype=np.int64)
+        counts = pd.DataFrame({"Parts": frame["Parts"].to_numpy()})
+        addresses = frame["SentTo"].reset_index(drop=True)
+        if whose is not None:  # two customers' emails to one address are no slip
+            addresses = addresses + " " + whose.ids.fillna("")
+        batch = Batch(self.letter.body, self.written.cells, self.written.body, counts, addresses, sent)
+        found = (*_slips(frame, sent), *lint_letter(batch, columns))
+        most = self.attachments.most_bytes_a_call if self.attachments.any else None
+        no_parts = pd.Series([None] * len(frame), dtype="str")
+        return Plan(frame, no_parts, findings=found, channel="email", contents=self.contents, most_bytes_a_call=most)
+
+
+def _slips(frame: pd.DataFrame, sent: Any) -> tuple[Finding, ...]:
+    """Addresses at domains that are near to a well-known provider's, which are sent to all the same."""
+    asked = sent & frame["ErrorDetail"].notna().to_numpy(dtype=bool)
+    if not asked.any():
+        return ()
+    kinds = frame.loc[asked, "ErrorDetail"].value_counts()
+    sentences = " ".join(str(question) for question in kinds.index[:3])
+    return (
+        Finding(
+            "address_slip",
+            "warning",
+            f"{are(int(asked.sum()), 'address')} may be mistyped, and would be sent to as written. {sentences}",
+            positions(asked),
+        ),
+    )
