@@ -103,6 +103,9 @@ FIELDS = {
     "SMSSender": ("sender", "SMSSender"),
     "sendDateTime": ("send_at", "sendDateTime"),
     "CallbackUrl": ("callback_url", "callbackUrl", "CallbackUrl"),
+    "EmailSentFromName": ("from_name",),
+    "EmailSentFromAddress": ("from_address",),
+    "EmailReplyToAddress": ("reply_to",),
 }
 
 

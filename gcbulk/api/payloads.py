@@ -34,11 +34,10 @@ WIRE_NAMES: Final[dict[str, str]] = {
 }
 """Every spelling of an option that we know -> its field; other names are passed through as they are."""
 
-MADE_OF: Final = frozenset(
-    {"CustomerId", "Password", "Recipients", "SMSMessage", "EmailSubject", "EmailBody", "Attachments"}
-)
-_ONE_LINE: Final = frozenset({"subject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress"})
+MADE_OF: Final = frozenset({"CustomerId", "Password", "Recipients", "SMSMessage"})
 """What a message is made of: no option replaces it."""
+_EMAIL_MADE_OF: Final = frozenset({"CustomerId", "Password", "Recipients", "EmailSubject", "EmailBody", "Attachments"})
+_ONE_LINE: Final = frozenset({"subject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress"})
 
 
 class Message(NamedTuple):
@@ -122,7 +121,7 @@ def make_email(
             raise OptionError(f"{name} must be a text that is not empty.")
     options = dict(options)
     files: Any = options.pop("attachments", ())
-    ref, fields = _options(options)
+    ref, fields = _options(options, _EMAIL_MADE_OF)
     for name, value in (("subject", subject), *fields.items()):
         if name in _ONE_LINE and isinstance(value, str) and value.splitlines()[1:]:
             raise OptionError(f"{name} must be a single line.")
@@ -152,11 +151,11 @@ def _several(recipients: str | Recipient | Sequence[Recipient]) -> tuple[Recipie
     return several
 
 
-def _options(options: Mapping[str, object]) -> tuple[str | None, dict[str, Any]]:
+def _options(options: Mapping[str, object], made_of: frozenset[str] = MADE_OF) -> tuple[str | None, dict[str, Any]]:
     """The reference among some options, and the others under the API's names."""
     fields: dict[str, Any] = {}
     for name, value in options.items():
-        if name in MADE_OF:
+        if name in made_of:
             raise OptionError(f"{name} is no option: give the recipients and the message as such.")
         if value is not None:
             fields[WIRE_NAMES.get(name, name)] = _wire_time(name, value) if isinstance(value, datetime) else value
@@ -203,18 +202,18 @@ def _message_object(message: Message | Email, customer_id: str, api_key: str) ->
         "Password": api_key,
         "Recipients": [{address: one} if isinstance(one, str) else dict(one) for one in message.recipients],
     }
-    if message.client_ref is not None:
-        fields["ClientRef"] = message.client_ref
-    if message.send_at is not None:
-        fields["sendDateTime"] = message.send_at
-    if message.callback_url is not None:
-        fields["CallbackUrl"] = message.callback_url
     if isinstance(message, Email):
         fields |= _email_fields(message)
     else:
         fields["SMSMessage"] = message.text
-        if message.sender is not None:
-            fields["SMSSender"] = message.sender
+    if message.client_ref is not None:
+        fields["ClientRef"] = message.client_ref
+    if isinstance(message, Message) and message.sender is not None:
+        fields["SMSSender"] = message.sender
+    if message.send_at is not None:
+        fields["sendDateTime"] = message.send_at
+    if message.callback_url is not None:
+        fields["CallbackUrl"] = message.callback_url
     fields.update(message.extra)
     return fields
 
