@@ -38,13 +38,13 @@ def known_customers(
     if intake.customer_column is None:
         return None
     if client is not None:
-        customers = checked_client(client).customers
-        if customers is None:
+        directory = checked_client(client).customers
+        if directory is None:
             raise OptionError(
                 f"This client sends for customer {client.customer_id} alone. Leave client out, or make one for many: "
                 "CommunicationsClient(partner=Partner(key, style_class), customers=Customers())."
             )
-        return customers.all()
+        return directory.all()
     known = Customers().all()
     if known:
         return known

@@ -250,19 +250,18 @@ def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
         "SMS parts": "" if email else f"{numbers['parts']:,}",
         "Alphabets": ", ".join(f"{n:,} {name}" for name, n in numbers["encodings"].items()),
         "Header": f"{are(plan.texts.header_length, 'character')} before each text" if plan.texts.header_length else "",
-        "Cost": "" if email else _cost(plan),
+        "Cost": ""
+        if email
+        else _cost(plan.cost, plan.texts.price, own_prices=any(one.price_per_part for one in plan.known.values())),
     }
     return {name: words for name, words in shown.items() if words}
 
 
-def _cost(plan: Plan) -> str:
-    cost, price = plan.cost, plan.texts.price
+def _cost(cost: Decimal | None, price: Decimal | None, *, own_prices: bool = False) -> str:
     if cost is None:
-        whose = " for the customers that have none of their own" if plan.priced else ""
-        return f"not known: give price_per_part (--price-per-part){whose}"
-    if any(one.price is not None for one in plan.known.values()):
-        return f"{pounds_and_pence(cost)}, at each customer's price"
-    return f"{pounds_and_pence(cost)}, at {pounds_and_pence(price or Decimal(0))} a part"
+        return "not known: give price_per_part (--price-per-part)"
+    at = "each customer's price" if own_prices or price is None else f"{pounds_and_pence(price)} a part"
+    return f"{pounds_and_pence(cost)}, at {at}"
 
 
 def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
