@@ -14,10 +14,10 @@ import pytest
 import gcbulk
 from gcbulk.sandbox import Sandbox
 from tests import jobs
+from tests.databases import POSTGRESQL, SQLITE, on_postgresql
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
-    from pathlib import Path
 
     from gcbulk.sandbox import Call
 
@@ -41,11 +41,16 @@ class Killer:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", range(50))
-def test_killed_at_any_call_and_resumed(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("journal_address", "seed"),
+    [(SQLITE, seed) for seed in range(50)]
+    + [pytest.param(POSTGRESQL, seed, marks=on_postgresql) for seed in range(50, 60)],
+    indirect=["journal_address"],
+)
+def test_killed_at_any_call_and_resumed(seed: int, journal_address: str) -> None:
     rng = random.Random(seed)
     killer = Killer()
-    journal = str(tmp_path / "journal.sqlite3")
+    journal = journal_address
     kills = rng.choice([1, 1, 2])
     with Sandbox(on_call=killer) as sandbox:
         for _ in range(kills):
