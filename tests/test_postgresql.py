@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,7 +43,7 @@ class Proxy:
 
     def __init__(self, address: str) -> None:
         url = sa.make_url(address)
-        self._target = f"{url.query['host']}/.s.PGSQL.{url.port or 5432}"
+        self._target = url
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
         self.address = url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
@@ -60,7 +60,8 @@ class Proxy:
             self.away_until, self.cuts = time.monotonic() + seconds, self.cuts + 1
             for pair in self._pairs:
                 for end in pair:
-                    end.close() if end.fileno() < 0 else end.shutdown(socket.SHUT_RDWR)
+                    with suppress(OSError):  # the other side may have ended it just now
+                        end.shutdown(socket.SHUT_RDWR)
             self._pairs.clear()
 
     def close(self) -> None:
@@ -76,11 +77,18 @@ class Proxy:
             if time.monotonic() < self.away_until:
                 near.close()
                 continue
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(self._target)
+            far = self._server()
             with self._lock:
                 self._pairs.append((near, far))
             threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
+
+    def _server(self) -> socket.socket:
+        port = self._target.port or 5432
+        if self._target.host:  # on Windows
+            return socket.create_connection((self._target.host, port))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(f"{self._target.query['host']}/.s.PGSQL.{port}")
+        return far
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
         with selectors.DefaultSelector() as selector, near, far:
