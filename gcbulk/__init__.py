@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gcbulk.api.client import CommunicationsClient, CredentialCheck, SendResult, check_credentials
+    from gcbulk.api.customers import Customer, Customers, FixedCustomers
+    from gcbulk.api.partner import Partner
     from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
     from gcbulk.campaign.overall import dead_numbers, history
     from gcbulk.campaign.overview import summary
@@ -53,8 +55,11 @@ _HOMES: Final[dict[str, str]] = {
     "CommunicationsError": "gcbulk.errors",
     "CredentialCheck": "gcbulk.api.client",
     "CredentialsError": "gcbulk.errors",
+    "Customer": "gcbulk.api.customers",
+    "Customers": "gcbulk.api.customers",
     "DeliveryStatus": "gcbulk.codes",
     "ErrorCode": "gcbulk.codes",
+    "FixedCustomers": "gcbulk.api.customers",
     "GcbulkError": "gcbulk.errors",
     "GcbulkWarning": "gcbulk.errors",
     "InputError": "gcbulk.errors",
@@ -62,6 +67,7 @@ _HOMES: Final[dict[str, str]] = {
     "JournalLostError": "gcbulk.errors",
     "LateError": "gcbulk.errors",
     "OptionError": "gcbulk.errors",
+    "Partner": "gcbulk.api.partner",
     "Preview": "gcbulk.campaign.preview",
     "QuietHoursError": "gcbulk.errors",
     "RecipientsError": "gcbulk.errors",
@@ -103,8 +109,11 @@ __all__ = [
     "CommunicationsError",
     "CredentialCheck",
     "CredentialsError",
+    "Customer",
+    "Customers",
     "DeliveryStatus",
     "ErrorCode",
+    "FixedCustomers",
     "GcbulkError",
     "GcbulkWarning",
     "InputError",
@@ -112,6 +121,7 @@ __all__ = [
     "JournalLostError",
     "LateError",
     "OptionError",
+    "Partner",
     "Preview",
     "QuietHoursError",
     "RecipientsError",

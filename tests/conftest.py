@@ -35,7 +35,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrow
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder for this test alone, and no settings from outside."""
-    for name in ("CUSTOMER_ID", "API_KEY", "BASE_URL", "JOURNAL", "KEEP_DAYS", "CALLBACK_URL"):
+    names = ("CUSTOMER_ID", "API_KEY", "BASE_URL", "JOURNAL", "KEEP_DAYS", "CALLBACK_URL")
+    for name in (*names, "PARTNER_KEY", "STYLE_CLASS", "STORE_KEY"):
         monkeypatch.delenv(f"GCBULK_{name}", raising=False)
     monkeypatch.setenv("GCBULK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")

@@ -13,7 +13,7 @@ import pandas as pd
 
 import gcbulk
 from gcbulk.api import retry
-from gcbulk.campaign import run, sending
+from gcbulk.campaign import delivering, sending
 from gcbulk.campaign.journal import transactions
 from gcbulk.errors import JournalLostError
 
@@ -47,7 +47,7 @@ def send(url: str, key: str, journal: str, rows: int, options: dict[str, Any]) -
     transactions.AWAY_SECONDS = options.pop("away", transactions.AWAY_SECONDS)  # type: ignore[misc]
     lease = options.pop("lease", None)
     if lease is not None:
-        run._lease = lambda _client: lease
+        delivering.lease = lambda _client: lease
     retry.FIRST_WAIT, retry.MOST_WAIT = 0.002, 0.01  # type: ignore[misc]
     sending.ELSEWHERE_POLL = 0.05  # type: ignore[misc]
     with contextlib.redirect_stderr(None), warnings.catch_warnings(action="ignore"):

@@ -35,9 +35,8 @@ from keyring.backend import KeyringBackend
 import gcbulk
 from gcbulk import cli
 from gcbulk.api import retry
+from gcbulk.campaign import connecting, schedule
 from gcbulk.campaign import plan as plan_module
-from gcbulk.campaign import run as run_module
-from gcbulk.campaign import schedule
 from gcbulk.campaign.journal import memory, opening
 from gcbulk.sandbox import Sandbox
 from tests.workbooks import xlsx
@@ -502,7 +501,7 @@ def test_at_a_terminal_it_asks(
 def night(monkeypatch: pytest.MonkeyPatch) -> None:
     """A night at which the sandbox counts as the platform itself."""
     monkeypatch.setattr(schedule, "now", lambda: datetime(2026, 11, 24, 22, 10, tzinfo=UTC))
-    monkeypatch.setattr(run_module, "reaches_people", lambda _url: True)
+    monkeypatch.setattr(connecting, "reaches_people", lambda _url: True)
 
 
 @pytest.mark.usefixtures("night")
@@ -1650,7 +1649,7 @@ def test_an_interrupt_after_texts_went_does_not_say_that_nothing_was_sent(
     def interrupted(*_args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gcbulk.campaign.run.known_results", interrupted)
+    monkeypatch.setattr("gcbulk.campaign.delivering.known_results", interrupted)
     ended = run("send", people, "--message", MESSAGE, "--yes")
     assert platform.queued
     assert ended.code == 130

@@ -145,7 +145,7 @@ def test_a_key_is_in_no_state_no_repr_and_no_embedding(
     assert form.wait()
     assert find(form, "gcb-send").disabled
     find(form, "gcb-customer").value = "1469"
-    find(form, "gcb-key")._handle_custom_msg({"key": platform.api_key}, [])
+    find(form, "gcb-key")._handle_custom_msg({"entered": platform.api_key}, [])
     assert form.wait()
     assert "The key works" in find(form, "gcb-who-sends").value
     for kept in (
@@ -181,7 +181,7 @@ def test_uploads_come_in_pieces_and_a_broken_one_says_so(forms: list[SendForm]) 
     upload(field, "people.csv", content)
     assert form.wait()
     assert "people.csv: 60 rows" in find(form, "gcb-file-name").value
-    assert "<b>60</b> to send" in find(form, "gcb-counts").value
+    assert "<b>60</b> rows with a good number" in find(form, "gcb-counts").value
     upload(field, "short.csv", content, size=len(content) + 1)
     assert "short.csv did not arrive whole" in find(form, "gcb-file-notice").value
     field._handle_custom_msg({"number": 3, "pieces": 9, "name": "x.csv", "size": 9, "upload": "2"}, [b"x"])
@@ -287,7 +287,8 @@ def test_a_run_of_another_program_is_followed_and_can_be_stopped(
         forms.append(form)
         form._opened()
         assert form._helper.wait()
-        assert "Another window or program is sending this" in find(form, "gcb-status").value
+        told = find(form, "gcb-status").value
+        assert re.search("“snow”, begun on .*, is being sent: from this page before it was loaded again", told)
         find(form, "gcb-stop").click()
         other.join(30)
         assert form.wait()
@@ -323,7 +324,7 @@ def test_another_s_run_can_be_left_to_itself(monkeypatch: pytest.MonkeyPatch, fo
         forms.append(form)
         form._opened()
         assert form._helper.wait()
-        assert "Another window or program is sending this" in find(form, "gcb-status").value
+        assert "is being sent: from this page before" in find(form, "gcb-status").value
         find(form, "gcb-leave").click()
         go_on.set()
         other.join(30)
@@ -480,11 +481,14 @@ def test_a_test_goes_to_one_phone_and_counts_for_nobody(platform: Sandbox, forms
     assert form.wait()
     number, test, notice = find(form, "gcb-test-to"), find(form, "gcb-test"), find(form, "gcb-test-notice")
     assert test.disabled
-    number.value = "0770"
+    number._handle_custom_msg({"entered": "0770"}, [])
     test.click()
     assert form.wait()
     assert "This number cannot be texted" in notice.value
-    number.value = "07700 900999"
+    number._handle_custom_msg({"entered": "07700 900999"}, [])
+    kept = json.dumps(widgets.Widget.get_manager_state(), default=repr)
+    assert "900999" not in kept
+    assert "gcb-test-to" in kept
     test.click()
     test.click()
     assert form.wait()
@@ -495,6 +499,68 @@ def test_a_test_goes_to_one_phone_and_counts_for_nobody(platform: Sandbox, forms
     tick_and_send(form)
     assert form.wait()
     assert len(platform.queued) == 60 + tried
+
+
+def test_a_number_handed_in_or_searched_for_is_in_no_state(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT, test_to="07700 900999")
+    forms.append(form)
+    tick_and_send(form)
+    assert form.wait()
+    search = find(form, "gcb-search")
+    search._handle_custom_msg({"entered": "+447700900123"}, [])
+    assert form.wait()
+    assert "Rows 1 to 1 of 1" in find(form, "gcb-table-where").value
+    kept = json.dumps(widgets.Widget.get_manager_state(), default=repr)
+    assert "given: \\u2022\\u2022\\u2022999" in kept
+    assert not re.search("900 ?999|900123", kept)
+
+
+def test_what_cannot_be_previewed_is_said_and_no_row_can_be_paged(forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT, sandbox=True)
+    forms.append(form)
+    assert form.wait()
+    preview, on = find(form, "gcb-preview"), find(form, "gcb-next-row")
+    assert "Dear Parent 0, school" in preview.value
+    assert not on.disabled
+    for text, at_once, later in (
+        ("Dear {{ nam }}", "did you mean {{ name }}", "put right what is marked above"),
+        ("Dear {{ name", "Nothing to preview:</b>", "put right what is marked above"),
+        ("", "there is no message yet", "there is no message yet"),
+    ):
+        find(form, "gcb-message").value = TEXT
+        assert form.wait()
+        find(form, "gcb-message").value = text
+        assert at_once in preview.value
+        assert form.wait()
+        assert later in preview.value
+        assert "school is closed" not in preview.value
+        assert on.disabled
+    find(form, "gcb-message").value = "long " * 200
+    assert form.wait()
+    assert "<b>Not sent:</b> " in preview.value
+    assert "longer than the 918 characters" in preview.value
+    find(form, "gcb-message").value = TEXT
+    assert "Dear Parent 0, school" in preview.value
+    assert not on.disabled
+    assert form.wait()
+    upload(find(form, "gcb-upload"), "none.csv", b"Name,Mobile\nAnn,020 7946 0123\n")
+    assert form.wait()
+    assert "no row has a number that can be texted" in preview.value
+
+
+def test_rows_with_a_good_number_and_those_ready_are_told_apart(forms: list[SendForm]) -> None:
+    people = PEOPLE.assign(Child=["Kai", "", *["Mia"] * 58])
+    form = SendForm(people, TEXT, sandbox=True)
+    forms.append(form)
+    assert form.wait()
+    ready = find(form, "gcb-ready")
+    assert "<b>60</b> rows with a good number" in find(form, "gcb-counts").value
+    assert ready.value == "<span>Ready to send: all 60 rows with a good number.</span>"
+    find(form, "gcb-message").value = "{{ child }} is not in school."
+    assert form.wait()
+    assert "Ready to send: 59 of 60 rows with a good number. Left out: 1 (a field is blank)." in ready.value
+    assert "<b>60</b> rows with a good number" in find(form, "gcb-counts").value
+    assert "Sends 59 texts" in find(form, "gcb-sentence").value
 
 
 def test_no_sentence_on_the_form_names_an_option_of_code_or_commands() -> None:
@@ -522,7 +588,7 @@ def test_several_columns_of_numbers_can_be_tried_in_turn(platform: Sandbox, form
     column = find(form, "gcb-column")
     column.label = "Parent 2 Mobile, or else Parent 1 Mobile"
     assert form.wait()
-    assert "<b>2</b> to send" in find(form, "gcb-counts").value
+    assert "<b>2</b> rows with a good number" in find(form, "gcb-counts").value
     column.label = "Parent 1 Mobile, or else Parent 2 Mobile"
     tick_and_send(form)
     assert form.wait()
@@ -551,7 +617,7 @@ def test_a_workbook_s_other_sheets_can_be_chosen(forms: list[SendForm]) -> None:
     for name, people in (("Year 8", 5), ("Year 7", 60)):
         sheet.value = name
         assert form.wait()
-        assert f"<b>{people}</b> to send" in find(form, "gcb-counts").value
+        assert f"<b>{people}</b> rows with a good number" in find(form, "gcb-counts").value
     upload(find(form, "gcb-upload"), "damaged.xlsx", book.getvalue()[:900])
     assert form.wait()
     assert "damaged.xlsx is no workbook that can be read" in find(form, "gcb-file-notice").value

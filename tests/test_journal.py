@@ -22,7 +22,7 @@ from gcbulk.campaign.journal import Identity, Journal, Settlement, begin, go_on,
 from gcbulk.campaign.journal.days import same_day_window
 from gcbulk.campaign.journal.liveness import process_is_gone
 from gcbulk.campaign.journal.opening import journal_url, masked
-from gcbulk.campaign.journal.tables import runs
+from gcbulk.campaign.journal.tables import recipients, runs
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, JournalError, LateError, OptionError
 from tests.databases import BOTH
@@ -573,3 +573,12 @@ def test_a_journal_of_an_older_gcbulk_is_brought_up_to_date(journal: Journal, jo
                 ).scalar_one()
     assert {"customer_id", "content"} <= columns
     assert version == "2"
+
+
+def test_any_number_of_rows_is_settled_by_hand(journal: Journal) -> None:
+    count = 40_000  # more than SQLite takes parameters
+    run = start(journal, [str(n) for n in range(count)], name="many")
+    with journal.writing() as connection:
+        connection.execute(sa.update(recipients).values(state=Status.UNKNOWN))
+    run.end()
+    assert settle(journal, run.campaign, sent=True, positions=list(range(count))) == count

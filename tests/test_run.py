@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 import gcbulk
-from gcbulk.campaign import run as run_module
+from gcbulk.campaign import connecting
 from gcbulk.campaign.journal import Journal, note_receiver
 from gcbulk.campaign.journal.tables import campaigns as campaigns_table
 from gcbulk.recipients.schema import ResultsSchema
@@ -192,7 +192,7 @@ def test_no_key_and_no_person_in_logs(platform: Sandbox, caplog: pytest.LogCaptu
 
 
 def test_drama_numbers_to_production_bring_a_warning(monkeypatch: pytest.MonkeyPatch, platform: Sandbox) -> None:
-    monkeypatch.setattr(run_module, "PRODUCTION", platform.url)
+    monkeypatch.setattr(connecting, "PRODUCTION", platform.url)
     with pytest.warns(gcbulk.GcbulkWarning, match="kept for drama"):
         send(people("07700 900123"))
 
@@ -330,3 +330,19 @@ def test_a_campaign_of_an_earlier_day_is_gone_on_with_only_if_somebody_says_so(p
     with pytest.raises(gcbulk.LateError, match="still true"):
         send(people("07700 900123"))
     assert send(people("07700 900123"), late=True)["Status"].tolist() == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda people: gcbulk.send_sms(people, "x", client="no"), "client must be a CommunicationsClient, not a str"),
+        (lambda people: gcbulk.preview(people, "x", client="no"), "client must be a CommunicationsClient, not a str"),
+        (lambda _people: gcbulk.check_credentials("no"), "client must be a CommunicationsClient, not a str"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.campaign_results(None), "must be the name of a campaign, not None"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.settle("x", sent=True, rows=5), "rows must be positions"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.settle("x", sent="maybe"), "sent must be True or False"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_client_name_or_row_is_a_sentence(call: Any, words: str) -> None:
+    with pytest.raises(gcbulk.OptionError, match=words):
+        call(pd.DataFrame({"mobile": ["07700 900123"]}))

@@ -11,8 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 import gcbulk
-from gcbulk.campaign import run as run_module
-from gcbulk.campaign import schedule, sending
+from gcbulk.campaign import connecting, schedule, sending
 from gcbulk.campaign.journal import Journal
 from gcbulk.campaign.journal.tables import campaigns, recipients
 from gcbulk.sandbox import Sandbox
@@ -37,7 +36,7 @@ def send(frame: pd.DataFrame, **options: Any) -> pd.DataFrame:
 def at_night(monkeypatch: pytest.MonkeyPatch, moment: datetime = NIGHT) -> None:
     """A night at which the sandbox counts as the platform itself."""
     monkeypatch.setattr(schedule, "now", lambda: moment)
-    monkeypatch.setattr(run_module, "reaches_people", lambda _url: True)
+    monkeypatch.setattr(connecting, "reaches_people", lambda _url: True)
 
 
 # -- a test on one's own phone
@@ -272,7 +271,7 @@ def test_bank_holidays_bring_a_warning(platform: Sandbox, monkeypatch: pytest.Mo
     with pytest.warns(gcbulk.GcbulkWarning, match="25 December 2026 is a bank holiday: Christmas Day"):
         send(people(1))
     assert "Christmas Day" in str(gcbulk.preview(people(2), MESSAGE))
-    monkeypatch.setattr(run_module, "reaches_people", lambda _url: False)
+    monkeypatch.setattr(connecting, "reaches_people", lambda _url: False)
     assert "Christmas Day" not in str(gcbulk.preview(people(2), MESSAGE))
     assert len(platform.queued) == 1
 

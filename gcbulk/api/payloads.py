@@ -13,6 +13,8 @@ from gcbulk.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gcbulk.api.partner import Partner
+
 Recipient = str | Mapping[str, object]
 
 WIRE_NAMES: Final[dict[str, str]] = {
@@ -80,17 +82,19 @@ def make_message(
     )
 
 
-def encode(messages: Sequence[Message], *, customer_id: str, api_key: str) -> Body:
-    """The body of a call: UTF-8 JSON, an array of message objects, the credentials in each.
+def encode(messages: Sequence[Message], *, customer_id: str, api_key: str, partner: Partner | None = None) -> Body:
+    """The body of a call: UTF-8 JSON, an array of message objects, the credentials in each; a partner's at the root.
 
     >>> bytes(encode([Message(("+447700900123",), "Hello")], customer_id="1469", api_key="k")[:60])
     b'{"messageData":[{"CustomerId":"1469","Password":"k","Recipie'
     """
     objects = [_message_object(message, customer_id, api_key) for message in messages]
+    whose = {} if partner is None else {"PartnerKey": partner.key.reveal(), "styleClass": partner.style_class}
+    root = {**whose, "messageData": objects}
     try:
-        return _json({"messageData": objects}, ensure_ascii=False)
+        return _json(root, ensure_ascii=False)
     except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
-        return _json({"messageData": objects}, ensure_ascii=True)
+        return _json(root, ensure_ascii=True)
     except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"A message holds something that JSON cannot carry: {error}.") from None
 

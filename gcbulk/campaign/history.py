@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import operator
 import time
 import warnings
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gcbulk.api.customers import Customers
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal, london_date, told
@@ -19,9 +22,12 @@ from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
+
+logger = logging.getLogger("gcbulk")
 
 
 def campaign_results(
@@ -52,13 +58,28 @@ def campaign_results(
         return known_results(book, known, recipients)
 
 
-def known_results(book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The results of a campaign in an open journal, with its delivery news where somebody is to report on it."""
+def known_results(
+    book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None, *, directory: Directory | None = None
+) -> pd.DataFrame:
+    """The results of a campaign in an open journal, with its delivery news where somebody is to report on it.
+
+    `directory` knows what a partner's customers are called; by default it is the table of the campaign's address.
+    """
+    names = _names(campaign, directory) if campaign.of_a_partner else {}
     if campaign.callback_url is None:
-        return results_frame(campaign, book.records(campaign), recipients)
+        return results_frame(campaign, book.records(campaign), recipients, names=names)
     journals.match_again(book, campaign)
-    results = results_frame(campaign, book.records(campaign), recipients)
+    results = results_frame(campaign, book.records(campaign), recipients, names=names)
     return with_delivery(results, journals.news_of(book, campaign))
+
+
+def _names(campaign: Campaign, directory: Directory | None) -> dict[str, str]:
+    """What customers are called, by id; where the table cannot be read, results come without names."""
+    try:
+        return {one.id: one.name for one in (directory or Customers(campaign.base_url)).all().values()}
+    except OptionError as error:
+        logger.warning("%s Results are given without the customers' names.", error)
+        return {}
 
 
 def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:
@@ -100,11 +121,22 @@ def settle(
     list, from 0; None means every unknown row. Raises CampaignError for a name that is not known, or while a
     run still has rows in flight.
     """
+    if not isinstance(sent, bool):
+        raise OptionError(f"sent must be True or False, not {sent!r}.")
+    positions = None if rows is None else _positions(rows)
     with Journal(journal) as book:
         known = book.campaign(campaign)
         if not sent:
             _wait_for_broken_calls(book, known)
-        return journals.settle(book, known, sent=sent, positions=rows)
+        return journals.settle(book, known, sent=sent, positions=positions)
+
+
+def _positions(rows: Iterable[int]) -> list[int]:
+    """Positions as the journal takes them; pandas' own whole numbers are whole numbers too."""
+    try:
+        return [operator.index(row) for row in rows]
+    except TypeError:
+        raise OptionError("rows must be positions in the list: whole numbers from 0, such as [0, 3].") from None
 
 
 def settle_listed(
@@ -157,6 +189,13 @@ class Whereabouts:
     def to_send(self) -> int:
         """Rows that are still to be sent, or are being sent at this moment."""
         return sum(self.states.get(state, 0) for state in (Status.READY, journals.IN_FLIGHT))
+
+    @property
+    def answered(self) -> dict[str, int]:
+        """Rows that went: those `accepted`, `failed` and `unknown`, as a run's progress counts them."""
+        accepted = sum(self.states.get(state, 0) for state in (Status.ACCEPTED, Status.PARTLY_ACCEPTED))
+        failed, unknown = (self.states.get(state, 0) for state in (Status.REJECTED, Status.UNKNOWN))
+        return {"accepted": accepted, "failed": failed, "unknown": unknown}
 
 
 def whereabouts(

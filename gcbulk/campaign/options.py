@@ -85,18 +85,20 @@ class SendOptions:
         if (moment := self.scheduled()) is not None:
             check_ahead(moment, now())
 
-    def refusal(self, at: datetime, moment: datetime | None, *, reaches_people: bool) -> OptionError | None:
+    def refusal(
+        self, at: datetime, moment: datetime | None, *, reaches_people: bool, own_hours: str = ""
+    ) -> OptionError | None:
         """Why nothing may be sent: a moment that cannot be scheduled, or quiet hours; None where it may.
 
         `moment` is when the texts would reach people, None for now, which is `at`. The usual quiet hours are kept
-        where calls reach people; hours that were asked for are kept everywhere, a try-out included.
+        where calls reach people; hours that were asked for, or are a customer's own, everywhere, a try-out included.
         """
         if moment is not None:
             try:
                 check_ahead(moment, at)
             except OptionError as error:
                 return error
-        hours = quiet_hours(self.quiet_hours or (QUIET_HOURS if reaches_people else "off"))
+        hours = quiet_hours(self.quiet_hours or own_hours or (QUIET_HOURS if reaches_people else "off"))
         if self.urgent or hours is None or not hours.holds(moment or at):
             return None
         return QuietHoursError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from gcbulk.campaign.views.facts import mask_number
-from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.codes import REASONS, SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import ANNOTATIONS, row_name
@@ -68,6 +68,11 @@ class Overview:
         counted = counted.iloc[pd.DataFrame({"s": places, "n": -counted["Rows"]}).sort_values(["s", "n"]).index]
         return counted.reset_index(drop=True)
 
+    def counts_in_words(self) -> pd.DataFrame:
+        """`counts` for the screen: Status, Reason (`str`: a few words for each code, "" where there is none), Rows."""
+        counted = self.counts()
+        return counted.assign(ErrorCode=reasons(counted["ErrorCode"])).rename(columns={"ErrorCode": "Reason"})
+
     def to_mend(self, rows: int | None = ROWS_SHOWN) -> pd.DataFrame:
         """The first rows that a person must put right, for the screen: numbers masked, and what to do."""
         wanted = self.frame["Status"].isin([status.value for status in TO_MEND]).to_numpy(dtype=bool).nonzero()[0]
@@ -77,12 +82,12 @@ class Overview:
         """A bar for each status and reason, as a matplotlib Figure; a notebook shows it."""
         from gcbulk.campaign.plots import bar_chart
 
-        return bar_chart(self.counts())
+        return bar_chart(self.counts_in_words())
 
     def first_line(self) -> str:
         """How many rows, and how many of each status."""
         by_status = self.frame["Status"].value_counts()
-        parts = [f"{by_status[s.value]:,} {s.value}" for s in Status if s.value in by_status.index]
+        parts = [f"{by_status[s.value]:,} {s.value.replace('_', ' ')}" for s in Status if s.value in by_status.index]
         return f"{are(len(self.frame), 'row')}: {', '.join(parts)}"
 
     def __str__(self) -> str:
@@ -110,12 +115,13 @@ class Overview:
         return f"<div class='gcb-overview'>{''.join(pieces)}</div>"
 
     def counts_html(self) -> str:
-        """Rows by status and reason as an HTML table, with what each reason means."""
+        """Rows by status and reason as an HTML table, with what each reason means; its code, for support, last."""
         counted = [
-            (f"{rows:,}", status, code or "", SENTENCES[ErrorCode(code)] if code else "")
+            (f"{rows:,}", status.replace("_", " "), *_explained(ErrorCode(code) if code else None))
             for status, code, rows in self._counted()
         ]
-        return html_table(("Rows", "Status", "Reason", "What it means, and what to do"), counted, classes="gcb-table")
+        columns = ("Rows", "Status", "Reason", "What it means, and what to do", "Code")
+        return html_table(columns, counted, classes="gcb-table gcb-reasons")
 
     def _counted(self) -> list[tuple[str, str | None, int]]:
         columns = self.counts()
@@ -128,6 +134,20 @@ class Overview:
         return ", ".join(row_name(self.frame.index, row) for row in positions[:3]) + more
 
 
+def _explained(code: ErrorCode | None) -> tuple[str, str, str]:
+    """A code in a few words, in a sentence, and itself."""
+    return ("", "", "") if code is None else (REASONS[code], SENTENCES[code], code.value)
+
+
+def reasons(codes: pd.Series[Any]) -> pd.Series[str]:
+    """A column of error codes in a few words each; "" where there is none.
+
+    >>> reasons(pd.Series(["NUMBER_MISSING", None])).tolist()
+    ['no number', '']
+    """
+    return codes.astype(object).map({code.value: words for code, words in REASONS.items()}).fillna("").astype("str")
+
+
 def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
     """Some rows of a frame as others may see them: the first of the user's columns, all numbers in them masked."""
     chosen = list(positions)
@@ -138,8 +158,8 @@ def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
         shown[str(part.columns[i])] = masked(part.iloc[:, i]).tolist()
     numbers = part["SentTo"].astype(object)
     shown["Number"] = [mask_number(number) if isinstance(number, str) else "" for number in numbers]
-    shown["Status"] = part["Status"].tolist()
-    shown["Reason"] = part["ErrorCode"].astype(object).fillna("").tolist()
+    shown["Status"] = part["Status"].str.replace("_", " ").tolist()
+    shown["Reason"] = reasons(part["ErrorCode"]).tolist()
     shown["What it means"] = masked(part["ErrorDetail"]).tolist()
     return pd.DataFrame(shown)
 

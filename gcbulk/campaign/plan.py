@@ -7,11 +7,14 @@ import os
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
+from gcbulk.campaign.customers import RowsOfCustomers, rows_of_customers
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import GcbulkWarning
 from gcbulk.messages.findings import Batch
@@ -20,13 +23,14 @@ from gcbulk.messages.options import TextOptions
 from gcbulk.messages.parts import count_parts
 from gcbulk.messages.savings import savings
 from gcbulk.messages.template import Template
-from gcbulk.recipients.columns import own_columns, row_name
+from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, row_name
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.schema import check, repeat_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from gcbulk.api.customers import Customer
     from gcbulk.campaign.journal import Held
     from gcbulk.messages.findings import Finding
 
@@ -40,7 +44,8 @@ class Plan:
 
     `frame` has the index and row order of the input; Status is `ready` where a row is to be sent. `findings` are what
     the lint and the savings found; `replaced` counts the texts in which each typographic character was made plain.
-    A trial goes to the sender's own phone: no text of it counts as sent to anybody.
+    A trial goes to the sender's own phone: no text of it counts as sent to anybody. Where a partner sends for many,
+    `customers` says by position on whose behalf, by id, and `known` who they are.
     """
 
     frame: pd.DataFrame
@@ -50,15 +55,35 @@ class Plan:
     texts: TextOptions = TextOptions()  # noqa: RUF009 - frozen
     trial: bool = False
     one_per_number: bool = False
+    customers: pd.Series[str] | None = None
+    known: Mapping[str, Customer] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which rows are to be sent, by position."""
         return (self.frame["Status"] == Status.READY).to_numpy(dtype=bool)
 
+    @property
+    def asked(self) -> list[str]:
+        """The ids of the customers on whose behalf something is to be sent, in the order of the list."""
+        return [] if self.customers is None else self.customers[self.ready].unique().tolist()
+
+    @property
+    def priced(self) -> bool:
+        """Whether `frame` has a `Cost`: with a price for all, or with one of any customer's."""
+        return self.texts.price is not None or any(one.price is not None for one in self.known.values())
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the rows that are to be sent cost, in pounds; None where the price of any of them is not known."""
+        if not self.priced:
+            return None
+        costs = self.frame["Cost"].to_numpy(dtype=object)[self.ready].tolist()
+        return None if None in costs else sum(costs, Decimal(0))
+
     def recipients_hash(self) -> str:
-        """A hash of all addresses in order: equal for the same list of people."""
-        return _hash_of(self.frame["SentTo"])
+        """A hash of all addresses in order, and of whose they are: equal for the same list of people."""
+        return _hash_of(self.frame["SentTo"], *([] if self.customers is None else [self.customers]))
 
     def texts_hash(self) -> str:
         """A hash of all rendered texts in order."""
@@ -70,8 +95,9 @@ class Plan:
         """Every row as the journal keeps it, in the order of the input."""
         numbers, messages = self._calls(chunk_size, share_identical)
         refs = _client_refs(messages)
-        seed = _seed(base_url, customer_id, channel)
+        seeds = _Seeds(base_url, customer_id, channel)
         frame = self.frame
+        customers = self._whose()
         for start in range(0, len(frame), 10_000):
             part = slice(start, start + 10_000)
             columns = zip(
@@ -83,9 +109,11 @@ class Plan:
                 _values(frame["Status"].iloc[part]),
                 _values(frame["ErrorCode"].iloc[part]),
                 _values(frame["ErrorDetail"].iloc[part]),
+                customers[part],
                 strict=True,
             )
-            for position, (number, address, repair, text, parts, state, code, detail) in enumerate(columns, start):
+            for position, row in enumerate(columns, start):
+                number, address, repair, text, parts, state, code, detail, whose = row
                 sendable = number >= 0
                 yield {
                     "position": position,
@@ -95,19 +123,24 @@ class Plan:
                     "text": text if sendable else None,
                     "parts": parts if sendable else None,
                     "client_ref": refs[messages[position]] if sendable else None,
-                    "content_key": _content_key(seed, address, text) if sendable and not self.trial else None,
+                    "content_key": _content_key(seeds[whose], address, text) if sendable and not self.trial else None,
                     "state": state,
                     "error_code": code,
                     "error_detail": detail,
+                    "customer_id": whose,
                 }
+
+    def _whose(self) -> list[str | None]:
+        """The customer of each row; None stands for the campaign's own."""
+        return [None] * len(self.frame) if self.customers is None else _values(self.customers)
 
     def content_keys(self, *, base_url: str, customer_id: str, channel: str) -> list[bytes]:
         """The content keys of the rows that are to be sent, in order."""
-        seed = _seed(base_url, customer_id, channel)
-        ready = self.frame[self.ready]
-        return [
-            _content_key(seed, *pair) for pair in zip(_values(ready["SentTo"]), _values(ready["Text"]), strict=True)
-        ]
+        seeds = _Seeds(base_url, customer_id, channel)
+        of_each = zip(
+            self.ready, self._whose(), _values(self.frame["SentTo"]), _values(self.frame["Text"]), strict=True
+        )
+        return [_content_key(seeds[whose], address, text) for ready, whose, address, text in of_each if ready]
 
     def leaving_out(self, held: Mapping[int, Held]) -> Plan:
         """This plan with the rows at these positions marked as not to be sent, and why."""
@@ -120,7 +153,7 @@ class Plan:
             column = frame[name].to_numpy(dtype=object).copy()
             column[list(held)] = values
             frame[name] = pd.array(column, dtype=_STR)
-        if self.texts.price is not None:
+        if self.priced:
             frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
 
@@ -129,17 +162,23 @@ class Plan:
         positions = np.flatnonzero(self.ready)
         numbers = np.full(len(self.frame), -1, dtype=np.int64)
         messages = np.full(len(self.frame), -1, dtype=np.int64)
+        if not len(positions):
+            return numbers, messages
+        # a call is one customer's, a message one text's: rows stand together by the first, then by the second
+        whose = np.zeros(len(positions), dtype=np.int64)
+        texts = np.arange(len(positions))
+        if self.customers is not None:
+            whose = pd.factorize(self.customers.iloc[positions])[0]
         if share_identical:
             texts = pd.factorize(self.frame["Text"].iloc[positions])[0]
-            by_text = np.argsort(texts, kind="stable")
-            positions, texts = positions[by_text], texts[by_text]
+        together = np.lexsort((texts, whose))
+        positions, whose, texts = positions[together], whose[together], texts[together]
         order = np.arange(len(positions))
-        numbers[positions] = order // chunk_size
-        if share_identical:
-            begins = np.ones(len(positions), dtype=bool)
-            begins[1:] = (texts[1:] != texts[:-1]) | (order[1:] % chunk_size == 0)
-            order = np.cumsum(begins) - 1
-        messages[positions] = order
+        another = np.flatnonzero(np.diff(whose, prepend=-1))
+        within = order - np.repeat(another, np.diff(another, append=len(positions)))
+        calls = within % chunk_size == 0
+        numbers[positions] = np.cumsum(calls) - 1
+        messages[positions] = np.cumsum(calls | (np.diff(texts, prepend=-1) != 0)) - 1
         return numbers, messages
 
 
@@ -149,18 +188,25 @@ def make_plan(
     *,
     intake: IntakeOptions | None = None,
     texts: TextOptions = TextOptions(),  # noqa: B008 - frozen
+    customers: Mapping[str, Customer] | None = None,
 ) -> Plan:
     """Validate the recipients, render the message for each, and leave out what must not be sent.
 
+    `customers` are those that a partner may send for, by id, where the intake's `customer_column` says whose a row is.
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
     intake = intake or IntakeOptions()
     template = Template(message)
+    whose = None
     fields = own_columns(recipients)
+    if intake.customer_column is not None:
+        whose = rows_of_customers(recipients, intake.customer_column, customers or {})
+        fields = whose.fields(template.fields, fields)
     template.check(fields.columns)
     template.check_characters(texts)
     # which row of a number goes is not known before the texts are: one of them may be lacking a field
     frame = check(recipients, replace(intake, one_per_number=False))
+    _mark_unknown(frame, whose)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
     cells = template.cells(fields)
     written = template.write(cells, texts)
@@ -175,7 +221,8 @@ def make_plan(
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
     addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
-    again, first = _repeated({"address": addresses} | ({} if intake.one_per_number else {"text": text[positions]}))
+    keys = {"address": addresses} | ({} if intake.one_per_number else {"text": text[positions]})
+    again, first = _repeated(keys | ({} if whose is None else {"customer": whose.ids.to_numpy(object)[positions]}))
     doubled, kept = positions[again], positions[first]
     if intake.one_per_number:
         _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]])
@@ -187,9 +234,13 @@ def make_plan(
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
     sent = status == Status.READY.value
     counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
-    batch = Batch(template, cells, written, counts, frame["SentTo"].reset_index(drop=True), sent)
-    frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts)
-    found = (*lint(batch, fields.columns, texts), *savings(batch, texts))
+    people = frame["SentTo"].reset_index(drop=True)
+    if whose is not None:  # two customers' texts to one number are no slip
+        people = people + " " + whose.ids.fillna("")
+    batch = Batch(template, cells, written, counts, people, sent)
+    frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts, whose)
+    about_customers = () if whose is None else whose.findings(sent)
+    found = (*about_customers, *lint(batch, fields.columns, texts), *savings(batch, texts))
     return Plan(
         frame,
         counts["Encoding"],
@@ -197,15 +248,52 @@ def make_plan(
         _replaced(written.replaced[sent]),
         texts,
         one_per_number=intake.one_per_number,
+        customers=None if whose is None else whose.ids,
+        known={} if whose is None else whose.present,
     )
 
 
-def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int], options: TextOptions) -> pd.DataFrame:
+def _mark_unknown(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
+    """Rows that belong to no customer are never sent, under whatever name."""
+    if whose is None or not whose.missing.any():
+        return
+    rows = whose.missing & (frame["Status"] == Status.READY).to_numpy(dtype=bool)
+    for name, values in (
+        ("Status", Status.INVALID.value),
+        ("ErrorCode", ErrorCode.CUSTOMER_UNKNOWN.value),
+        ("ErrorDetail", whose.details.to_numpy(dtype=object)[rows]),
+    ):
+        column = frame[name].to_numpy(dtype=object).copy()
+        column[rows] = values
+        frame[name] = pd.array(column, dtype=_STR)
+
+
+def _costs(parts: pd.Series[int], options: TextOptions, whose: RowsOfCustomers | None) -> list[Decimal | None] | None:
+    """What each text costs, by its customer's price or else the one for all; None where no price is known."""
+    own = {} if whose is None else {one.id: one.price for one in whose.present.values() if one.price is not None}
+    if options.price is None and not own:
+        return None
+    most = int(parts.max()) + 1 if len(parts) else 0
+    costs: dict[Decimal | None, list[Decimal | None]] = {}
+    for price in {options.price, *own.values()}:
+        costs[price] = [None if price is None or not n else price * n for n in range(most)]
+    of_each = [options.price] * len(parts) if whose is None else [own.get(one, options.price) for one in whose.ids]
+    return [costs[price][n] for price, n in zip(of_each, parts, strict=True)]
+
+
+def _with_texts(
+    frame: pd.DataFrame,
+    text: pd.Series[str],
+    parts: pd.Series[int],
+    options: TextOptions,
+    whose: RowsOfCustomers | None,
+) -> pd.DataFrame:
     """The frame with the columns that only a plan has; a user's own of the same name is kept as `<name>_input`."""
     added: dict[str, Any] = {"Text": text.to_numpy(dtype=object)}
-    if options.price is not None:
-        costs = [options.price * n for n in range(int(parts.max()) + 1)] if len(parts) else []
-        added["Cost"] = [costs[n] if n else None for n in parts]
+    if (costs := _costs(parts, options, whose)) is not None:
+        added["Cost"] = costs
+    if whose is not None:
+        added |= dict(zip(OF_CUSTOMERS, (whose.ids.to_numpy(object), whose.names().to_numpy(object)), strict=True))
     labels = list(frame.columns)
     for name in added:
         while name in labels:
@@ -214,7 +302,7 @@ def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int]
             )
     frame.columns = pd.Index(labels, name=frame.columns.name, tupleize_cols=False)
     for name, values in added.items():
-        frame[name] = pd.array(values, dtype=_STR) if name == "Text" else pd.Series(values, frame.index, dtype=object)
+        frame[name] = pd.Series(values, frame.index, dtype=object) if name == "Cost" else pd.array(values, dtype=_STR)
     frame["Parts"] = parts.to_numpy()
     return frame
 
@@ -254,16 +342,25 @@ def _values(column: pd.Series[Any]) -> list[str | None]:
     return column.astype(object).where(column.notna(), None).tolist()
 
 
-def _hash_of(column: pd.Series[Any]) -> str:
+def _hash_of(*columns: pd.Series[Any]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for start in range(0, len(column), 10_000):
-        piece = "\x1e".join(value or "" for value in _values(column.iloc[start : start + 10_000]))
-        digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
+    for column in columns:
+        for start in range(0, len(column), 10_000):
+            piece = "\x1e".join(value or "" for value in _values(column.iloc[start : start + 10_000]))
+            digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
     return digest.hexdigest()
 
 
-def _seed(base_url: str, customer_id: str, channel: str) -> hashlib.blake2b:
-    return hashlib.blake2b("\x1f".join((base_url, customer_id, channel, "")).encode(), digest_size=16)
+class _Seeds(dict[str | None, "hashlib.blake2b"]):
+    """What each customer's content keys begin with; None stands for the campaign's own."""
+
+    def __init__(self, base_url: str, customer_id: str, channel: str) -> None:
+        self._base_url, self._customer_id, self._channel = base_url, customer_id, channel
+
+    def __missing__(self, whose: str | None) -> hashlib.blake2b:
+        words = "\x1f".join((self._base_url, whose or self._customer_id, self._channel, ""))
+        self[whose] = hashlib.blake2b(words.encode(), digest_size=16)
+        return self[whose]
 
 
 def _content_key(seed: hashlib.blake2b, address: str | None, text: str | None) -> bytes:

@@ -28,14 +28,12 @@ COLOURS: Final = {
 
 
 def bar_chart(counts: pd.DataFrame) -> Figure:
-    """A bar for each status and reason of `Overview.counts`; no pyplot, so that any thread may draw."""
+    """A bar for each row of `Overview.counts_in_words`; no pyplot, so that any thread may draw."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    labels = [
-        status if code != code else f"{status}: {code}"
-        for status, code in zip(counts["Status"], counts["ErrorCode"], strict=True)
-    ]
+    words = counts["Status"].str.replace("_", " ")
+    labels = words.where(counts["Reason"] == "", words + ": " + counts["Reason"])
     figure = Figure(figsize=(7.5, 0.8 + 0.34 * max(len(counts), 1)), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(labels, counts["Rows"], color=[COLOURS[Status(status)] for status in counts["Status"]], height=0.7)

@@ -75,6 +75,7 @@ def report(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> R
     sections = (
         _what_was_sent(known, by, results),
         _outcomes(results),
+        _customers(results),
         _delivery(results, unmatched),
         _missed(results),
         _texts(texts, different),
@@ -137,6 +138,13 @@ def _outcomes(results: pd.DataFrame) -> str:
     counts = _counted(results, "Status", "ErrorCode")
     rows = [(status, code, f"{int(n):,}", SENTENCES[ErrorCode(code)] if code else "") for status, code, n in counts]
     return _table("Outcome", ("Status", "Reason", "Rows", "What it means"), rows)
+
+
+def _customers(results: pd.DataFrame) -> str:
+    """What came of each customer's rows, in a partner's campaign."""
+    counts = summarise(results).customers
+    rows = [(name, *(f"{n[what]:,}" for what in ("rows", "accepted", "not_told"))) for name, n in counts.items()]
+    return _table("By customer", ("Customer", "Rows", "Accepted", "Not told"), rows) if rows else ""
 
 
 def _delivery(results: pd.DataFrame, unmatched: int) -> str:

@@ -12,16 +12,19 @@ from gcbulk.campaign.journal import KIND, TEST, Record
 from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
 from gcbulk.errors import CampaignError
 from gcbulk.recipients.choosing import are_numbers_of
-from gcbulk.recipients.columns import own_columns, user_columns
+from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, user_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from gcbulk.campaign.journal import Campaign
     from gcbulk.recipients.intake import IntakeOptions
 
 NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
 """The statuses of people who were to be told and, as far as is known, were not."""
+
+CUSTOMERS_SHOWN: Final = 20
+NO_CUSTOMER: Final = "no known customer"
 
 _IN_FLIGHT: Final = "Another run is sending this at this moment. Look again when it has ended."
 _TEXT_COLUMNS: Final = {
@@ -34,17 +37,24 @@ _TEXT_COLUMNS: Final = {
 }
 
 
-def results_frame(campaign: Campaign, records: Iterable[Record], recipients: pd.DataFrame | None) -> pd.DataFrame:
+def results_frame(
+    campaign: Campaign,
+    records: Iterable[Record],
+    recipients: pd.DataFrame | None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """The same rows, in the same order, under the same index, each with its MessageId or an error code.
 
     Adds SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`), Parts (`Int64`) and
-    AcceptedAt (`datetime64[us, UTC]`). Without `recipients` the annotations come alone, under a RangeIndex.
+    AcceptedAt (`datetime64[us, UTC]`); in a partner's campaign CustomerId and CustomerName (`str`), by `names` of
+    customers. Without `recipients` the annotations come alone, under a RangeIndex.
     """
     known = pd.DataFrame.from_records(list(records), columns=list(Record._fields))
     if recipients is None:
         frame = pd.DataFrame(index=pd.RangeIndex(len(known)))
     else:
-        frame = user_columns(recipients)
+        frame = user_columns(recipients, of_customers=campaign.of_a_partner)
         if len(frame) != len(known):
             raise CampaignError(
                 f"Campaign {campaign.name!r} has {len(known)} rows, but these recipients are {len(frame)}. "
@@ -57,6 +67,10 @@ def results_frame(campaign: Campaign, records: Iterable[Record], recipients: pd.
     frame["ClientRef"] = pd.array(known["client_ref"].to_numpy(dtype=object), dtype="str")
     accepted_at = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
     frame["AcceptedAt"] = pd.to_datetime(accepted_at, unit="s", utc=True).as_unit("us")
+    if campaign.of_a_partner:
+        ids = known["customer_id"]
+        frame["CustomerId"] = pd.array(ids.to_numpy(dtype=object), dtype="str")
+        frame["CustomerName"] = pd.array(ids.map(dict(names or {})).to_numpy(dtype=object), dtype="str")
     frame.attrs["campaign"] = campaign.name
     if campaign.options.get(KIND) == TEST:
         frame.attrs["trial"] = True
@@ -99,6 +113,7 @@ class Summary:
     parts: int
     delivery: dict[str, int] = field(default_factory=dict)  # rows by DeliveryStatus, where news is known
     trial: bool = False  # of texts to the sender's own phone alone
+    customers: dict[str, dict[str, int]] = field(default_factory=dict)  # a partner's: rows, accepted, not_told of each
 
     @property
     def accepted(self) -> int:
@@ -124,7 +139,17 @@ class Summary:
             "parts_accepted": self.parts,
             "not_told": self.not_told,
             **({"delivery": self.delivery} if self.delivery else {}),
+            **({"customers": self.customers} if self.customers else {}),
         }
+
+    def _by_customer(self) -> list[str]:
+        """A line for each customer; of many, those who have somebody not told, the first of them."""
+        chosen = list(self.customers.items())
+        if len(chosen) > CUSTOMERS_SHOWN:
+            chosen = [(name, n) for name, n in chosen if n["not_told"]][:CUSTOMERS_SHOWN]
+        lines = [f"{n['accepted']:>7} of {n['rows']} accepted for {name}" for name, n in chosen]
+        more = len(self.customers) - len(chosen)
+        return [*lines, *([f"{'':>7} and {more} more customers"] if more else [])]
 
     def __str__(self) -> str:
         return self.told()
@@ -143,6 +168,7 @@ class Summary:
         for code, n in self.codes.items():
             sentence = SENTENCES[ErrorCode(code)]
             lines.append(f"{'':>7}   {n} {code}: {_first_sentence(sentence) if code in explained else sentence}")
+        lines += self._by_customer()
         if self.delivery:
             lines.append(f"Delivery: {', '.join(f'{n} {status}' for status, n in self.delivery.items())}")
         if self.not_told:
@@ -153,6 +179,23 @@ class Summary:
         if not (self.not_told or self.undelivered or self.trial):
             lines.append("Everybody who was to be told was told, as far as the platform has answered.")
         return "\n".join(lines)
+
+
+def _counted_by_customer(results: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Rows, accepted and not told of each customer of a partner's campaign, in the order of the list."""
+    if not {*OF_CUSTOMERS} <= {*results.columns}:
+        return {}
+    named = results["CustomerName"].fillna("") + " (" + results["CustomerId"] + ")"
+    counts = pd.DataFrame(
+        {
+            "customer": named.fillna(NO_CUSTOMER).str.strip(),
+            "rows": 1,
+            "accepted": results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value]).astype(int),
+            "not_told": results["Status"].isin([status.value for status in NOT_TOLD]).astype(int),
+        }
+    )
+    by_customer = counts.groupby("customer", sort=False).sum()
+    return {str(name): {str(k): int(n) for k, n in row.items()} for name, row in by_customer.to_dict("index").items()}
 
 
 def _first_sentence(words: str) -> str:
@@ -173,6 +216,7 @@ def summarise(results: pd.DataFrame) -> Summary:
         codes={str(code): int(n) for code, n in codes.items()},
         parts=int(results.loc[taken, "Parts"].sum()),
         trial=bool(results.attrs.get("trial")),
+        customers=_counted_by_customer(results),
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )
 

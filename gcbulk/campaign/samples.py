@@ -87,7 +87,9 @@ def trial(plan: Plan, test_to: str) -> tuple[Plan, pd.DataFrame]:
         Text=plan.frame["Text"].iloc[at].to_numpy(),
         Parts=plan.frame["Parts"].iloc[at].to_numpy(),
     )
-    return replace(plan, frame=frame, encodings=plan.encodings.iloc[at], findings=(), trial=True), rows
+    whose = None if plan.customers is None else plan.customers.iloc[at].reset_index(drop=True)
+    trial = replace(plan, frame=frame, encodings=plan.encodings.iloc[at], findings=(), trial=True, customers=whose)
+    return trial, rows
 
 
 def own_number(test_to: str) -> str:

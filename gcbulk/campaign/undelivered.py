@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from gcbulk.campaign.connecting import client_for, known_customers, refuse_other_platform
+from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.delivery import filled, undelivered
 from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, gone_again, texts_of
+from gcbulk.campaign.looking_ahead import preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
-from gcbulk.campaign.run import client_for, preview_plan, refuse_other_platform, send_plan
 from gcbulk.errors import CampaignError, GcbulkWarning
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
     import os
 
     from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.preview import Preview
-    from gcbulk.campaign.run import Sent
     from gcbulk.recipients.optouts import OptOuts
 
 
@@ -57,13 +59,16 @@ class Retry:
         """What `send` and the faces share."""
         people = self._still_undelivered()
         with ExitStack() as stack:
-            client = self.client or stack.enter_context(client_for(self.options))
+            many = self.intake.customer_column is not None
+            client = self.client or stack.enter_context(client_for(self.options, many=many))
             if client is not None:
                 _check_platform(self.of, client, self.options)
             return send_plan(self._plan(people), people, self.options, campaign=self.campaign, client=client)
 
     def _plan(self, people: pd.DataFrame) -> Plan:
-        return make_plan(people, "{{ text }}", intake=self.intake, texts=TextOptions(smart_characters="keep"))
+        customers = known_customers(self.intake, self.options, self.client)
+        as_it_was = TextOptions(smart_characters="keep")
+        return make_plan(people, "{{ text }}", intake=self.intake, texts=as_it_was, customers=customers)
 
     def _still_undelivered(self) -> pd.DataFrame:
         """Those who are still to be told: minutes or hours may have passed since the look, and news with them."""
@@ -124,11 +129,18 @@ def retry_undelivered(
         index=pd.Index([text.position for text in texts]),
         dtype="str",
     )
+    if known.of_a_partner:
+        recipients["customer"] = pd.array([text.customer_id for text in texts], dtype="str")
     settings = SendOptions(journal=journal, **{"sender": known.options.get("sender"), **options})
     settings = replace(settings, repeat=True, callback_url=settings.callback_base() or known.callback_url)
     if client is not None:
         _check_platform(campaign, client, settings)
-    intake = IntakeOptions(number_column="mobile", international=True, opt_outs=opt_outs)
+    intake = IntakeOptions(
+        number_column="mobile",
+        international=True,
+        opt_outs=opt_outs,
+        customer_column="customer" if known.of_a_partner else None,
+    )
     return Retry(name or f"{campaign} (again {{date}})", campaign, recipients, intake, settings, client)
 
 

@@ -13,8 +13,8 @@ from gcbulk.errors import LateError, OptionError, QuietHoursError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.run import Sent
 
 
 def ask(question: str) -> None:

@@ -45,6 +45,7 @@ class Intake:
     international: bool = False
     opt_outs: Path | None = None
     one_per_number: bool = False
+    customer_column: str | None = None
 
     def read_if_given(self, file: Path | None) -> tuple[pd.DataFrame | None, IntakeOptions]:
         """The list that a campaign was sent from, where the user gives it again."""
@@ -72,6 +73,7 @@ class Intake:
             international=self.international,
             opt_outs=self.opt_outs,
             one_per_number=self.one_per_number,
+            customer_column=self.customer_column,
         )
 
 
@@ -128,6 +130,11 @@ column_flags: Final = stack(
     ),
     click.option("--row-per-number", is_flag=True, help="A row for each number in --number-columns instead."),
     click.option("--opt-outs", type=PATH, metavar="FILE", help="Numbers not to be texted, besides your own list."),
+)
+
+
+customer_flag: Final = click.option(
+    "--customer-column", metavar="NAME", help="As a partner: the column that names each row's customer."
 )
 
 

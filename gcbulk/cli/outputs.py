@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from gcbulk.cli.ending import FAILED, HELD, INTERRUPTED, NOTHING_LEFT, UNKNOWN, exit_code, stop
 from gcbulk.errors import InputError
+
+_CUSTOMERS_SHOWN: Final = 20
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.results import Summary
-    from gcbulk.campaign.run import Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ def finish(
     show_summary(sent.campaign, sent.summary, as_json=as_json, explained=explained)
     if sent.report.stop_code is not None:
         click.echo(f"The run stopped early: {sent.report.stop_detail}", err=True)
+    for customer, (_, detail) in list(sent.report.held.items())[:_CUSTOMERS_SHOWN]:
+        click.echo(f"Held for customer {customer}: {detail}", err=True)
     if sent.nothing_left:
         click.echo(sent.nothing_left, err=True)
     outputs.name_files()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 
 from gcbulk.campaign.journal.days import LONDON
-from gcbulk.campaign.run import preview_plan
-from gcbulk.form.browser import KeyField
+from gcbulk.campaign.looking_ahead import preview_plan
+from gcbulk.form.browser import PrivateField
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.form.trial import Trial
 from gcbulk.form.words import URGENT, for_officers
@@ -39,8 +39,9 @@ class Credentials(widgets.VBox):
         self._customer = widgets.Text(description="Customer id", placeholder="such as 1469")
         self._customer.add_class("gcb-customer")
         self._customer.add_class("gcb-labelled")
-        self._key = KeyField("API key", entered=self._entered)
-        self._key.add_class("gcb-key")
+        self._key = PrivateField("API key", kind="password", entered=self._entered)
+        for name in ("gcb-key", "gcb-labelled"):
+            self._key.add_class(name)
         self._fields = row(self._customer, self._key)
         self._change = button("Send as another customer", "gcb-change-key", lambda: show(self._fields, True))
         super().__init__([row(self._words, self._change), self._fields, self._notice])

@@ -14,6 +14,7 @@ import tempfile
 import webbrowser
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,7 @@ CULL_POLL: Final = 30
 STARTING_POLL: Final = 0.2
 STARTING_POLLS: Final = 150
 KERNEL: Final = "gcbulk"
+TEMPLATE: Final = "gcbulk"
 # A kernel's complaints could quote a list: what concerns the user is on the page.
 LAUNCH: Final = (
     "import os; os.dup2(os.open(os.devnull, os.O_WRONLY), 2); "
@@ -45,6 +47,8 @@ LAUNCH: Final = (
 LARGEST_MESSAGE: Final = 128 << 20
 """Bytes: far above any piece of an upload, so that no message is ever cut off in silence."""
 CELL: Final = "from gcbulk.form import SendForm\n\nSendForm()"
+ONLY_FROM_HERE: Final = "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:; frame-ancestors 'self'"
+"""What the browser is told: a page with children's data asks no other host for anything, nor tells it anything."""
 
 
 class _App(Voila):
@@ -98,6 +102,7 @@ def serve(*, port: int = 0, sandbox: bool = False, ready: Callable[[FormPage], N
         token = secrets.token_urlsafe(24)
         page = FormPage(f"http://{HOST}:{port}/?token={token}", local)
         app = _App(lambda: ready(page), config=_config(port, token, folder), log=_quiet())
+        _template(folder)
         app.initialize([str(_notebook(folder))])
         app.start()
 
@@ -113,7 +118,12 @@ def _config(port: int, token: str, folder: Path) -> Config:
     config.Voila.token = token
     config.Voila.open_browser = True  # see _App.launch_browser
     config.Voila.connection_dir_root = str(folder)
-    config.Voila.tornado_settings = {"websocket_max_message_size": LARGEST_MESSAGE}
+    sockets = f"connect-src 'self' ws://{HOST}:{port} ws://localhost:{port} blob: data:"  # 'self' is http: in some
+    config.Voila.tornado_settings = {
+        "websocket_max_message_size": LARGEST_MESSAGE,
+        "headers": {"Content-Security-Policy": f"{ONLY_FROM_HERE}; {sockets}"},
+    }
+    config.VoilaConfiguration.template = TEMPLATE
     config.VoilaConfiguration.show_tracebacks = False
     config.VoilaConfiguration.preheat_kernel = True  # the next page's kernel is ready before it is opened
     config.VoilaConfiguration.default_pool_size = 1
@@ -144,6 +154,15 @@ def _notebook(folder: Path) -> Path:
     path = folder / "Text parents.ipynb"
     nbformat.write(notebook, path)
     return path
+
+
+def _template(folder: Path) -> None:
+    """The page around the cell, where Voilà looks for it."""
+    place = folder / "voila" / "templates" / TEMPLATE
+    place.mkdir(parents=True)
+    (place / "conf.json").write_text(json.dumps({"base_template": "lab"}), encoding="utf-8")
+    source = files("gcbulk.form.browser").joinpath("index.html.j2")
+    (place / "index.html.j2").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 @contextmanager

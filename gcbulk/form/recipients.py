@@ -244,7 +244,7 @@ class RecipientsStep(Step):
             by_status = counts["statuses"]
             wrong = by_status.get(Status.INVALID, 0)
             self._counts.value = _tiles(
-                (by_status.get(Status.READY, 0), "to send"),
+                (by_status.get(Status.READY, 0), "rows with a good number"),
                 (wrong, "to mend"),
                 (by_status.get(Status.DUPLICATE, 0), "duplicates"),
                 (by_status.get(Status.OPTED_OUT, 0), "opted out"),

@@ -88,8 +88,10 @@ class ResultsStep(Step):
         if results is None:
             return
         view, counts = summary(results), summarise(results)
-        table = view.counts().fillna("")
-        words = "; ".join(f"{rows} {status} {code}".strip() for status, code, rows in table.itertuples(index=False))
+        words = "; ".join(
+            f"{rows} {status.replace('_', ' ')}{reason and f', {reason}'}"
+            for status, reason, rows in view.counts_in_words().itertuples(index=False)
+        )
         chart, counted = html_chart(view.plot(), words), for_officers(view.counts_html())
         self._overview.value = f"<p class='gcb-sum'>{view.first_line()}</p>{chart}{counted}"
         missed = counts.not_told

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
+from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.history import ask_to_stop, campaign_results, whereabouts
 from gcbulk.campaign.history import settle as settle_unknown
-from gcbulk.campaign.run import resume_campaign, send_plan
 from gcbulk.codes import Status
 from gcbulk.errors import CredentialsError
 from gcbulk.form.background import Helper, Job
@@ -33,13 +33,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.history import Whereabouts
-    from gcbulk.campaign.run import Sent
     from gcbulk.progress import Standing, Watch
     from gcbulk.recipients.optouts import OptOuts
 
 FOLLOW_POLL: Final = 0.5
 """Seconds between looks at a run in another process."""
+
+
+BEING_SENT: Final = (
+    "“{name}”, begun on {begun}, is being sent: from this page before it was loaded again, or from another window or "
+    "program. It goes on by itself, whether you look on here or not; Stop ends it cleanly."
+)
 
 
 class SendForm(widgets.VBox):
@@ -274,7 +280,7 @@ class SendForm(widgets.VBox):
     def _show_where_it_stands(self, known: Whereabouts) -> None:
         self._desk.campaign = known.campaign
         if known.at_work:
-            words = "Another window or program is sending this."
+            words = BEING_SENT.format(name=known.campaign, begun=known.begun)
             self._begin(lambda watch: self._follow(known, watch), words, another=True)
             return
         self._read_results()
@@ -289,15 +295,14 @@ class SendForm(widgets.VBox):
         desk, name = self._desk, known.campaign
         journal = desk.options.journal
         watch.on_stop(lambda: ask_to_stop(name, journal=journal))
-        left = known.to_send
-        with Progress(left, "Texts", enabled=False, watch=watch) as bar:
-            while True:
-                (now,) = whereabouts(name, journal=journal)
-                bar.add(left - now.to_send)
-                left = now.to_send
-                if not now.at_work:
-                    break
+        now, went = known, sum(known.answered.values())
+        with Progress(went + known.to_send, "Texts", enabled=False, watch=watch, before=went) as bar:
+            bar.add(0, **known.answered)
+            while now.at_work:
                 time.sleep(FOLLOW_POLL)
+                before, (now,) = now, whereabouts(name, journal=journal)
+                more = {kind: n - before.answered[kind] for kind, n in now.answered.items()}
+                bar.add(sum(more.values()), **more)
         results = campaign_results(
             name,
             recipients=desk.recipients,

@@ -52,6 +52,8 @@ _TABLE: Final = tuple(
             r"look at the platform(?:'|&#x27;)s history, then settle it with gcbulk settle --sent or --not-sent",
             "look it up in the platform's message history, then say here what it shows",
         ),
+        (r"(?<=\d )GSM-7(?=[,<])|(?<=characters, )GSM-7(?=, \d)", "plain"),
+        (r"(?<=\d )UCS-2(?=[,<])|(?<=characters, )UCS-2(?=, \d)", "with special characters"),
         (
             r"The API tells no balance: see on the platform that there is credit",
             "Your balance cannot be seen from here: look on the platform whether there is credit",

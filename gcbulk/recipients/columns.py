@@ -29,6 +29,9 @@ ANNOTATIONS: tuple[str, ...] = (
     "UnitsBilled",
 )
 
+# What the results and previews of a partner's campaign have besides.
+OF_CUSTOMERS: tuple[str, ...] = ("CustomerId", "CustomerName")
+
 # A frame that holds all of these came out of `validate`, `preview` or a send.
 _OURS = frozenset({"SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"})
 # What a preview adds beside annotations. A frame of results does not have them: there they are the user's own.
@@ -99,7 +102,7 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
         2
     """
     if number_column is not None:
-        return _named(columns, number_column)
+        return named_column(columns, number_column, holds="numbers")
     found = candidates(columns)
     if len(found) == 1:
         return found[0]
@@ -145,12 +148,13 @@ def is_annotated(labels: Iterable[Hashable]) -> bool:
     return _OURS.issubset(labels)
 
 
-def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
+def user_columns(recipients: pd.DataFrame, *, of_customers: bool = False) -> pd.DataFrame:
     """Return a new frame with the user's own columns, as they are before annotations are joined to them.
 
     A frame that gcbulk annotated earlier (it holds all of `SentTo`, `Repair`, `Status`, `ErrorCode` and
     `ErrorDetail`) loses its annotations. Otherwise a column whose name is one of `ANNOTATIONS` is kept as
-    `<name>_input`. The order, the index and the cells stay; labels of several levels become tuples.
+    `<name>_input`; with `of_customers` the annotations of a partner's campaign are among them. The order, the index
+    and the cells stay; labels of several levels become tuples.
 
     Example:
         >>> import pandas as pd
@@ -164,13 +168,16 @@ def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
         )
     labels = list(recipients.columns.to_flat_index())
     fed_back = is_annotated(labels)
+    annotations = {*ANNOTATIONS, *(OF_CUSTOMERS if of_customers else ())}
     ours = {*ANNOTATIONS, *(_PREVIEWED if "Parts" in labels and "MessageId" not in labels else ())}
+    if "Parts" in labels and {*OF_CUSTOMERS} <= {*labels}:
+        ours |= {*OF_CUSTOMERS}
     kept = [i for i, label in enumerate(labels) if not (fed_back and label in ours)]
     taken = {labels[i] for i in kept}
     names: list[Hashable] = []
     for label in (labels[i] for i in kept):
         name = label
-        if label in ANNOTATIONS:
+        if label in annotations:
             while name in taken:
                 name = f"{name}_input"
             taken.add(name)
@@ -188,24 +195,27 @@ def own_columns(recipients: pd.DataFrame) -> pd.DataFrame:
     return own
 
 
-def _named(columns: pd.Index, number_column: Hashable) -> int:
-    """The position of the column that the user named; forgiving about case, spaces and signs."""
-    wanted = [number_column, f"{number_column}_input"] if number_column in ANNOTATIONS else [number_column]
+def named_column(columns: pd.Index, name: Hashable, *, holds: str) -> int:
+    """The position of the column that the user named; forgiving about case, spaces and signs.
+
+    Raises RecipientsError where there is none, or where several are called so; `holds` says what it is needed for.
+    """
+    wanted = [name, f"{name}_input"] if name in ANNOTATIONS else [name]
     attempts = (
         *([i for i, column in enumerate(columns) if _same(column, label)] for label in wanted),
-        [i for i, column in enumerate(columns) if _normalised(column) == _normalised(number_column) != ""],
+        [i for i, column in enumerate(columns) if _normalised(column) == _normalised(name) != ""],
     )
     found = next((positions for positions in attempts if positions), [])
     if len(found) == 1:
         return found[0]
     if found:
         raise RecipientsError(
-            f'{len(found)} columns are called "{number_column}", so the one with the numbers cannot be told. '
+            f'{len(found)} columns are called "{name}", so the one with the {holds} cannot be told. '
             "Give each column a name of its own."
         )
-    near = _nearest(_normalised(number_column), [_normalised(column) for column in columns])
+    near = _nearest(_normalised(name), [_normalised(column) for column in columns])
     meant = next((f'Did you mean "{_on_one_line(c)}"? ' for c in columns if near and _normalised(c) == near), "")
-    raise RecipientsError(f'There is no column "{number_column}". {meant}The columns are: {_listed(columns)}.')
+    raise RecipientsError(f'There is no column "{name}". {meant}The columns are: {_listed(columns)}.')
 
 
 def _same(column: Hashable, label: Hashable) -> bool:

@@ -31,6 +31,7 @@ class IntakeOptions:
     international: bool = False
     opt_outs: OptOuts | None = None  # besides those in the user's own list
     one_per_number: bool = False  # one text a number, though the texts may differ
+    customer_column: Hashable | None = None  # on whose behalf a partner sends: by id, code or name
 
     def __post_init__(self) -> None:
         several = self.number_columns

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
-from contextlib import contextmanager
+import io
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from gcbulk.errors import OptionError, RecipientsError
+from gcbulk.private_files import alone, replace_file
 from gcbulk.recipients.optouts import found_in, opt_out_numbers
 from gcbulk.recipients.reading import read_table
 from gcbulk.settings import home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from gcbulk.recipients.optouts import OptOuts
 
 _HEADER: Final = ("Mobile", "Added")
-_LOCK_SECONDS: Final = 30  # how long a change waits for another
+_CALLED: Final = "The opt-out list"
 
 
 def opt_outs_file() -> Path:
@@ -97,7 +94,7 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
     if not given:
         raise OptionError("None of these is a number that could be texted, so nobody was put on the list.")
     day = today or datetime.now(UTC).astimezone().date().isoformat()
-    with _alone():
+    with alone(opt_outs_file(), _CALLED):
         known = _entries()
         new = [number for number in given if number not in known]
         if new:
@@ -108,7 +105,7 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
 def remove_opt_outs(numbers: OptOuts) -> int:
     """Take numbers off the user's own list; returns how many were on it."""
     given = opt_out_numbers(numbers, international=True)
-    with _alone():
+    with alone(opt_outs_file(), _CALLED):
         known = _entries()
         gone = given & known.keys()
         if gone:
@@ -127,34 +124,8 @@ def _entries() -> dict[str, str]:
     return {**listed, **dict.fromkeys(sorted(numbers - listed.keys()), "")}
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One change at a time, among all processes: none may write over what another has just added."""
-    file = opt_outs_file()
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=0o600):
-            yield
-    except Timeout:
-        raise OptionError(
-            f"The opt-out list {file} is held by another program. Try again when that has ended."
-        ) from None
-    except OSError as error:
-        raise OptionError(
-            f"The opt-out list {file} cannot be written: {error.strerror}. Is the folder yours?"
-        ) from None
-
-
 def _write(entries: dict[str, str]) -> None:
     """Replace the list, whole or not at all; readable by its owner alone."""
-    file = opt_outs_file()
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opt-outs.", suffix=".part")  # made with mode 0600
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
-            csv.writer(out).writerows([_HEADER, *entries.items()])
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([_HEADER, *entries.items()])
+    replace_file(opt_outs_file(), out.getvalue().encode())

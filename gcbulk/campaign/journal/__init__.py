@@ -26,7 +26,7 @@ from gcbulk.campaign.journal.looking_back import (
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import journal_exists, journal_file
 from gcbulk.campaign.journal.stopping import ask_to_stop
-from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
+from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Planned, Record
 from gcbulk.campaign.journal.tables import IN_FLIGHT
 from gcbulk.campaign.journal.tokens import callback_token, campaign_of, note_receiver, receiver_noted
 from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, refuse_while_sending, settle
@@ -47,6 +47,7 @@ __all__ = [
     "Identity",
     "Journal",
     "News",
+    "Planned",
     "PlannedText",
     "Record",
     "Run",

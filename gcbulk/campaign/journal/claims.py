@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.store import Campaign, Journal
+    from gcbulk.campaign.journal.store import Campaign, Journal, Planned
 
 logger = logging.getLogger("gcbulk")
 
@@ -53,6 +53,7 @@ class ClaimedRow(NamedTuple):
     address: str
     text: str
     client_ref: str
+    customer_id: str | None  # under whom a partner sends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,11 @@ class Run:
             last = connection.execute(
                 sa.select(sa.func.max(recipients.c.batch_number)).where(recipients.c.campaign_id == self.campaign.id)
             ).scalar_one()
-            for place, row in enumerate(rows):
-                number = (-1 if last is None else last) + 1 + place // chunk_size
+            number, free, whose = -1 if last is None else int(last), 0, None
+            for row in sorted(rows, key=lambda row: (row["customer_id"] or "", row["position"])):
+                if not free or row["customer_id"] != whose:  # a call is one customer's
+                    number, free, whose = number + 1, chunk_size, row["customer_id"]
+                free -= 1
                 connection.execute(
                     recipients.update()
                     .where(
@@ -176,6 +180,14 @@ class Run:
                     )
                     .values({**row, "batch_number": number})
                 )
+
+    @outlasting
+    def hold(self, calls: Sequence[Planned], code: str, detail: str) -> None:
+        """Write down why the rows of these planned calls that were never tried are not sent in this run."""
+        with self.journal.writing() as connection:
+            for number, positions, _ in calls:
+                chosen = {"the_campaign": self.campaign.id, "the_number": number, "code": code, "detail": detail}
+                self._on_rows(connection, _HOLD, {**chosen, "the_state": Status.READY}, positions)
 
     @outlasting
     def heartbeat(self) -> None:
@@ -380,6 +392,16 @@ _TAKE: Final = (
     )
 )
 _TAKEN: Final = {"in_flight": IN_FLIGHT, "no_code": None, "no_detail": None}
+_HOLD: Final = (
+    recipients.update()
+    .where(
+        recipients.c.campaign_id == sa.bindparam("the_campaign"),
+        recipients.c.batch_number == sa.bindparam("the_number"),
+        recipients.c.state == sa.bindparam("the_state"),
+        recipients.c.error_code.is_(None),
+    )
+    .values(error_code=sa.bindparam("code"), error_detail=sa.bindparam("detail"))
+)
 _OPEN: Final = (
     batches.insert()
     .values({name: sa.bindparam(name) for name in ("campaign_id", "run_id", "number", "claimed_at")})

@@ -29,6 +29,7 @@ class PlannedText(NamedTuple):
     address: str
     text: str
     content_key: bytes
+    customer_id: str | None
 
 
 def texts_used(journal: Journal, campaign: Campaign, *, most: int) -> tuple[list[TextUsed], int]:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from gcbulk.api.partner import PARTNER_ID
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import ServerLostError, outlasting, transaction
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import CampaignError, JournalError
+from gcbulk.errors import CampaignError, JournalError, OptionError
 
 if TYPE_CHECKING:
     import os
@@ -76,6 +77,19 @@ class Campaign:
     callback_url: str | None = None
     callback_token: str | None = field(default=None, repr=False)
 
+    @property
+    def of_a_partner(self) -> bool:
+        """Whether a partner sends it, each row on behalf of a customer of its own."""
+        return self.customer_id.startswith(PARTNER_ID)
+
+
+class Planned(NamedTuple):
+    """A planned call: its number, the positions of those of its rows that may go (None: all), and whose it is."""
+
+    number: int
+    positions: tuple[int, ...] | None
+    customer_id: str | None
+
 
 class Record(NamedTuple):
     """One input row as the journal knows it; `state` is a Status value, `ready` or `in_flight`."""
@@ -90,6 +104,7 @@ class Record(NamedTuple):
     parts: int | None
     client_ref: str | None
     accepted_at: float | None
+    customer_id: str | None  # under whom a partner sends this row
 
 
 _PLANNED: Final = (
@@ -105,7 +120,9 @@ _PLANNED: Final = (
     "state",
     "error_code",
     "error_detail",
+    "customer_id",
 )
+_UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
 _INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _PLANNED})
 _RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]
 
@@ -248,6 +265,8 @@ class Journal:
 
         `{date}` in the name is today's.
         """
+        if not isinstance(name, str):
+            raise OptionError(f"campaign must be the name of a campaign, not {name!r}.")
         with self.reading() as connection:
             name = name.replace("{date}", london_date(self.now(connection)).isoformat())
             found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()
@@ -343,7 +362,7 @@ class Journal:
             connection.execute(recipients.delete().where(recipients.c.campaign_id == campaign.id))
         for chunk in _chunks(rows, WRITE_ROWS):
             with self._planning(campaign) as connection:
-                self.many(connection, _INSERT, [{"campaign_id": campaign.id, **row} for row in chunk])
+                self.many(connection, _INSERT, [{**_UNSAID, "campaign_id": campaign.id, **row} for row in chunk])
         with self._planning(campaign) as connection:
             connection.execute(campaigns.update().where(campaigns.c.id == campaign.id).values(planned=True))
 
@@ -414,10 +433,16 @@ class Journal:
         return campaign.row_count if found is None else int(found)
 
     @outlasting
-    def batches_with(
-        self, campaign: Campaign, states: Sequence[str], *, up_to: int | None = None
-    ) -> list[tuple[int, tuple[int, ...] | None]]:
-        """The planned calls that have a row in one of these states: number, and None for all of its rows.
+    def customers_with(self, campaign: Campaign, state: str) -> list[str]:
+        """The ids of the customers of a partner's campaign who have a row in this state."""
+        where = (recipients.c.campaign_id == campaign.id, recipients.c.state == state)
+        with self.reading() as connection:
+            found = connection.execute(sa.select(recipients.c.customer_id).where(*where).distinct()).scalars().all()
+        return sorted(filter(None, found))
+
+    @outlasting
+    def batches_with(self, campaign: Campaign, states: Sequence[str], *, up_to: int | None = None) -> list[Planned]:
+        """The planned calls that have a row in one of these states.
 
         With `up_to`, the last position that may go, each call has the positions of its rows that may. Calls of which
         only rows are left that the platform put off before come last: they must not hold up the others.
@@ -425,13 +450,18 @@ class Journal:
         where = (recipients.c.campaign_id == campaign.id, recipients.c.state.in_(states), *_within(up_to))
         with self.reading() as connection:
             if up_to is None:
-                numbers = sa.select(recipients.c.batch_number).where(*where).group_by(recipients.c.batch_number)
+                whose = sa.func.min(recipients.c.customer_id) if campaign.of_a_partner else sa.null()
+                numbers = sa.select(recipients.c.batch_number, whose).where(*where).group_by(recipients.c.batch_number)
                 put_off = sa.case((recipients.c.error_code == ErrorCode.RATE_LIMITED, 1), else_=0)
                 in_order = numbers.order_by(sa.func.min(put_off), recipients.c.batch_number)
-                return [(number, None) for number in connection.execute(in_order).scalars()]
-            rows = sa.select(recipients.c.batch_number, recipients.c.position).where(*where)
+                return [Planned(number, None, one) for number, one in connection.execute(in_order)]
+            columns = (recipients.c.batch_number, recipients.c.customer_id, recipients.c.position)
+            rows = sa.select(*columns).where(*where)
             found = connection.execute(rows.order_by(recipients.c.batch_number, recipients.c.position)).all()
-        return [(number, tuple(row.position for row in group)) for number, group in groupby(found, key=itemgetter(0))]
+        return [
+            Planned(number, tuple(row.position for row in group), one)
+            for (number, one), group in groupby(found, key=itemgetter(0, 1))
+        ]
 
     def records(self, campaign: Campaign) -> Iterator[Record]:
         """Every row of the campaign in the order of the input, read in pieces."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from gcbulk.campaign.journal.memory import TOO_SOON
 from gcbulk.campaign.samples import samples
@@ -17,15 +19,14 @@ from gcbulk.recipients.columns import row_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from decimal import Decimal
-
-    import pandas as pd
 
     from gcbulk.campaign.plan import Plan
     from gcbulk.messages.findings import Severity
 
 EXAMPLE_ROWS: Final = 3
 FIRST_TEXTS: Final = 3
+CUSTOMERS_SHOWN: Final = 20
+BY_CUSTOMER: Final = "By customer:"
 NO_BALANCE: Final = "The API tells no balance: see on the platform that there is credit for {parts}."
 NOT_SENT: Final = "Rows that would not be sent (row 1 is the first below the header):"
 REPLACED: Final = 'Typographic characters, made plain (smart_characters="keep" leaves them):'
@@ -94,6 +95,7 @@ class Facts:
     remarks: list[Remark]
     problems: list[Problem]
     replaced: list[str] = field(default_factory=list)
+    customers: list[str] = field(default_factory=list)  # a partner's: a line each
 
 
 def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
@@ -102,6 +104,7 @@ def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
     balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if numbers["texts"] else []
     return Facts(
         headline=_headline(numbers),
+        customers=_customer_lines(numbers.get("customers", [])),
         counts=_counts(numbers, plan),
         histogram=numbers["parts_histogram"],
         texts=_texts(plan, show_numbers=show_numbers),
@@ -136,11 +139,43 @@ def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
         "parts_histogram": {n: count for n, count in enumerate(np.bincount(parts).tolist()) if count},
         "encodings": {str(name): int(count) for name, count in encodings.items()},
         "price_per_part": price,
-        "cost": None if price is None else total * price,
+        "cost": plan.cost,
         "send_at": send_at.isoformat() if send_at else None,
         "replaced_characters": dict(plan.replaced),
         "findings": [found.as_dict() for found in plan.findings],
+        **({} if plan.customers is None else {"customers": _by_customer(plan)}),
     }
+
+
+def _by_customer(plan: Plan) -> list[dict[str, Any]]:
+    """Of each customer of a partner, in the order of the list: id, name, rows, texts, parts, and cost with a price."""
+    ready = plan.ready
+    counts = pd.DataFrame(
+        {
+            "id": plan.customers.to_numpy(dtype=object) if plan.customers is not None else [],
+            "rows": 1,
+            "texts": ready.astype(int),
+            "parts": np.where(ready, plan.frame["Parts"].to_numpy(), 0),
+        }
+    )
+    by_id = counts.groupby("id", sort=False).sum().to_dict("index")
+    found: list[dict[str, Any]] = []
+    for one, row in by_id.items():
+        customer = plan.known[str(one)]
+        price = customer.price if customer.price is not None else plan.texts.price
+        numbers = {str(name): int(n) for name, n in row.items()}
+        cost = None if price is None else numbers["parts"] * price
+        found.append({"id": customer.id, "name": customer.name, **numbers, "cost": cost})
+    return found
+
+
+def _customer_lines(customers: Sequence[dict[str, Any]]) -> list[str]:
+    lines = []
+    for one in customers[:CUSTOMERS_SHOWN]:
+        cost = "" if one["cost"] is None else f", {pounds_and_pence(one['cost'])}"
+        lines.append(f"{one['name']} ({one['id']}): {are(one['texts'], 'text')}, {are(one['parts'], 'part')}{cost}")
+    more = len(customers) - CUSTOMERS_SHOWN
+    return [*lines, *([f"and {more:,} more customers"] if more > 0 else [])]
 
 
 def problems(frame: pd.DataFrame) -> list[Problem]:
@@ -187,19 +222,22 @@ def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
         "SMS parts": f"{numbers['parts']:,}",
         "Alphabets": ", ".join(f"{n:,} {name}" for name, n in numbers["encodings"].items()),
         "Header": f"{are(plan.texts.header_length, 'character')} before each text" if plan.texts.header_length else "",
-        "Cost": _cost(numbers["cost"], plan.texts.price),
+        "Cost": _cost(plan),
     }
     return {name: words for name, words in shown.items() if words}
 
 
-def _cost(cost: Decimal | None, price: Decimal | None) -> str:
-    if cost is None or price is None:
-        return "not known: give price_per_part (--price-per-part)"
-    return f"{pounds_and_pence(cost)}, at {pounds_and_pence(price)} a part"
+def _cost(plan: Plan) -> str:
+    cost, price = plan.cost, plan.texts.price
+    if cost is None:
+        whose = " for the customers that have none of their own" if plan.priced else ""
+        return f"not known: give price_per_part (--price-per-part){whose}"
+    if any(one.price is not None for one in plan.known.values()):
+        return f"{pounds_and_pence(cost)}, at each customer's price"
+    return f"{pounds_and_pence(cost)}, at {pounds_and_pence(price or Decimal(0))} a part"
 
 
 def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
-    price = plan.texts.price
     found = []
     for sample in samples(plan, first=FIRST_TEXTS):
         row = plan.frame.iloc[sample.position]
@@ -211,7 +249,7 @@ def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
                 row=row_name(plan.frame.index, sample.position),
                 number=row["SentTo"] if show_numbers else mask_number(row["SentTo"]),
                 text=row["Text"],
-                size=size if price is None else f"{size}, {pounds_and_pence(parts * price)}",
+                size=f"{size}, {pounds_and_pence(row['Cost'])}" if plan.priced and row["Cost"] is not None else size,
             )
         )
     return found

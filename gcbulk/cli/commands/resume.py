@@ -48,8 +48,8 @@ def resume(
 ) -> None:
     """Go on with CAMPAIGN: send what certainly has not been sent."""
     outputs = check_outputs(file, intake.opt_outs, out=out, not_told=not_told, journal=options["journal"])
+    from gcbulk.campaign.delivering import resume_campaign
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.run import resume_campaign
 
     settings = SendOptions(**options)
     recipients, taking = intake.read_if_given(file)

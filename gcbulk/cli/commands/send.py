@@ -12,6 +12,7 @@ from gcbulk.cli.ending import EXIT_CODES
 from gcbulk.cli.flags import (
     Intake,
     Words,
+    customer_flag,
     journal_flag,
     late_flag,
     message_flags,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EXIT_CODES, short_help="Show what would go, ask, send.")
 @recipient_flags
+@customer_flag
 @message_flags
 @output_flags
 @click.option("--yes", is_flag=True, help="Send without asking.")
@@ -67,15 +69,18 @@ def send(
     outputs = check_outputs(
         file, intake.opt_outs, words.message_file, out=out, not_told=not_told, journal=options["journal"]
     )
+    from gcbulk.campaign.connecting import client_for, known_customers
+    from gcbulk.campaign.delivering import send_plan
+    from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import make_plan
-    from gcbulk.campaign.run import client_for, preview_plan, send_plan
 
     settings = SendOptions(**options)
     text, texts = words.read()
     recipients, taking = intake.read(file)
     outputs.check_fit(recipients)
-    plan = make_plan(recipients, text, intake=taking, texts=texts)
+    customers = known_customers(taking, settings, None)
+    plan = make_plan(recipients, text, intake=taking, texts=texts, customers=customers)
     view = preview_plan(plan, settings)
     view.show(sys.stderr)
     if dry_run:
@@ -83,7 +88,7 @@ def send(
         if as_json:
             click.echo(preview_json(view))
         return
-    with client_for(settings) as client:
+    with client_for(settings, many=customers is not None) as client:
         if not yes and plan.ready.any():
             ask(_question(view, settings))
         sent = ask_if_refused(

@@ -1,0 +1,305 @@
+"""Sending a plan, or going on with a campaign: what the public functions and the faces share."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from gcbulk.api.partner import resolve_partner
+from gcbulk.campaign import journal as journals
+from gcbulk.campaign import schedule
+from gcbulk.campaign.callback_url import campaign_url
+from gcbulk.campaign.connecting import (
+    CHANNEL,
+    at_the_platform,
+    lease,
+    people_are_reached,
+    refuse_other_platform,
+    warn_of_drama_numbers,
+)
+from gcbulk.campaign.ending import nothing_left, tell
+from gcbulk.campaign.history import known_results
+from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
+from gcbulk.campaign.results import Summary, check_same_list, summarise
+from gcbulk.campaign.samples import trial
+from gcbulk.campaign.sending import Manner, RunReport, Sender
+from gcbulk.codes import ErrorCode, Status
+from gcbulk.errors import GcbulkWarning, JournalError, JournalLostError, OptionError
+from gcbulk.progress import Progress, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.journal import Campaign, Run
+    from gcbulk.campaign.options import SendOptions
+    from gcbulk.campaign.plan import Plan
+    from gcbulk.recipients.intake import IntakeOptions
+
+logger = logging.getLogger("gcbulk")
+
+OTHER_RUNS_POLL: Final = 0.2
+"""Seconds between looks at another run on the same campaign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a run did: the results frame, its summary, and how the run ended."""
+
+    results: pd.DataFrame
+    summary: Summary
+    campaign: str
+    report: RunReport
+    nothing_left: str = ""  # why there was nothing left to send; empty where there was
+
+
+def send_plan(
+    plan: Plan,
+    recipients: pd.DataFrame,
+    options: SendOptions,
+    *,
+    campaign: str | None = None,
+    client: CommunicationsClient | None = None,
+    watch: Watch | None = None,
+) -> Sent:
+    """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share. `watch` may stop it."""
+    _check_name(campaign)
+    watch = watch or Watch()
+    if options.test_to is not None:
+        plan, recipients = trial(plan, options.test_to)
+        # its own campaign, under no rule that is for parents; not under the name that the real one will have
+        options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, late=True, repeat=True)
+        campaign = None
+    many = plan.customers is not None
+    with at_the_platform(options, client, customers=plan.known, many=many) as (api, journal):
+        _check_whose(plan, api)
+        warn_of_drama_numbers(plan, api)
+        scheduled = options.scheduled()
+        shape = {
+            KIND: TEST if plan.trial else None,
+            "sender": options.sender,
+            "senders": {one: plan.known[one].sender for one in plan.asked if plan.known[one].sender},
+            "send_at": scheduled.isoformat() if scheduled else None,
+            "share_identical": options.share_identical,
+            "one_per_number": plan.one_per_number,
+        }
+        identity = Identity(
+            base_url=api.base_url,
+            customer_id=api.customer_id,
+            channel=CHANNEL,
+            options={name: value for name, value in shape.items() if value},
+            recipients_hash=plan.recipients_hash(),
+            texts_hash=plan.texts_hash(),
+            row_count=len(plan.frame),
+        )
+        journals.purge(journal, older_than_days=journals.keep_days())
+        begun = begin(
+            journal,
+            identity,
+            name=campaign,
+            send_at=scheduled.timestamp() if scheduled else None,
+            repeat=options.repeat,
+            lease=lease(api),
+            late=options.late,
+            again=options.again,
+            refusal=_refusal(options, api, scheduled, plan.asked if many else None),
+        )
+        with begun.run.alive(on_stop=watch.stop):
+            rows = plan.rows(
+                base_url=api.base_url,
+                customer_id=api.customer_id,
+                channel=CHANNEL,
+                chunk_size=options.chunk_size,
+                share_identical=options.share_identical,
+            )
+            if begun.fresh:
+                journal.write_rows(begun.run.campaign, rows)
+            else:
+                _follow_opt_outs(begun.run, plan, rows, options)
+            return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
+
+
+def _check_whose(plan: Plan, client: CommunicationsClient) -> None:
+    """Raise, before anything is sent, where it cannot be told for whom, or where keys cannot be read."""
+    if plan.customers is None and client.customers is not None:
+        raise OptionError(
+            "A partner sends on behalf of its customers: say which column names the customer of each row, with "
+            "customer_column= (--customer-column)."
+        )
+    if plan.customers is not None:
+        if client.customers is None:
+            raise OptionError(f"This client sends for customer {client.customer_id} alone.")
+        client.customers.check_store(plan.asked)
+
+
+def _refusal(
+    options: SendOptions, client: CommunicationsClient, moment: datetime | None, customers: Sequence[str] | None
+) -> OptionError | None:
+    """Why nothing at all may be sent at this time; one customer's own quiet hours hold up nobody else."""
+    at, real = schedule.now(), people_are_reached(options, client)
+    if not customers or client.customers is None:
+        return options.refusal(at, moment, reaches_people=real)
+    hours = {client.customers.all()[one].quiet_hours if one in client.customers.all() else "" for one in customers}
+    refused = [options.refusal(at, moment, reaches_people=real, own_hours=own) for own in sorted(hours)]
+    return next((one for one in refused if one is not None), None) if all(refused) else None
+
+
+def _held_by_the_hour(
+    options: SendOptions, client: CommunicationsClient, moment: datetime | None
+) -> dict[str, tuple[ErrorCode, str]]:
+    """The customers of a partner to whose people nothing may go at this time, and why."""
+    if client.customers is None:
+        return {}
+    at, real = schedule.now(), people_are_reached(options, client)
+    found = {}
+    for one in client.customers.all().values():
+        refused = options.refusal(at, moment, reaches_people=real, own_hours=one.quiet_hours)
+        if refused is not None:
+            found[one.id] = (ErrorCode.HELD_BACK, f"{one.name}: {refused} Or resume later.")
+    return found
+
+
+def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
+    """Go on with a campaign as the opt-out lists are by now: some have opted out since, some are back."""
+    out = plan.frame.loc[plan.frame["Status"] == Status.OPTED_OUT, "SentTo"]
+    if len(out):
+        run.opt_out(set(out), again=options.again)
+    ready = plan.ready
+    back = {position for position in run.opted_out() if ready[position]}
+    if back:
+        run.take_in((row for row in rows if row["position"] in back), chunk_size=options.chunk_size)
+
+
+def resume_campaign(
+    name: str,
+    options: SendOptions,
+    *,
+    recipients: pd.DataFrame | None = None,
+    intake: IntakeOptions,
+    client: CommunicationsClient | None = None,
+    watch: Watch | None = None,
+) -> Sent:
+    """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
+    watch = watch or Watch()
+    out = intake.opted_out()
+    many = client is None and _is_a_partner_s(name, options)
+    with at_the_platform(options, client, many=many) as (api, journal):
+        known = journal.campaign(name)
+        refuse_other_platform(known, api)
+        if recipients is not None:
+            check_same_list(known, journal.records(known), recipients, intake)
+        customers = journal.customers_with(known, Status.READY) if known.of_a_partner else None
+        refusal = _refusal(options, api, _still_ahead(known, schedule.now()), customers)
+        if known.options.get(KIND) == TEST:
+            refusal = None
+        run = go_on(journal, known, lease=lease(api), late=options.late, again=options.again, refusal=refusal)
+        with run.alive(on_stop=watch.stop):
+            if out:
+                run.opt_out(out, again=options.again)
+            return _deliver(run, api, options, recipients, wanted=True, watch=watch)
+
+
+def _is_a_partner_s(name: str, options: SendOptions) -> bool:
+    """Whether a campaign is one that a partner sent for many; where no journal or name is known, it is not."""
+    if resolve_partner() is None or not journals.journal_exists(options.journal):
+        return False
+    with Journal(options.journal) as book:
+        return book.campaign(name).of_a_partner
+
+
+def _deliver(
+    run: Run,
+    client: CommunicationsClient,
+    options: SendOptions,
+    recipients: pd.DataFrame | None,
+    *,
+    wanted: bool,
+    watch: Watch,
+) -> Sent:
+    """Send what a run's campaign has left, and read back what came of every row."""
+    journal, shape = run.journal, run.campaign.options
+    ahead = _still_ahead(run.campaign, schedule.now())
+    journals.match_again(journal, run.campaign)
+    run.recall()
+    up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
+    manner = Manner(
+        concurrency=options.concurrency,
+        calls_per_second=options.calls_per_second,
+        max_attempts=options.max_attempts,
+        at_least_once=options.again,
+        sender=shape.get("sender"),
+        send_at=shape.get("send_at") if ahead else None,
+        callback_url=_callback_url(run, options),
+        up_to=up_to,
+        senders=shape.get("senders", {}),
+        held={} if shape.get(KIND) == TEST else _held_by_the_hour(options, client, ahead),
+    )
+    left = journal.count_states(run.campaign, up_to=up_to)
+    if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
+        logger.warning("The time that campaign %r was scheduled for is past: it goes at once", run.campaign.name)
+    to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
+    with Progress(to_send, "Texts", enabled=options.progress, watch=watch) as bar:
+        sender = Sender(run, client, manner, bar)
+        try:
+            report = sender.send()
+            if report.stop_code is None:
+                _wait_for_other_runs(run, report, bar)
+            held_back = ErrorCode.HELD_BACK if options.limit is not None else None
+            run.end(stop_code=report.stop_code or held_back, stop_detail=report.stop_detail or None)
+            campaign = journal.campaign(run.campaign.name)
+            results = known_results(journal, campaign, recipients, directory=client.customers)
+        except JournalError as error:
+            if not sender.report.calls:
+                raise
+            raise JournalLostError(
+                f"{error} No further call was made. Campaign {run.campaign.name!r} knows what went before: resume it."
+            ) from None
+    summary = summarise(results)
+    why = nothing_left(campaign, results) if wanted and not to_send and not report.calls else ""
+    tell(campaign, summary, report)
+    return Sent(results, summary, campaign.name, report, why)
+
+
+def _still_ahead(campaign: Campaign, at: datetime) -> datetime | None:
+    """When a campaign is scheduled for; None where it goes now, its time being past included."""
+    if campaign.send_at is None or campaign.send_at <= at.timestamp():
+        return None
+    return datetime.fromtimestamp(campaign.send_at, UTC)
+
+
+def _callback_url(run: Run, options: SendOptions) -> str | None:
+    """Where the platform is to report on this campaign, with what nobody else can know; None where nobody listens."""
+    base = options.callback_base() or run.campaign.callback_url
+    if base is None:
+        return None
+    if not options.sandbox and journals.receiver_noted(run.journal) is None:
+        warnings.warn(
+            f"No receiver of delivery news was ever started on the journal {run.journal.shown}. One that listens at "
+            "the callback URL on another journal refuses the news of this campaign. "
+            "Start one on this journal: gcbulk callbacks",
+            GcbulkWarning,
+            stacklevel=5,
+        )
+    return campaign_url(base, journals.callback_token(run.journal, run.campaign, base))
+
+
+def _check_name(campaign: str | None) -> None:
+    if campaign is not None and not (isinstance(campaign, str) and campaign.strip() and campaign.isprintable()):
+        raise OptionError(f"campaign must be a name of letters, digits and signs, not {campaign!r}.")
+
+
+def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:
+    """Wait until no other run has rows of this campaign in flight, but no longer than its lease."""
+    ends = time.monotonic() + run.lease
+    try:
+        while run.others_in_flight() and time.monotonic() < ends and not bar.stop_asked:
+            bar.say(f"waiting for another run on this campaign, {ends - time.monotonic():.0f} s at most")
+            time.sleep(OTHER_RUNS_POLL)
+    except KeyboardInterrupt:
+        report.interrupted = True

@@ -1,0 +1,82 @@
+"""What can be told before anything is sent: what a plan would do, what went already, what the hour forbids."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gcbulk.campaign import journal as journals
+from gcbulk.campaign import schedule
+from gcbulk.campaign.connecting import CHANNEL, default_client, people_are_reached
+from gcbulk.campaign.journal import Held, Journal
+from gcbulk.campaign.journal.days import LONDON
+from gcbulk.campaign.preview import Preview
+from gcbulk.campaign.samples import own_number
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.errors import CredentialsError, QuietHoursError
+from gcbulk.messages.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.options import SendOptions
+    from gcbulk.campaign.plan import Plan
+
+logger = logging.getLogger("gcbulk")
+
+_HELD_BACK: Final = Held(Status.NOT_SENT, ErrorCode.HELD_BACK, SENTENCES[ErrorCode.HELD_BACK])
+
+
+def preview_plan(
+    plan: Plan, options: SendOptions, *, client: CommunicationsClient | None = None, show_numbers: bool = False
+) -> Preview:
+    """The preview of a plan: with what the journal knows of its texts, where it can be asked."""
+    if options.test_to is not None:
+        own_number(options.test_to)
+    findings = (*about_the_time(options, client), *plan.findings)
+    if not options.sandbox and journals.journal_exists(options.journal):
+        try:
+            api = client or default_client(options, many=plan.customers is not None)
+        except CredentialsError:
+            logger.debug("No credentials: the journal cannot be asked what went already")
+        else:
+            plan = plan.leaving_out(_gone_already(plan, options, api.base_url, api.customer_id))
+            if client is None:
+                api.close()
+    if options.limit is not None:
+        plan = plan.leaving_out({int(row): _HELD_BACK for row in plan.ready.nonzero()[0][options.limit :]})
+    return Preview(replace(plan, findings=findings), options.scheduled(), show_numbers=show_numbers)
+
+
+def about_the_time(options: SendOptions, client: CommunicationsClient | None) -> Iterator[Finding]:
+    """What there is to say about the hour and the day at which texts would reach people."""
+    at, moment = schedule.now(), options.scheduled()
+    real = people_are_reached(options, client)
+    if (refused := options.refusal(at, moment, reaches_people=real)) is not None:
+        code = "quiet_hours" if isinstance(refused, QuietHoursError) else "send_at"
+        yield Finding(code, "stop", str(refused))
+    day = (moment or at).astimezone(LONDON)
+    if (real or moment is not None) and (holiday := schedule.bank_holiday(day.date())):
+        yield Finding("bank_holiday", "warning", f"{day.day} {day:%B %Y} is a bank holiday: {holiday}.")
+    if moment is not None:
+        yield Finding(
+            "scheduled",
+            "note",
+            f"Scheduled for {day:%A} {day.day} {day:%B %Y at %H:%M} UK time. A scheduled text cannot be called back: "
+            "the API has no call for it.",
+        )
+
+
+def _gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: str) -> dict[int, Held]:
+    """By position, the rows of a plan that a send would leave out because their text went already."""
+    keys = plan.content_keys(base_url=base_url, customer_id=customer_id, channel=CHANNEL)
+    scheduled = options.scheduled()
+    with Journal(options.journal) as book:
+        held = journals.look_up(book, keys, send_at=scheduled.timestamp() if scheduled else None, repeat=options.repeat)
+    return {
+        int(row): held[key]
+        for row, key in zip(plan.ready.nonzero()[0], keys, strict=True)
+        if key in held and not held[key].in_flight
+    }
