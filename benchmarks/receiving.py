@@ -73,8 +73,10 @@ def listening(command: list[str]) -> Iterator[int]:
         assert process.stdout is not None
         found = re.search(r"port (\d+)", process.stdout.readline())
         assert found
-        yield int(found[1])
-        process.terminate()
+        try:
+            yield int(found[1])
+        finally:
+            process.terminate()
 
 
 def planned(journal: Journal, plan: Plan, client: CommunicationsClient, name: str) -> Run:

@@ -8,6 +8,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from gcbulk.sandbox import Sandbox
+from tests.databases import POSTGRESQL, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,3 +57,21 @@ def platform(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     monkeypatch.setenv("GCBULK_CUSTOMER_ID", sandbox.customer_id)
     monkeypatch.setenv("GCBULK_API_KEY", sandbox.api_key)
     return sandbox
+
+
+@pytest.fixture(scope="session")
+def server(testrun_uid: str) -> Server:
+    """The PostgreSQL server that all tests of this run share."""
+    return Server(testrun_uid)
+
+
+@pytest.fixture
+def journal_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a journal of the test's own is: a file, or with the parameter POSTGRESQL a database on the server."""
+    if getattr(request, "param", None) != POSTGRESQL:
+        yield str(tmp_path / "journal.sqlite3")
+        return
+    server: Server = request.getfixturevalue("server")
+    address = server.new_database()
+    yield address
+    server.drop(address)

@@ -14,6 +14,7 @@ import pandas as pd
 import gcbulk
 from gcbulk.api import retry
 from gcbulk.campaign import delivering, sending
+from gcbulk.campaign.journal import transactions
 from gcbulk.errors import JournalLostError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ SENDERS = {
 def send(url: str, key: str, journal: str, rows: int, options: dict[str, Any]) -> None:
     """Send to `rows` people; runs in a process of its own. Exits with 3 where the journal was lost."""
     os.environ.update(GCBULK_BASE_URL=url, GCBULK_CUSTOMER_ID="1469", GCBULK_API_KEY=key)
+    transactions.AWAY_SECONDS = options.pop("away", transactions.AWAY_SECONDS)  # type: ignore[misc]
     lease = options.pop("lease", None)
     deliver = SENDERS[options.pop("channel", "sms")]
     if lease is not None:

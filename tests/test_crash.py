@@ -14,10 +14,10 @@ import pytest
 import gcbulk
 from gcbulk.sandbox import Sandbox
 from tests import jobs
+from tests.databases import POSTGRESQL, SQLITE, on_postgresql
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
-    from pathlib import Path
 
     from gcbulk.sandbox import Call
 
@@ -41,11 +41,20 @@ class Killer:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("channel", "seed"), [*(("sms", n) for n in range(42)), *(("email", n) for n in range(8))])
-def test_killed_at_any_call_and_resumed(channel: str, seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("journal_address", "channel", "seed"),
+    [
+        *((SQLITE, "sms", seed) for seed in range(42)),
+        *((SQLITE, "email", seed) for seed in range(42, 50)),
+        *(pytest.param(POSTGRESQL, "sms", seed, marks=on_postgresql) for seed in range(50, 57)),
+        *(pytest.param(POSTGRESQL, "email", seed, marks=on_postgresql) for seed in range(57, 60)),
+    ],
+    indirect=["journal_address"],
+)
+def test_killed_at_any_call_and_resumed(channel: str, seed: int, journal_address: str) -> None:
     rng = random.Random(seed)
     killer = Killer()
-    journal = str(tmp_path / "journal.sqlite3")
+    journal = journal_address
     kills = rng.choice([1, 1, 2])
     how = {"chunk_size": CHUNK, "concurrency": CONCURRENCY, "channel": channel}
     with Sandbox(on_call=killer) as sandbox:

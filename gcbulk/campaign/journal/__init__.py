@@ -7,6 +7,7 @@ liveness.py   which runs are alive         days.py       the London day
 upkeep.py     settling by hand, purging     events.py     delivery news, and what it proves
 tokens.py     who may report on a campaign  looking_back.py  what is still held of texts and numbers
 stopping.py   a stop asked for by another process   migrations.py  journals of an older gcbulk
+transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gcbulk.campaign.journal.claims import Run, begin_run
 from gcbulk.campaign.journal.days import london, london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
+from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.errors import CampaignError, LateError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Begun:
     fresh: bool
 
 
+@outlasting
 def begin(
     journal: Journal,
     identity: Identity,
@@ -73,6 +75,7 @@ def begin(
         sleep(PLANNING_POLL)
 
 
+@outlasting
 def go_on(
     journal: Journal,
     campaign: Campaign,

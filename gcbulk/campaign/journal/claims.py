@@ -23,6 +23,7 @@ from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machi
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
+from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
@@ -128,6 +129,7 @@ class Run:
         except JournalError as error:
             logger.warning("The run's end could not be written: %s", error)
 
+    @outlasting
     def opt_out(self, addresses: Collection[str], *, again: bool = False) -> None:
         """Leave out rows to be sent whose address is on the opt-out list by now; with `again`, unknown ones too."""
         wanted = sorted(addresses)
@@ -147,6 +149,7 @@ class Run:
                         .values(state=Status.OPTED_OUT, error_code=ErrorCode.OPTED_OUT, error_detail=detail)
                     )
 
+    @outlasting
     def opted_out(self) -> set[int]:
         """The positions of the rows that are left out because their address was on the opt-out list."""
         with self.journal.reading() as connection:
@@ -179,6 +182,7 @@ class Run:
                     .values({**row, "batch_number": number})
                 )
 
+    @outlasting
     def hold(self, calls: Sequence[Planned], code: str, detail: str) -> None:
         """Write down why the rows of these planned calls that were never tried are not sent in this run."""
         with self.journal.writing() as connection:
@@ -186,6 +190,7 @@ class Run:
                 chosen = {"the_campaign": self.campaign.id, "the_number": number, "code": code, "detail": detail}
                 self._on_rows(connection, _HOLD, {**chosen, "the_state": Status.READY}, positions)
 
+    @outlasting
     def heartbeat(self) -> None:
         """Say that this run is alive."""
         with self._ending:
@@ -198,6 +203,7 @@ class Run:
         connection.execute(runs.update().where(runs.c.id == self.id).values(heartbeat_at=now, ended_at=None))
         self._beaten_at = now
 
+    @outlasting
     def end(self, *, stop_code: str | None = None, stop_detail: str | None = None) -> None:
         """End the run; a row that it still had in flight is `unknown`. `stop_code` says why it ended early."""
         with self._ending:
@@ -210,6 +216,7 @@ class Run:
                 end_run(connection, self.id, self.campaign.id, self.journal.now(connection))
             self._ended = True
 
+    @outlasting
     def claim(self, number: int, positions: Sequence[int] | None, *, states: Sequence[str]) -> Claim | None:
         """Take the rows of planned call `number` (or only `positions` of it) that are in one of `states`.
 
@@ -251,6 +258,7 @@ class Run:
         result = connection.execute(statement.where(recipients.c.position.in_(positions)), values)
         return result.all() if result.returns_rows else []
 
+    @outlasting
     def settle(self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None) -> None:
         """Write down what became of each row of a claim. Committed to disk on return."""
         with self.journal.writing() as connection:
@@ -320,6 +328,7 @@ class Run:
             )
         return list(proven)
 
+    @outlasting
     def others_in_flight(self) -> bool:
         """Whether another live run has rows of this campaign in flight; the dead ones' are unknown from now on."""
         with self.journal.writing() as connection:
@@ -332,6 +341,7 @@ class Run:
                 ).first()
             )
 
+    @outlasting
     def recall(self) -> None:
         """Mark every row that another campaign sent already, or may have sent, before the first call of a run.
 

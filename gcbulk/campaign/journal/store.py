@@ -17,6 +17,7 @@ from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
+from gcbulk.campaign.journal.transactions import ServerLostError, outlasting, transaction
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import CampaignError, JournalError, OptionError
 
@@ -131,19 +132,19 @@ class Journal:
     """Durable memory of every campaign: what was planned, what left, what came of it.
 
     `journal` is a path, a database URL, or None for GCBULK_JOURNAL or the default place. `clock` gives
-    seconds since 1970 UTC; with PostgreSQL the server's clock is used instead. Safe to share between threads.
-    Raises JournalError, with a sentence, where the database refuses.
+    seconds since 1970 UTC; without one, it is this machine's for SQLite, the server's for PostgreSQL. Safe to share
+    between threads. Raises JournalError, with a sentence, where the database refuses.
     """
 
     def __init__(
-        self, journal: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] = time.time
+        self, journal: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] | None = None
     ) -> None:
         url = journal_url(journal)
         self.shown = masked(url)
-        self._clock = clock
         self._engine = open_engine(url)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._is_sqlite = url.get_backend_name() == "sqlite"
+        self._clock = clock or (time.time if self._is_sqlite else None)
         self._lock = threading.RLock()
         self._statements: dict[_Statement, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
@@ -164,16 +165,14 @@ class Journal:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction, alone among all processes on this journal, committed to disk at its end."""
-        with self._translated(), self._turn(), self._engine.begin() as connection:
+        with self._translated(), self._turn(), transaction(self._engine, reading=False) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One read-only transaction, which never waits for a writer in another process."""
-        with self._translated(), self._turn(), self._engine.connect() as bare:
-            connection = bare.execution_options(gcbulk_reading=True)
-            with connection.begin():
-                yield connection
+        with self._translated(), self._turn(), transaction(self._engine, reading=True) as connection:
+            yield connection
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -187,6 +186,8 @@ class Journal:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except ServerLostError:
+            raise ServerLostError(f"The journal {self.shown} cannot be used: its server went away.") from None
         except (*DATABASE_ERRORS, self._driver_error) as error:
             raise JournalError(f"The journal {self.shown} cannot be used: {plain_reason(error)}.") from None
 
@@ -237,9 +238,9 @@ class Journal:
 
     def now(self, connection: Connection) -> float:
         """The time by the clock that all runs on this journal share, in seconds since 1970 UTC."""
-        if self._is_sqlite:
+        if self._clock is not None:
             return self._clock()
-        return float(connection.execute(sa.select(sa.func.extract("epoch", sa.func.clock_timestamp()))).scalar_one())
+        return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
 
     def check_clock(self, connection: Connection) -> float:
         """The time now; JournalError where this machine's clock is far behind what the journal has seen."""
@@ -259,6 +260,7 @@ class Journal:
             )
         return now
 
+    @outlasting
     def campaign(self, name: str) -> Campaign:
         """The campaign of this name, as it is now; CampaignError, with the nearest names, where there is none.
 
@@ -274,11 +276,13 @@ class Journal:
                 raise CampaignError(_no_such_campaign(name, names))
         return Campaign(**found._mapping)
 
+    @outlasting
     def bury_dead(self) -> None:
         """End the runs that are alive no longer: what they had in flight is unknown, and shown as such."""
         with self.writing() as connection:
             bury_dead_runs(connection, self.now(connection))
 
+    @outlasting
     def campaigns(self) -> list[Campaign]:
         """Every campaign, the newest first."""
         with self.reading() as connection:
@@ -375,6 +379,7 @@ class Journal:
                 )
             yield connection
 
+    @outlasting
     def is_planned(self, campaign: Campaign) -> bool:
         """Whether every row of the campaign is written."""
         with self.reading() as connection:
@@ -394,6 +399,7 @@ class Journal:
             is not None
         )
 
+    @outlasting
     def count_states(self, campaign: Campaign, *, up_to: int | None = None) -> dict[str, int]:
         """How many rows of the campaign are in each state; `up_to` is the last position that counts."""
         if campaign.counts is not None:
@@ -406,6 +412,7 @@ class Journal:
             ).all()
         return {str(state): int(n) for state, n in found}
 
+    @outlasting
     def last_of_the_first(self, campaign: Campaign, limit: int) -> int:
         """The position of the last row within the first `limit` that are to go, or went, in this campaign.
 
@@ -426,6 +433,7 @@ class Journal:
             ).scalar_one_or_none()
         return campaign.row_count if found is None else int(found)
 
+    @outlasting
     def customers_with(self, campaign: Campaign, state: str) -> list[str]:
         """The ids of the customers of a partner's campaign who have a row in this state."""
         where = (recipients.c.campaign_id == campaign.id, recipients.c.state == state)
@@ -433,6 +441,7 @@ class Journal:
             found = connection.execute(sa.select(recipients.c.customer_id).where(*where).distinct()).scalars().all()
         return sorted(filter(None, found))
 
+    @outlasting
     def batches_with(self, campaign: Campaign, states: Sequence[str], *, up_to: int | None = None) -> list[Planned]:
         """The planned calls that have a row in one of these states.
 
@@ -458,18 +467,20 @@ class Journal:
     def records(self, campaign: Campaign) -> Iterator[Record]:
         """Every row of the campaign in the order of the input, read in pieces."""
         after = -1
-        while True:
-            with self.reading() as connection:
-                rows = connection.execute(
-                    sa.select(*_RECORD_COLUMNS)
-                    .where(recipients.c.campaign_id == campaign.id, recipients.c.position > after)
-                    .order_by(recipients.c.position)
-                    .limit(READ_ROWS)
-                ).all()
-            if not rows:
-                return
-            yield from (Record._make(row) for row in rows)
+        while rows := self._some_records(campaign, after):
+            yield from rows
             after = rows[-1].position
+
+    @outlasting
+    def _some_records(self, campaign: Campaign, after: int) -> list[Record]:
+        with self.reading() as connection:
+            rows = connection.execute(
+                sa.select(*_RECORD_COLUMNS)
+                .where(recipients.c.campaign_id == campaign.id, recipients.c.position > after)
+                .order_by(recipients.c.position)
+                .limit(READ_ROWS)
+            ).all()
+        return [Record._make(row) for row in rows]
 
 
 def _within(up_to: int | None) -> list[sa.ColumnElement[bool]]:
