@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import Counter
@@ -19,7 +20,7 @@ from gcbulk.api.client import PARTNER_PATH
 from gcbulk.api.customers import Customer, Customers, FixedCustomers
 from gcbulk.api.partner import Partner
 from gcbulk.callbacks import CallbackApp
-from gcbulk.campaign.journal import Journal
+from gcbulk.campaign.journal import Journal, callback_token, memory, note_receiver
 from gcbulk.campaign.receiving import Receiver
 from gcbulk.sandbox import Call, Sandbox
 from gcbulk.sandbox_customers import SandboxCustomer, example_schools
@@ -341,3 +342,38 @@ def test_counts_by_customer_in_summary_and_report(tmp_path: Path) -> None:
     page = gcbulk.report("c", journal=book).html
     assert "Oak &lt;Primary&gt; (2101)" in page
     assert "no known customer" in page
+
+
+def test_what_failed_is_tried_again_under_its_own_customer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    journal, url = tmp_path / "journal.sqlite3", "http://127.0.0.1:9/news"
+    with Journal(journal) as book:
+        note_receiver(book, url)
+    with trust() as (platform, client):
+        results = gcbulk.send_sms(
+            people(3),
+            MESSAGE,
+            customer_column="school",
+            campaign="trip",
+            client=client,
+            journal=journal,
+            callback_url=url,
+            progress=False,
+        )
+        with Journal(journal) as book:
+            news = Receiver(book)
+            campaign = news.admits(callback_token(book, book.campaign("trip"), url))
+            assert isinstance(campaign, int)
+            for ref, said in zip(results["ClientRef"], ("Delivered", "Failed", "Failed"), strict=True):
+                assert news.take(campaign, json.dumps({"ClientRef": ref, "Status": said}).encode(), {}).status == 200
+        retry = gcbulk.retry_undelivered("trip", client=client, journal=journal, progress=False)
+        again = retry.send()
+        assert again["CustomerId"].tolist() == ["2102", "2103"]
+        assert again["Status"].tolist() == ["accepted", "accepted"]
+        assert [(one.customer_id, one.recipient) for one in platform.queued[3:]] == [
+            ("2102", results["SentTo"].iloc[1]),
+            ("2103", results["SentTo"].iloc[2]),
+        ]
+    shown = [str(retry.preview), retry._repr_html_(), repr(client), again.to_html()]
+    keys = [platform.partner_key, *(one.api_key for one in platform.customers.values())]
+    assert not [key for key in keys for text in shown if key in text]
