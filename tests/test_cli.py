@@ -1622,7 +1622,7 @@ def test_what_the_docs_and_the_sentences_name_is_there() -> None:
     }
     benchmarks = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
     options |= set(re.findall(r'"(--[a-z-]+)"', benchmarks))
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS)) - options == {"--help"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", DOCS)) - options <= {"--help"}
     assert set(re.findall(r"\bgcbulk ([a-z-]+)\b(?= [A-Z-])", DOCS)) <= set(COMMANDS)
 
 
