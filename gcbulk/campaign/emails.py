@@ -39,10 +39,10 @@ def make_email_plan(
     fields, whose = fields_of(recipients, letter.fields | attachments.fields, intake, customers)
     letter.check(fields.columns)
 
-    def drafted(fields: pd.DataFrame, ready: Any) -> EmailDraft:
+    def drafted(fields: pd.DataFrame, known: Any) -> EmailDraft:
         written = letter.write(fields)
         frame = written.frame
-        wanted = ready & frame["ErrorCode"].isna().to_numpy(dtype=bool)
+        wanted = known & frame["ErrorCode"].isna().to_numpy(dtype=bool)
         enclosed = enclose(fields, attachments, wanted=wanted)
         problems = pd.Series(enclosed.problems, dtype="str")
         bad = problems != ""
