@@ -10,8 +10,10 @@ import pytest
 
 import gcbulk
 from gcbulk.api.client import CommunicationsClient
-from gcbulk.campaign.journal import Journal, callback_token
+from gcbulk.campaign.journal import Journal, callback_token, memory
+from gcbulk.campaign.plots import delivery_chart
 from gcbulk.campaign.receiving import Receiver
+from gcbulk.campaign.results import summarise
 from tests.test_cli import Ended, column, run
 from tests.test_delivery import URL, listened
 from tests.test_partner import store, trust
@@ -101,6 +103,34 @@ def test_what_is_wrong_is_one_sentence(
     assert not platform.calls
 
 
+def test_a_campaign_is_looked_up_and_gone_on_with_by_its_column_of_addresses(
+    run: Callable[..., Ended], platform: Sandbox, people: Path, tmp_path: Path
+) -> None:
+    people.write_text("work,home\nann@example.org,bob@example.org\n", encoding="utf-8")
+    which = ["--email-column", "home"]
+    sent = run("send", people, *EMAIL, *which, "--subject", "x", "--message", "x", "--campaign", "news", "--yes")
+    assert sent.code == 0, sent.err
+    for command in ("results", "resume"):
+        ended = run(command, "news", "--recipients", people, *which, "--out", f"{command}.csv")
+        assert column(tmp_path / f"{command}.csv", "SentTo") == ["bob@example.org"], ended.err
+        assert run(command, "news", "--recipients", people, "--email-column", "work").code == 2
+    assert len(platform.queued) == 1
+
+
+def test_who_is_back_from_the_opt_outs_goes_in_calls_that_are_not_too_big(platform: Sandbox, tmp_path: Path) -> None:
+    addresses = [f"p{n}@example.org" for n in range(5)]
+    for n in range(5):
+        (tmp_path / f"{n}.pdf").write_bytes(b"%PDF-1.4" + b"x" * 992)
+    people = pd.DataFrame({"email": addresses, "upn": range(5)})
+    options: dict[str, Any] = {"campaign": "news", "progress": False, "max_call_mb": 0.002}
+    files = [f"{tmp_path}/{{{{ upn }}}}.pdf"]
+    out = gcbulk.send_email(people, "News", "x", attachments=files, opt_outs=addresses, **options)
+    assert out["Status"].tolist() == ["opted_out"] * 5
+    results = gcbulk.send_email(people, "News", "x", attachments=files, **options)
+    assert results["Status"].tolist() == ["accepted"] * 5
+    assert [len(call.messages) for call in platform.calls] == [2, 2, 1]
+
+
 # -- delivery news
 
 
@@ -129,7 +159,64 @@ def test_news_finds_its_row_by_the_address_of_a_shared_message() -> None:
         {"ClientRef": ref, "Recipient": "BOB@Example.org", "Status": "Failed", "err": "no such user bob@example.org"},
         {"ClientRef": ref, "Recipient": "ann@example.org", "Status": "Delivered"},
     )
-    assert gcbulk.campaign_results("news")["DeliveryStatus"].tolist() == ["delivered", "failed"]
+    results = gcbulk.campaign_results("news")
+    assert results["DeliveryStatus"].tolist() == ["delivered", "failed"]
+    assert "Did not arrive: 1 email was accepted but failed" in str(summarise(results))
+    (axes,) = delivery_chart(results).axes
+    assert axes.get_title() == "1 of 2 accepted emails delivered"
+    assert "no such user b•••@example.org" in gcbulk.report("news").html
+
+
+def test_looking_back_speaks_of_emails_and_shows_no_address(
+    run: Callable[..., Ended], platform: Sandbox, people: Path
+) -> None:
+    given = ["send", people, *EMAIL, "--subject", "For {{ name }}", "--body-file", "letter.md", "--campaign", "news"]
+    assert run(*given, "--attach", "letters/{{ upn }}.pdf", "--reply-to", "office@example.sch.uk", "--yes").code == 0
+    html = gcbulk.report("news").html
+    for words in (
+        "Different addresses",
+        "<th>Address</th>",
+        "<h2>Emails</h2>",
+        "<td>For Ann<",
+        "office@example.sch.uk",
+    ):
+        assert words in html
+    for words in ("SMS parts", "ann@example", "numbers", "<strong>"):
+        assert words not in html
+    results = gcbulk.campaign_results("news", recipients=gcbulk.read_recipients(people))
+    shown = gcbulk.summary(results.assign(note="or ann@example.org"))
+    assert "b•••" not in shown.to_html()  # what is no address is shown, to be mended
+    assert "bob@" in shown.to_html()
+    assert "ann@" not in shown.to_html()
+    (entry,) = gcbulk.history(number="ANN@example.org").to_dict("records")
+    assert entry["Text"] == "For Ann\n\nDear Ann,\n\nthe report is enclosed.\n\n[A1.pdf]"
+    assert "the report is enclosed" in run("history", "--number", "ann@example.org").out
+    assert len(platform.queued) == 2
+
+
+@pytest.mark.usefixtures("listened")
+def test_what_failed_goes_again_with_its_own_file_or_not_at_all(
+    platform: Sandbox, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    for upn in range(3):
+        (tmp_path / f"{upn}.pdf").write_bytes(f"%PDF-1.4 {upn}".encode())
+    people = pd.DataFrame({"email": [f"p{n}@example.org" for n in range(3)], "upn": range(3)})
+    given: dict[str, Any] = {"campaign": "news", "callback_url": URL, "progress": False, "reply_to": "o@example.org"}
+    body = "<p>Dear {{ upn }}, {% raw %}{{ not a field }}{% endraw %} &amp; you</p>"
+    sent = gcbulk.send_email(people, "News {{ upn }}", body, attachments=[f"{tmp_path}/{{{{ upn }}}}.pdf"], **given)
+    tell("news", *({"ClientRef": ref, "Status": "Failed"} for ref in sent["ClientRef"].iloc[1:]))
+    (tmp_path / "2.pdf").write_bytes(b"%PDF-1.4 3")
+    retry = gcbulk.retry_undelivered("news", progress=False)
+    assert "Sends 1 email to 1 address, with 1 file" in str(retry.preview)
+    assert "Send 1 email again?" in run("retry-undelivered", "news", typed="no\n").err
+    results = retry.send()
+    assert results["Status"].tolist() == ["accepted", "invalid"]
+    assert results["ErrorCode"].tolist()[1] == "ATTACHMENT_MISSING"
+    first, again = platform.calls[0].messages[1], platform.calls[-1].messages[0]
+    renewed = {"ClientRef": "", "CallbackUrl": ""}
+    assert first | renewed == again | renewed
+    assert len(platform.queued) == 4
 
 
 # -- the client alone
