@@ -20,7 +20,7 @@ from gcbulk.messages.template import Template
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     import pandas as pd
 
@@ -225,10 +225,25 @@ def _wrong_type(ending: str, head: bytes) -> str:
 
 def encoded(file: File) -> str:
     """A file's bytes in base64, as they go into a call. Raises FileChangedError where it is not what was planned."""
+    return base64.b64encode(_content(file)).decode("ascii")
+
+
+def problem_now(files: Iterable[File]) -> str | None:
+    """What is wrong by now with files that were looked at earlier; None where they are what they were."""
+    try:
+        for file in files:
+            _content(file)
+    except FileChangedError as error:
+        return str(error)
+    return None
+
+
+def _content(file: File) -> bytes:
+    """A file's bytes. Raises FileChangedError where it is not what was planned."""
     try:
         content = Path(file.path).read_bytes()
     except OSError:
         raise FileChangedError(f"The file {file.name} is gone since this was planned.") from None
     if len(content) != file.size or hashlib.blake2b(content, digest_size=16).hexdigest() != file.digest:
         raise FileChangedError(f"The file {file.name} has changed since this was planned.")
-    return base64.b64encode(content).decode("ascii")
+    return content

@@ -20,7 +20,7 @@ from gcbulk.campaign.connecting import (
     refuse_other_platform,
     warn_of_drama_numbers,
 )
-from gcbulk.campaign.enclosing import envelope_of
+from gcbulk.campaign.enclosing import envelope_of, size_of
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
 from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
@@ -173,7 +173,13 @@ def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], optio
     ready = plan.ready
     back = {position for position in run.opted_out() if ready[position]}
     if back:
-        run.take_in((row for row in rows if row["position"] in back), chunk_size=options.chunk_size)
+        files = plan.contents if plan.most_bytes_a_call is not None else None
+        run.take_in(
+            (row for row in rows if row["position"] in back),
+            chunk_size=options.chunk_size,
+            sizes={} if files is None else {position: size_of(files.iloc[position]) for position in back},
+            most_bytes=plan.most_bytes_a_call,
+        )
 
 
 def resume_campaign(

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.campaign.views.facts import mask_number
+from gcbulk.campaign.views.facts import LIKE_AN_ADDRESS, mask_number
 from gcbulk.codes import REASONS, SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import ANNOTATIONS, row_name
+from gcbulk.recipients.kinds import NUMBER, kind_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +77,7 @@ class Overview:
     def to_mend(self, rows: int | None = ROWS_SHOWN) -> pd.DataFrame:
         """The first rows that a person must put right, for the screen: numbers masked, and what to do."""
         wanted = self.frame["Status"].isin([status.value for status in TO_MEND]).to_numpy(dtype=bool).nonzero()[0]
-        return on_screen(self.frame, wanted[:rows]).drop(columns=["Number", "Status"])
+        return on_screen(self.frame, wanted[:rows]).drop(columns=[_address_column(self.frame), "Status"])
 
     def plot(self) -> Figure:
         """A bar for each status and reason, as a matplotlib Figure; a notebook shows it."""
@@ -149,7 +150,7 @@ def reasons(codes: pd.Series[Any]) -> pd.Series[str]:
 
 
 def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
-    """Some rows of a frame as others may see them: the first of the user's columns, all numbers in them masked."""
+    """Some rows of a frame as others may see them: the first of the user's columns, all addresses masked."""
     chosen = list(positions)
     part: pd.DataFrame = frame.iloc[chosen]
     own = [i for i, name in enumerate(part.columns) if name not in ANNOTATIONS and name != "Text"]
@@ -157,20 +158,26 @@ def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
     for i in own[:OWN_COLUMNS_SHOWN]:
         shown[str(part.columns[i])] = masked(part.iloc[:, i]).tolist()
     numbers = part["SentTo"].astype(object)
-    shown["Number"] = [mask_number(number) if isinstance(number, str) else "" for number in numbers]
+    shown[_address_column(frame)] = [mask_number(number) if isinstance(number, str) else "" for number in numbers]
     shown["Status"] = part["Status"].str.replace("_", " ").tolist()
     shown["Reason"] = reasons(part["ErrorCode"]).tolist()
     shown["What it means"] = masked(part["ErrorDetail"]).tolist()
     return pd.DataFrame(shown)
 
 
-def masked(column: pd.Series[Any]) -> pd.Series[str]:
-    """A column as strings, with everything in it that looks like a telephone number masked; blank where missing.
+def _address_column(frame: pd.DataFrame) -> str:
+    """What the masked addresses stand under: nothing that a list of email addresses has as a column of its own."""
+    return "Number" if kind_in(frame["SentTo"]) is NUMBER else "Sent to"
 
-    >>> masked(pd.Series(["07700 900123", "call 07700900124 at 9", "2026-11-24", None])).tolist()
-    ['•••123', 'call •••124 at 9', '2026-11-24', '']
+
+def masked(column: pd.Series[Any]) -> pd.Series[str]:
+    """A column as strings, with all that looks like a telephone number or an email address masked; blank where missing.
+
+    >>> masked(pd.Series(["07700 900123", "call 07700900124 at 9", "2026-11-24", "to ann@example.org", None])).tolist()
+    ['•••123', 'call •••124 at 9', '2026-11-24', 'to a•••@example.org', '']
     """
     words = column.astype(object).where(column.notna(), "").astype(str)
+    words = words.str.replace(LIKE_AN_ADDRESS, r"\1•••\2", regex=True)
     return words.str.replace(_LIKE_A_NUMBER, r"•••\1\2\3", regex=True)
 
 

@@ -287,13 +287,14 @@ def plan_of(
 ) -> Plan:
     """A plan of a list and of what is drafted for its rows, whatever the channel.
 
-    `drafted` is given the user's columns, and which rows can be contacted.
+    `drafted` is given the user's columns, and which rows can be contacted, those who opted out included.
     """
     # which row of a number goes is not known before the texts are: one of them may be lacking a field
     frame = check(recipients, replace(intake, one_per_number=False))
     _mark_unknown(frame, whose)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
-    draft = drafted(fields, ready)
+    # who has opted out by now may be back when the campaign is gone on with, and it is the same campaign then
+    draft = drafted(fields, ready | (frame["Status"] == Status.OPTED_OUT).to_numpy(dtype=bool))
     rendered = draft.frame
     text = rendered["Text"].to_numpy(dtype=object)
     broken = ready & rendered["ErrorCode"].notna().to_numpy(dtype=bool)

@@ -11,9 +11,10 @@ import pandas as pd
 from gcbulk.campaign.journal import KIND, TEST, Record
 from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
 from gcbulk.errors import CampaignError
+from gcbulk.messages.findings import are
 from gcbulk.recipients.choosing import are_numbers_of
 from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, user_columns
-from gcbulk.recipients.kinds import KINDS
+from gcbulk.recipients.kinds import KINDS, kind_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -115,6 +116,7 @@ class Summary:
     parts: int
     delivery: dict[str, int] = field(default_factory=dict)  # rows by DeliveryStatus, where news is known
     trial: bool = False  # of texts to the sender's own phone alone
+    message: str = "text"  # what one row was sent
     customers: dict[str, dict[str, int]] = field(default_factory=dict)  # a partner's: rows, accepted, not_told of each
 
     @property
@@ -129,7 +131,7 @@ class Summary:
 
     @property
     def undelivered(self) -> int:
-        """Texts that did not arrive, and will not, as far as delivery news says."""
+        """Texts or emails that did not arrive, and will not, as far as delivery news says."""
         return sum(self.delivery.get(status, 0) for status in (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED))
 
     def as_dict(self) -> dict[str, Any]:
@@ -176,8 +178,11 @@ class Summary:
         if self.not_told:
             lines.append(f"Not told: {self.not_told} of {self.total} {rows} (invalid, rejected, not sent or unknown).")
         if self.undelivered:
-            did = "text was accepted but" if self.undelivered == 1 else "texts were accepted but"
-            lines.append(f"Did not arrive: {self.undelivered} {did} failed or expired, by the delivery news.")
+            did = "was" if self.undelivered == 1 else "were"
+            lines.append(
+                f"Did not arrive: {are(self.undelivered, self.message)} {did} accepted but failed or expired, "
+                "by the delivery news."
+            )
         if not (self.not_told or self.undelivered or self.trial):
             lines.append("Everybody who was to be told was told, as far as the platform has answered.")
         return "\n".join(lines)
@@ -219,6 +224,7 @@ def summarise(results: pd.DataFrame) -> Summary:
         parts=int(results.loc[taken, "Parts"].sum()),
         trial=bool(results.attrs.get("trial")),
         customers=_counted_by_customer(results),
+        message=kind_in(results["SentTo"]).message,
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )
 

@@ -49,11 +49,16 @@ class Intake:
     one_per_number: bool = False
     customer_column: str | None = None
 
-    def read_if_given(self, file: Path | None) -> tuple[pd.DataFrame | None, IntakeOptions]:
+    def read_if_given(
+        self, file: Path | None, *, email_column: str | None
+    ) -> tuple[pd.DataFrame | None, IntakeOptions]:
         """The list that a campaign was sent from, where the user gives it again."""
         from gcbulk.recipients.intake import IntakeOptions
 
-        return (None, IntakeOptions(opt_outs=self.opt_outs)) if file is None else self.read(file)
+        if file is None:
+            return None, IntakeOptions(opt_outs=self.opt_outs)
+        recipients, taking = self.read(file)
+        return recipients, replace(taking, email_column=email_column)
 
     def read(self, file: Path) -> tuple[pd.DataFrame, IntakeOptions]:
         """The list, told on stderr how it was read, and the options with which it is validated."""

@@ -58,6 +58,16 @@ def kind_of(channel: str) -> Kind:
     return KINDS[channel]
 
 
+def kind_in(addresses: pd.Series[str]) -> Kind:
+    """The kind of the addresses in a frame of results, by the first of them; that of texts where there is none.
+
+    >>> kind_in(pd.Series([None, "ann@example.org"], dtype="str")).message
+    'email'
+    """
+    first = addresses.dropna().head(1).tolist()
+    return next((kind for kind in KINDS.values() if first and kind.of(first[0])), NUMBER)
+
+
 def own_address(given: object) -> str | None:
     """An email address that the user gives of his own, in its plain form; None where it is none.
 

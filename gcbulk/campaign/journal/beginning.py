@@ -151,9 +151,9 @@ def _refuse_late(journal: Journal, connection: Connection, campaign: Campaign, n
         return
     if journal.left_to_send(connection, campaign.id, again=again):
         raise LateError(
-            f"Campaign {campaign.name!r} was begun on {told(campaign.created_at)} and is not finished. Going on texts "
-            "only those whom it has not texted yet. Is it still true? If it is, add --late (late=True). "
-            "To text everybody, send under a name of its own (--campaign, campaign=)."
+            f"Campaign {campaign.name!r} was begun on {told(campaign.created_at)} and is not finished. Going on sends "
+            "only to those whom it has not reached yet. Is it still true? If it is, add --late (late=True). "
+            "To tell everybody, send under a name of its own (--campaign, campaign=)."
         )
 
 

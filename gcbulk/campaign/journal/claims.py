@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psutil
@@ -161,17 +162,28 @@ class Run:
                 ).scalars()
             )
 
-    def take_in(self, rows: Iterable[Mapping[str, Any]], *, chunk_size: int) -> None:
-        """Make rows that were opted out ready to be sent, as they are planned by now, in calls of their own."""
+    def take_in(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        chunk_size: int,
+        sizes: Mapping[int, int] = MappingProxyType({}),
+        most_bytes: int | None = None,
+    ) -> None:
+        """Make rows that were opted out ready to be sent, as they are planned by now, in calls of their own.
+
+        `sizes`: by position the bytes of a row's files, of which a call may have `most_bytes`.
+        """
         with self.journal.writing() as connection:
             last = connection.execute(
                 sa.select(sa.func.max(recipients.c.batch_number)).where(recipients.c.campaign_id == self.campaign.id)
             ).scalar_one()
-            number, free, whose = -1 if last is None else int(last), 0, None
+            number, free, room, whose = -1 if last is None else int(last), 0, 0, None
             for row in sorted(rows, key=lambda row: (row["customer_id"] or "", row["position"])):
-                if not free or row["customer_id"] != whose:  # a call is one customer's
-                    number, free, whose = number + 1, chunk_size, row["customer_id"]
-                free -= 1
+                size = sizes.get(row["position"], 0)
+                if not free or size > room or row["customer_id"] != whose:  # a call is one customer's
+                    number, free, room, whose = number + 1, chunk_size, most_bytes or 0, row["customer_id"]
+                free, room = free - 1, room - size
                 connection.execute(
                     recipients.update()
                     .where(

@@ -37,6 +37,10 @@ REPLACED: Final = 'Typographic characters, made plain (smart_characters="keep" l
 TO_LOOK_AT: Final = "Before you send:"
 
 
+LIKE_AN_ADDRESS: Final = r"([^\s@<>(),;:\"'])[^\s@<>(),;:\"']*(@[^\s@<>(),;:\"']*\w)"
+"""What stands in a text as an email address does: its first letter, and what follows from the @ on."""
+
+
 def mask_number(number: str) -> str:
     """A number or an address with its middle hidden, for screens that others may see.
 

@@ -12,6 +12,7 @@ from gcbulk.cli.flags import (
     PATH,
     Intake,
     column_flags,
+    email_column_flag,
     intake_flags,
     journal_flag,
     late_flag,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("campaign")
 @click.option("--recipients", "file", type=PATH, metavar="FILE", help="The list, to have its columns back.")
 @column_flags
+@email_column_flag
 @output_flags
 @pace_flags
 @quiet_flags
@@ -39,6 +41,7 @@ def resume(
     campaign: str,
     *,
     file: Path | None,
+    email_column: str | None,
     intake: Intake,
     out: Path | None,
     not_told: Path | None,
@@ -52,7 +55,7 @@ def resume(
     from gcbulk.campaign.options import SendOptions
 
     settings = SendOptions(**options)
-    recipients, taking = intake.read_if_given(file)
+    recipients, taking = intake.read_if_given(file, email_column=email_column)
     outputs.check_fit(recipients)
     sent = ask_if_refused(
         settings, lambda settings: resume_campaign(campaign, settings, recipients=recipients, intake=taking)
