@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.campaign.views.facts import mask_number
+from gcbulk.campaign.views.facts import CUSTOMERS_SHOWN, mask_number
 from gcbulk.codes import REASONS, SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.messages.findings import are
-from gcbulk.recipients.columns import ANNOTATIONS, row_name
+from gcbulk.recipients.columns import ANNOTATIONS, OF_CUSTOMERS, row_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,6 +132,21 @@ class Overview:
         positions = (self.frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0]
         more = ", ..." if len(positions) > 3 else ""
         return ", ".join(row_name(self.frame.index, row) for row in positions[:3]) + more
+
+
+def by_customer_html(frame: pd.DataFrame) -> str:
+    """The rows of each customer of a partner by status, as an HTML table; "" where there is no customer."""
+    if not {*OF_CUSTOMERS} <= {*frame.columns}:
+        return ""
+    names = frame["CustomerName"].fillna("") + " (" + frame["CustomerId"] + ")"
+    names = names.fillna("not known").str.strip()
+    counts = pd.crosstab(names.to_numpy(), frame["Status"].to_numpy()).reindex(names.unique())
+    statuses = [status.value for status in Status if status.value in counts.columns]
+    rows = [(name, sum(of_each), *of_each) for name, *of_each in counts[statuses].itertuples(name=None)]
+    shown = [(name, *(f"{n:,}" for n in numbers)) for name, *numbers in rows[:CUSTOMERS_SHOWN]]
+    more = f"<p>and {len(rows) - len(shown):,} more</p>" if len(rows) > len(shown) else ""
+    columns = ("School", "Rows", *(status.replace("_", " ") for status in statuses))
+    return f"{html_table(columns, shown, classes='gcb-table gcb-by-school')}{more}"
 
 
 def _explained(code: ErrorCode | None) -> tuple[str, str, str]:

@@ -61,6 +61,7 @@ _TABLE: Final = tuple(
         (r"cannot be called back: the API has no call for it", "cannot be called back"),
         (r"Name one with sheet= \(--sheet\)", "Show one of them in the workbook, save it, and choose it again"),
         (r", leave out one_per_number \(--one-per-number\)", ", open the form without that"),
+        (r"(?<=>)By customer:(?=<)", "By school:"),
         (r" with number_columns?= \(--number-columns?\)", ""),
     )
 )
