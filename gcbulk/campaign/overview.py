@@ -167,7 +167,8 @@ def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
     """Some rows of a frame as others may see them: the first of the user's columns, all numbers in them masked."""
     chosen = list(positions)
     part: pd.DataFrame = frame.iloc[chosen]
-    own = [i for i, name in enumerate(part.columns) if name not in ANNOTATIONS and name != "Text"]
+    ours = (*ANNOTATIONS, "Text", *(OF_CUSTOMERS if {*OF_CUSTOMERS} <= {*part.columns} else ()))
+    own = [i for i, name in enumerate(part.columns) if name not in ours]
     shown: dict[str, Any] = {"Row": [row_name(frame.index, row).removeprefix("row ") for row in chosen]}
     for i in own[:OWN_COLUMNS_SHOWN]:
         shown[str(part.columns[i])] = masked(part.iloc[:, i]).tolist()

@@ -347,7 +347,9 @@ def plan_of(
     plan = replace(plan, one_per_number=intake.one_per_number)
     if whose is None:
         return plan
-    return replace(plan, customers=whose.ids, known=whose.present, findings=(*whose.findings(sent), *plan.findings))
+    # fields that speak of a customer are blank where there is none: its row says so itself
+    told = [one for one in plan.findings if one.code != "blank_field" or not whose.missing[list(one.rows)].all()]
+    return replace(plan, customers=whose.ids, known=whose.present, findings=(*whose.findings(sent), *told))
 
 
 def _mark_unknown(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:

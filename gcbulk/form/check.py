@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -132,6 +133,12 @@ class Urgency(widgets.VBox):
         ticked()
 
 
+def _but_for_stops(view: Preview) -> Preview:
+    """A preview without what stops a send: that stands beside the tick or the field that can do something about it."""
+    findings = tuple(found for found in view.plan.findings if found.severity != "stop")
+    return replace(view, plan=replace(view.plan, findings=findings))
+
+
 def in_short(schools: Sequence[Customer]) -> str:
     """One school by name and id, several by their number."""
     return f"{schools[0].name} ({schools[0].id})" if len(schools) == 1 else are(len(schools), "school")
@@ -197,7 +204,7 @@ class CheckStep(Step):
             self._tell_stops(view)
             rehearsal = " <i>This is the sandbox: nobody is really texted.</i>" if desk.nobody_is_texted else ""
             self._sentence.value = f"<p>{escape(self._in_one_sentence(counts))}{rehearsal}</p>"
-            self._view.value = for_officers(view.to_html())
+            self._view.value = for_officers(_but_for_stops(view).to_html())
             self._button.description = f"Send {are(counts['texts'], 'text')}"
         self.allow()
 
