@@ -18,7 +18,7 @@ import pytest
 from ipywidgets.embed import embed_data
 
 import gcbulk
-from gcbulk.api.customers import Customer, FixedCustomers
+from gcbulk.api.customers import Customer, Customers, FixedCustomers
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES
@@ -214,6 +214,49 @@ def test_a_partner_sends_each_row_under_its_own_school_or_all_under_one(
         assert {(one.customer_id, one.text) for one in platform.queued[6:]} == {("2102", "Elm Academy opens at ten.")}
         assert len(platform.queued) == 14
         client.close()
+
+
+def test_a_partners_campaign_is_gone_on_with_as_the_partner_though_there_is_an_own_account(
+    forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schools = example_schools()
+    for one in schools:
+        one.authorised = True
+    with Sandbox(customers=schools) as platform:
+        settings = {
+            "BASE_URL": platform.url,
+            "CUSTOMER_ID": platform.customer_id,
+            "API_KEY": platform.api_key,
+            "PARTNER_KEY": platform.partner_key,
+            "STYLE_CLASS": platform.style_class,
+            "STORE_KEY": "correct horse battery",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"GCBULK_{name}", value)
+        monkeypatch.setattr("gcbulk.api.key_store.SCRYPT_COST", 2)
+        for one in schools:
+            Customers().add(one.id, one.api_key, name=one.name, code=one.code)
+        families = gcbulk.read_recipients(SAMPLES / "three-schools.csv")
+        with gcbulk.CommunicationsClient(customers=Customers()) as client:
+            gcbulk.send_sms(
+                families,
+                "{{ customer_name }} is closed.",
+                campaign="snow",
+                client=client,
+                customer_column="School",
+                limit=4,
+                progress=False,
+            )
+        before = len(platform.queued)
+        form = SendForm(campaign="snow")
+        forms.append(form)
+        assert form.wait()
+        find(form, "gcb-resume").click()
+        assert form.wait()
+        assert form.results is not None
+        assert before < 6 == len(platform.queued)
+        assert form.results["CustomerName"].nunique() == 3
+        assert {one.customer_id for one in platform.queued} == {one.id for one in schools}
 
 
 def test_a_wrong_key_sends_nothing_and_says_so(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,6 +537,8 @@ def test_quiet_hours_are_told_before_and_want_a_tick(
     told = find(form, "gcb-urgent-notice").value
     assert "within the quiet hours (21:00 to 06:00)" in told
     assert "tick “It is urgent”" in told
+    said = [one for one in everything(form) if "within the quiet hours" in str(getattr(one, "value", ""))]
+    assert said == [find(form, "gcb-urgent-notice")]
     find(form, "gcb-confirm").value = True
     assert find(form, "gcb-send").disabled
     find(form, "gcb-urgent").value = True
