@@ -9,6 +9,7 @@ import re
 import threading
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -17,24 +18,27 @@ import pytest
 from ipywidgets.embed import embed_data
 
 import gcbulk
+from gcbulk.api.customers import Customer, Customers, FixedCustomers
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES
 from gcbulk.form.background import Helper, Job
+from gcbulk.form.desk import Whose
 from gcbulk.form.send_form import SendForm
 from gcbulk.form.words import for_officers
 from gcbulk.progress import Progress, Standing, Watch
 from gcbulk.sandbox import Call, Sandbox
+from gcbulk.sandbox_customers import example_schools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gcbulk.form.browser import Upload
 
 PEOPLE = pd.DataFrame(
     {"Name": [f"Parent {n}" for n in range(60)], "Mobile": [f"07700 900{n + 101}" for n in range(60)]}
 )
+SAMPLES = Path(__file__).parent.parent / "sample_data"
 TEXT = "Dear {{ name }}, school is closed."
 
 
@@ -161,6 +165,100 @@ def test_a_key_is_in_no_state_no_repr_and_no_embedding(
     assert platform.api_key not in json.dumps(widgets.Widget.get_manager_state(), default=repr)
 
 
+def test_a_partner_sends_each_row_under_its_own_school_or_all_under_one(
+    forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schools = example_schools()
+    for one in schools:
+        one.authorised = True
+    with Sandbox(customers=schools) as platform:
+        monkeypatch.setenv("GCBULK_BASE_URL", platform.url)
+        given = [(Customer(id=one.id, name=one.name, code=one.code), one.api_key) for one in schools]
+        partner = gcbulk.Partner(platform.partner_key, platform.style_class)
+        client = gcbulk.CommunicationsClient(partner=partner, customers=FixedCustomers(given))
+        families = gcbulk.read_recipients(SAMPLES / "three-schools.csv")
+        form = SendForm(
+            families, "Dear {{ parent }}, {{ customer_name }} is closed.", client=client, price_per_part=0.04
+        )
+        forms.append(form)
+        assert form.wait()
+        school = find(form, "gcb-school")
+        assert school.label == "as each row says: School"
+        counts = find(form, "gcb-counts").value
+        assert "<b>6</b> rows with a good number" in counts
+        assert "<td>Oak Primary (2101)</td><td>2</td><td>2</td>" in counts
+        told = find(form, "gcb-sentence").value
+        assert "Sends 6 texts, 6 parts, £0.24, to 6 numbers from 3 schools now." in told
+        assert "Sending for <b>3 schools</b>" in find(form, "gcb-who-sends").value
+        tick_and_send(form)
+        assert form.wait()
+        results = form.results
+        assert results is not None
+        assert results["ErrorCode"].dropna().tolist() == ["CUSTOMER_UNKNOWN", "CUSTOMER_UNKNOWN"]
+        whose = dict(zip(results["SentTo"], results["CustomerId"], strict=True))
+        assert len(platform.queued) == 6
+        assert all(one.customer_id == whose[one.recipient] for one in platform.queued)
+
+        find(form, "gcb-again").click()
+        find(form, "gcb-school").value = Whose(school="2102")
+        find(form, "gcb-message").value = "{{ customer_name }} opens at ten."
+        assert form.wait()
+        assert "to 8 numbers from Elm Academy (2102) now." in find(form, "gcb-sentence").value
+        find(form, "gcb-school").value = None
+        assert form.wait()
+        assert "Which school is this list for?" in find(form, "gcb-school-notice").value
+        assert find(form, "gcb-send").disabled
+        find(form, "gcb-school").value = Whose(school="2102")
+        tick_and_send(form)
+        assert form.wait()
+        assert {(one.customer_id, one.text) for one in platform.queued[6:]} == {("2102", "Elm Academy opens at ten.")}
+        assert len(platform.queued) == 14
+        client.close()
+
+
+def test_a_partners_campaign_is_gone_on_with_as_the_partner_though_there_is_an_own_account(
+    forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schools = example_schools()
+    for one in schools:
+        one.authorised = True
+    with Sandbox(customers=schools) as platform:
+        settings = {
+            "BASE_URL": platform.url,
+            "CUSTOMER_ID": platform.customer_id,
+            "API_KEY": platform.api_key,
+            "PARTNER_KEY": platform.partner_key,
+            "STYLE_CLASS": platform.style_class,
+            "STORE_KEY": "correct horse battery",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"GCBULK_{name}", value)
+        monkeypatch.setattr("gcbulk.api.key_store.SCRYPT_COST", 2)
+        for one in schools:
+            Customers().add(one.id, one.api_key, name=one.name, code=one.code)
+        families = gcbulk.read_recipients(SAMPLES / "three-schools.csv")
+        with gcbulk.CommunicationsClient(customers=Customers()) as client:
+            gcbulk.send_sms(
+                families,
+                "{{ customer_name }} is closed.",
+                campaign="snow",
+                client=client,
+                customer_column="School",
+                limit=4,
+                progress=False,
+            )
+        before = len(platform.queued)
+        form = SendForm(campaign="snow")
+        forms.append(form)
+        assert form.wait()
+        find(form, "gcb-resume").click()
+        assert form.wait()
+        assert form.results is not None
+        assert before < 6 == len(platform.queued)
+        assert form.results["CustomerName"].nunique() == 3
+        assert {one.customer_id for one in platform.queued} == {one.id for one in schools}
+
+
 def test_a_wrong_key_sends_nothing_and_says_so(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GCBULK_API_KEY", "wrong")
     form = SendForm(PEOPLE, TEXT)
@@ -204,7 +302,7 @@ def test_nothing_unforeseen_becomes_a_traceback(forms: list[SendForm], monkeypat
     def breaks(*_args: object, **_options: object) -> None:
         raise KeyError("07700 900123")
 
-    monkeypatch.setattr("gcbulk.form.recipients.validate", breaks)
+    monkeypatch.setattr("gcbulk.form.desk.check_list", breaks)
     form = SendForm(PEOPLE, sandbox=True)
     forms.append(form)
     assert form.wait()
@@ -439,6 +537,8 @@ def test_quiet_hours_are_told_before_and_want_a_tick(
     told = find(form, "gcb-urgent-notice").value
     assert "within the quiet hours (21:00 to 06:00)" in told
     assert "tick “It is urgent”" in told
+    said = [one for one in everything(form) if "within the quiet hours" in str(getattr(one, "value", ""))]
+    assert said == [find(form, "gcb-urgent-notice")]
     find(form, "gcb-confirm").value = True
     assert find(form, "gcb-send").disabled
     find(form, "gcb-urgent").value = True

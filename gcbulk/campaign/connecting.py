@@ -35,7 +35,7 @@ def known_customers(
     For the sandbox they are the user's own, or three invented schools where there are none yet.
     Raises OptionError where the client sends for one customer, or no customer is known.
     """
-    if intake.customer_column is None:
+    if not intake.for_customers:
         return None
     if client is not None:
         directory = checked_client(client).customers
@@ -45,17 +45,20 @@ def known_customers(
                 "CommunicationsClient(partner=Partner(key, style_class), customers=Customers())."
             )
         return directory.all()
-    known = Customers().all()
-    if known:
-        return known
-    if not options.sandbox:
+    known = rehearsed_customers() if options.sandbox else Customers().all()
+    if not known:
         raise OptionError(
             f"No customer is known for {resolve_base_url()}. Add them with gcbulk partner add, or have them authorise "
             "you: gcbulk partner endpoint."
         )
+    return known
+
+
+def rehearsed_customers() -> Mapping[str, Customer]:
+    """The customers that the sandbox knows: the user's own, or three invented schools where there are none yet."""
     from gcbulk.sandbox_customers import example_schools
 
-    return {
+    return Customers().all() or {
         one.id: Customer(id=one.id, name=one.name, code=one.code, attributes=one.attributes, key_place="memory")
         for one in example_schools()
     }
@@ -83,10 +86,28 @@ def client_for(options: SendOptions, *, many: bool = False) -> Iterator[Communic
         yield client
 
 
-def _sandbox_client(local: Sandbox, options: SendOptions, *, many: bool) -> CommunicationsClient:
+def a_sandbox(customers: Mapping[str, Customer]) -> Sandbox:
+    """A stand-in, not started yet, whose customers are these; all of them have authorised its partner."""
+    from gcbulk.sandbox import Sandbox
+    from gcbulk.sandbox_customers import SandboxCustomer
+
+    return Sandbox(
+        customers=[
+            SandboxCustomer(one.id, one.name, one.code, one.attributes, authorised=True) for one in customers.values()
+        ]
+    )
+
+
+def sandbox_client(
+    local: Sandbox, options: SendOptions, *, customers: Mapping[str, Customer], many: bool
+) -> CommunicationsClient:
+    """A client of the stand-in: for its own customer, or as its partner for `many`, its customers."""
     if not many:
         return CommunicationsClient(local.customer_id, local.api_key, base_url=local.url, timeout=options.timeout)
-    given = [(Customer(id=one.id, name=one.name, code=one.code), one.api_key) for one in local.customers.values()]
+    given = [
+        (customers.get(one.id) or Customer(id=one.id, name=one.name, code=one.code), one.api_key)
+        for one in local.customers.values()
+    ]
     return CommunicationsClient(
         base_url=local.url,
         timeout=options.timeout,
@@ -111,15 +132,8 @@ def at_the_platform(
         if options.sandbox:
             if client is not None:
                 raise OptionError("sandbox=True brings its own client. Leave client out, or leave sandbox out.")
-            from gcbulk.sandbox import Sandbox
-            from gcbulk.sandbox_customers import SandboxCustomer
-
-            known = [
-                SandboxCustomer(one.id, one.name, one.code, one.attributes, authorised=True)
-                for one in (customers or {}).values()
-            ]
-            local = stack.enter_context(Sandbox(customers=known))
-            client = _sandbox_client(local, options, many=many)
+            local = stack.enter_context(a_sandbox(customers or {}))
+            client = sandbox_client(local, options, customers=customers or {}, many=many)
             stack.callback(client.close)
         elif client is None:
             client = stack.enter_context(default_client(options, many=many))

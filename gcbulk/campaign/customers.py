@@ -11,6 +11,7 @@ import pandas as pd
 
 from gcbulk.api.customers import folded
 from gcbulk.codes import SENTENCES, ErrorCode
+from gcbulk.errors import OptionError, TemplateError
 from gcbulk.messages.cells import cell_texts, field_name
 from gcbulk.messages.findings import Finding, are
 from gcbulk.recipients.columns import named_column
@@ -116,6 +117,36 @@ def rows_of_customers(recipients: pd.DataFrame, column: Hashable, known: Mapping
             details[cell] = _why_not(cell, [known[one] for one in found])
     blank = f"The cell that names the customer is blank. {SENTENCES[ErrorCode.CUSTOMER_UNKNOWN]}"
     return RowsOfCustomers(_mapped(cells, ids), _mapped(cells, details).where(cells.notna(), blank), known)
+
+
+def all_rows_of(recipients: pd.DataFrame, customer_id: str, known: Mapping[str, Customer]) -> RowsOfCustomers:
+    """Every row as the same customer's. Raises OptionError for one that is not known."""
+    if customer_id not in known:
+        raise OptionError(f"No customer {customer_id} is known. Add it with gcbulk partner add.")
+    rows = len(recipients)
+    return RowsOfCustomers(pd.Series([customer_id] * rows, dtype="str"), pd.Series([None] * rows, dtype="str"), known)
+
+
+def columns_of_customers(recipients: pd.DataFrame, known: Mapping[str, Customer]) -> list[Hashable]:
+    """The columns that probably say whose each row is: at least half of their cells name a customer.
+
+    >>> from gcbulk.api.customers import Customer
+    >>> frame = pd.DataFrame({"Parent": ["Ann", "Bo"], "Site": ["oak primary", "Elsewhere"]})
+    >>> columns_of_customers(frame, {"2101": Customer(id="2101", name="Oak Primary")})
+    ['Site']
+    """
+    names = {folded(name) for one in known.values() for name in one.called}
+    found: list[Hashable] = []
+    for place, label in enumerate(recipients.columns):
+        column = recipients.iloc[:, place]
+        try:
+            counts = cell_texts(column, str(label)).value_counts()
+        except TemplateError:  # what cannot be written names nobody
+            continue
+        hits = sum(int(n) for cell, n in counts.items() if folded(str(cell)) in names)
+        if hits and 2 * hits >= counts.sum():
+            found.append(label)
+    return found
 
 
 def _why_not(cell: str, found: list[Customer]) -> str:

@@ -182,6 +182,7 @@ class Whereabouts:
     today: bool
     states: Mapping[str, int]
     at_work: bool
+    customer_id: str = ""  # as campaigns know it: a partner's has a name of its own
 
     @property
     def rows(self) -> int:
@@ -218,7 +219,12 @@ def whereabouts(
         today = london_date(time.time())
         return [
             Whereabouts(
-                c.name, told(c.created_at), london_date(c.created_at) == today, book.count_states(c), c.id in at_work
+                c.name,
+                told(c.created_at),
+                london_date(c.created_at) == today,
+                book.count_states(c),
+                c.id in at_work,
+                c.customer_id,
             )
             for c in known
         ]

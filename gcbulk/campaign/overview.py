@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.campaign.views.facts import LIKE_AN_ADDRESS, mask_number
+from gcbulk.campaign.views.facts import CUSTOMERS_SHOWN, LIKE_AN_ADDRESS, mask_number
 from gcbulk.codes import REASONS, SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.messages.findings import are
-from gcbulk.recipients.columns import ANNOTATIONS, row_name
+from gcbulk.recipients.columns import ANNOTATIONS, OF_CUSTOMERS, row_name
 from gcbulk.recipients.kinds import NUMBER, kind_in
 
 if TYPE_CHECKING:
@@ -135,6 +135,21 @@ class Overview:
         return ", ".join(row_name(self.frame.index, row) for row in positions[:3]) + more
 
 
+def by_customer_html(frame: pd.DataFrame) -> str:
+    """The rows of each customer of a partner by status, as an HTML table; "" where there is no customer."""
+    if not {*OF_CUSTOMERS} <= {*frame.columns}:
+        return ""
+    names = frame["CustomerName"].fillna("") + " (" + frame["CustomerId"] + ")"
+    names = names.fillna("not known").str.strip()
+    counts = pd.crosstab(names.to_numpy(), frame["Status"].to_numpy()).reindex(names.unique())
+    statuses = [status.value for status in Status if status.value in counts.columns]
+    rows = [(name, sum(of_each), *of_each) for name, *of_each in counts[statuses].itertuples(name=None)]
+    shown = [(name, *(f"{n:,}" for n in numbers)) for name, *numbers in rows[:CUSTOMERS_SHOWN]]
+    more = f"<p>and {len(rows) - len(shown):,} more</p>" if len(rows) > len(shown) else ""
+    columns = ("School", "Rows", *(status.replace("_", " ") for status in statuses))
+    return f"{html_table(columns, shown, classes='gcb-table gcb-by-school')}{more}"
+
+
 def _explained(code: ErrorCode | None) -> tuple[str, str, str]:
     """A code in a few words, in a sentence, and itself."""
     return ("", "", "") if code is None else (REASONS[code], SENTENCES[code], code.value)
@@ -153,7 +168,8 @@ def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
     """Some rows of a frame as others may see them: the first of the user's columns, all addresses masked."""
     chosen = list(positions)
     part: pd.DataFrame = frame.iloc[chosen]
-    own = [i for i, name in enumerate(part.columns) if name not in ANNOTATIONS and name != "Text"]
+    ours = (*ANNOTATIONS, "Text", *(OF_CUSTOMERS if {*OF_CUSTOMERS} <= {*part.columns} else ()))
+    own = [i for i, name in enumerate(part.columns) if name not in ours]
     shown: dict[str, Any] = {"Row": [row_name(frame.index, row).removeprefix("row ") for row in chosen]}
     for i in own[:OWN_COLUMNS_SHOWN]:
         shown[str(part.columns[i])] = masked(part.iloc[:, i]).tolist()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import pandas as pd
 
-from gcbulk.campaign.customers import RowsOfCustomers, rows_of_customers
+from gcbulk.campaign.customers import RowsOfCustomers, all_rows_of, rows_of_customers
 from gcbulk.campaign.enclosing import same_content, size_of
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import GcbulkWarning
@@ -272,10 +272,30 @@ def fields_of(
     `wanted` are the fields of the message: those that speak of a customer are added where no column provides them.
     """
     fields = own_columns(recipients)
-    if intake.customer_column is None:
+    if (whose := _whose_rows(recipients, intake, customers or {})) is None:
         return fields, None
-    whose = rows_of_customers(recipients, intake.customer_column, customers or {})
     return whose.fields(wanted, fields), whose
+
+
+def _whose_rows(
+    recipients: pd.DataFrame, intake: IntakeOptions, customers: Mapping[str, Customer]
+) -> RowsOfCustomers | None:
+    if intake.customer is not None:
+        return all_rows_of(recipients, intake.customer, customers)
+    if intake.customer_column is not None:
+        return rows_of_customers(recipients, intake.customer_column, customers)
+    return None
+
+
+def check_list(
+    recipients: pd.DataFrame, intake: IntakeOptions, customers: Mapping[str, Customer] | None = None
+) -> pd.DataFrame:
+    """What `validate` says of a list; for a partner also whose each row is, nobody's being invalid."""
+    whose = _whose_rows(recipients, intake, customers or {})
+    frame = check(recipients, intake)
+    _mark_unknown(frame, whose)
+    _add_customers(frame, whose)
+    return frame
 
 
 def plan_of(
@@ -322,16 +342,15 @@ def plan_of(
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
-    if whose is not None:
-        make_room(frame, OF_CUSTOMERS)
-        for name, values in zip(OF_CUSTOMERS, (whose.ids, whose.names()), strict=True):
-            frame[name] = pd.array(values.to_numpy(dtype=object), dtype=_STR)
+    _add_customers(frame, whose)
     sent = status == Status.READY.value
     plan = draft.planned(frame, sent, fields.columns, whose)
     plan = replace(plan, one_per_number=intake.one_per_number)
     if whose is None:
         return plan
-    return replace(plan, customers=whose.ids, known=whose.present, findings=(*whose.findings(sent), *plan.findings))
+    # fields that speak of a customer are blank where there is none: its row says so itself
+    told = [one for one in plan.findings if one.code != "blank_field" or not whose.missing[list(one.rows)].all()]
+    return replace(plan, customers=whose.ids, known=whose.present, findings=(*whose.findings(sent), *told))
 
 
 def _mark_unknown(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
@@ -347,6 +366,15 @@ def _mark_unknown(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
         column = frame[name].to_numpy(dtype=object).copy()
         column[rows] = values
         frame[name] = pd.array(column, dtype=_STR)
+
+
+def _add_customers(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
+    """Say on whose behalf each row goes, in columns of its own."""
+    if whose is None:
+        return
+    make_room(frame, OF_CUSTOMERS)
+    for name, values in zip(OF_CUSTOMERS, (whose.ids, whose.names()), strict=True):
+        frame[name] = pd.array(values.to_numpy(dtype=object), dtype=_STR)
 
 
 @dataclass(frozen=True, slots=True)

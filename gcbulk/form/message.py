@@ -81,6 +81,8 @@ class MessageStep(Step):
                 if name and names.count(name) == 1
             ),
         ]
+        if desk.intake.for_customers and "customer_name" not in names:
+            self._fields.children += (self._field_button("the school's name", "customer_name"),)
         self._ready = (desk.checked["Status"] == Status.READY).to_numpy(dtype=bool).nonzero()[0].tolist()
         self._at = 0
         self.look()

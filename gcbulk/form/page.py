@@ -24,9 +24,14 @@ from tornado.web import HTTPError
 from traitlets.config import Config
 from voila.app import Voila
 
+from gcbulk.api.authorisation import Authorisation
+from gcbulk.api.credentials import Secret
+from gcbulk.api.customers import Customers
 from gcbulk.errors import OptionError
 from gcbulk.form.background import LAST_CALLS
+from gcbulk.recipients.optout_list import opt_outs_file
 from gcbulk.sandbox import Sandbox
+from gcbulk.sandbox_customers import SandboxCustomer, example_schools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,15 +172,34 @@ def _template(folder: Path) -> None:
 
 @contextmanager
 def _sandbox(folder: Path) -> Iterator[Sandbox]:
-    """One stand-in for all pages, handed to their kernels as any platform is: by the environment."""
-    with Sandbox() as local:
+    """One stand-in for all pages, handed to their kernels as any platform is: by the environment.
+
+    Whoever tries the form is a partner there, of three invented schools, and has an account of his own too.
+    """
+    schools = example_schools()
+    for one in schools:
+        one.authorised = True
+    with Sandbox(customers=schools) as local:
+        own = SandboxCustomer(local.customer_id, "Your own account", authorised=True)
+        local.customers[own.id] = own
+        place = folder / "home"
+        place.mkdir()
+        if opt_outs_file().exists():  # whoever must not be texted is left out of a rehearsal too
+            shutil.copy(opt_outs_file(), place)
         settings = {
+            "GCBULK_HOME": str(place),
+            "GCBULK_STORE_KEY": secrets.token_urlsafe(24),
+            "GCBULK_PARTNER_KEY": local.partner_key,
+            "GCBULK_STYLE_CLASS": local.style_class,
             "GCBULK_BASE_URL": local.url,
             "GCBULK_CUSTOMER_ID": local.customer_id,
             "GCBULK_API_KEY": local.api_key,
             "GCBULK_JOURNAL": str(folder / "journal.sqlite3"),
         }
         with _environment(settings):
+            book = Customers(local.url)
+            for one in schools:
+                book.take(Authorisation(one.id, one.code, one.name, "own", one.attributes, Secret(one.api_key)))
             yield local
 
 

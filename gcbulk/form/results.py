@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.overview import html_chart, summary
+from gcbulk.campaign.overview import by_customer_html, html_chart, summary
 from gcbulk.campaign.results import NOT_TOLD, Summary, rows_with, summarise
 from gcbulk.codes import Status
 from gcbulk.form.check import Urgency
@@ -92,7 +92,7 @@ class ResultsStep(Step):
             f"{rows} {status.replace('_', ' ')}{reason and f', {reason}'}"
             for status, reason, rows in view.counts_in_words().itertuples(index=False)
         )
-        chart, counted = html_chart(view.plot(), words), for_officers(view.counts_html())
+        chart, counted = html_chart(view.plot(), words), for_officers(view.counts_html()) + by_customer_html(results)
         self._overview.value = f"<p class='gcb-sum'>{view.first_line()}</p>{chart}{counted}"
         missed = counts.not_told
         self._missed_words.value = _who_was_missed(counts)

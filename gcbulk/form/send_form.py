@@ -52,10 +52,11 @@ class SendForm(widgets.VBox):
     """A form that sends: choose a list, write, check, send, see the results. Show it as the last line of a cell.
 
     `recipients` is a DataFrame, or None for an upload; `message`, `campaign`, `number_column` or `number_columns`,
-    `international`, `opt_outs` and the sending options of `send_sms` fill the form in beforehand. `sandbox=True` sends
-    to a stand-in that the form brings with it, with a journal that ends with it. A form opened on a campaign that the
-    journal knows shows where it stands; running the cell again, or clicking twice, sends nothing twice.
-    `results` is the DataFrame, None until there is one.
+    `international`, `opt_outs`, `customer_column` and the sending options of `send_sms` fill the form in beforehand.
+    A partner chooses the school, or the column that names each row's. `sandbox=True` sends to a stand-in that the form
+    brings with it, with a journal that ends with it. A form opened on a campaign that the journal knows shows where it
+    stands; running the cell again, or clicking twice, sends nothing twice. `results` is the DataFrame, None until
+    there is one.
 
     >>> form = SendForm(sandbox=True)
     >>> form
@@ -76,6 +77,7 @@ class SendForm(widgets.VBox):
         number_columns: Sequence[Hashable] | None = None,
         international: bool = False,
         opt_outs: OptOuts | None = None,
+        customer_column: Hashable | None = None,
         sandbox: bool = False,
         **options: Any,
     ) -> None:
@@ -87,6 +89,7 @@ class SendForm(widgets.VBox):
             number_columns=number_columns,
             international=international,
             opt_outs=opt_outs,
+            customer_column=customer_column,
             sandbox=sandbox,
             options=options,
         )
@@ -179,11 +182,13 @@ class SendForm(widgets.VBox):
             return
 
         def work(watch: Watch) -> _Ended:
-            if desk.client is None:
+            known = whereabouts(name, journal=desk.options.journal)
+            client = desk.client_of(known[0].customer_id) if known else desk.client
+            if client is None:
                 raise CredentialsError("Who is sending? Give your customer id and API key first.")
             options = replace(desk.options, late=late)
             sent = resume_campaign(
-                name, options, recipients=desk.recipients, intake=desk.intake, client=desk.client, watch=watch
+                name, options, recipients=desk.recipients, intake=desk.intake, client=client, watch=watch
             )
             return _of_a_run(sent)
 

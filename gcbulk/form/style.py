@@ -81,6 +81,7 @@ STYLE: Final = """<style>
 .gcb-form table td { text-align: left; border: 0; border-bottom: 1px solid var(--gcb-line); padding: 5px 10px 5px 0;
   vertical-align: top; overflow-wrap: break-word; max-width: 22em; background: transparent; white-space: normal; }
 .gcb-form table.dataframe td:last-child, .gcb-form .gcb-reasons td:nth-child(4) { min-width: 15em; }
+.gcb-form table.dataframe td:nth-last-child(2) { white-space: nowrap; }
 .gcb-form .gcb-reasons td:last-child { color: var(--gcb-soft); font-size: 11px; }
 .gcb-form .gcb-bubble { background: #e8f1f8; border-radius: 12px; padding: 10px 14px; margin: 4px 0; max-width: 36em;
   white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -61,6 +61,14 @@ _TABLE: Final = tuple(
         (r"cannot be called back: the API has no call for it", "cannot be called back"),
         (r"Name one with sheet= \(--sheet\)", "Show one of them in the workbook, save it, and choose it again"),
         (r", leave out one_per_number \(--one-per-number\)", ", open the form without that"),
+        (r"No customer is called (?=['\"&])", "No school is called "),
+        (r"The cell that names the customer is blank\.", "The cell that names the school is blank."),
+        (
+            r"This customer is not known here\. Add it, or mend its name in this row\.",
+            "Mend the school's name in this row, or let it authorise you first.",
+        ),
+        (r"(?<=>)customer not known(?=<)", "school not known"),
+        (r"(?<=>)By customer:(?=<)", "By school:"),
         (r" with number_columns?= \(--number-columns?\)", ""),
     )
 )

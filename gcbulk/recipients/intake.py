@@ -34,6 +34,7 @@ class IntakeOptions:
     opt_outs: OptOuts | None = None  # besides those in the user's own list
     one_per_number: bool = False  # one text a number, or email an address, though they may differ
     customer_column: Hashable | None = None  # on whose behalf a partner sends: by id, code or name
+    customer: str | None = None  # instead: the id of the one on whose behalf every row goes
     email_column: Hashable | None = None  # as number_column, where the kind is EMAIL
     kind: Kind = NUMBER
 
@@ -48,6 +49,11 @@ class IntakeOptions:
                 "number_columns must be a list of columns, the best first, such as "
                 f'["Parent 1 Mobile", "Parent 2 Mobile"], not {several!r}.'
             )
+
+    @property
+    def for_customers(self) -> bool:
+        """Whether a partner sends, on behalf of one customer or of many."""
+        return self.customer is not None or self.customer_column is not None
 
     def positions(self, columns: pd.Index) -> list[int]:
         """At which positions the numbers stand, the best column first.
