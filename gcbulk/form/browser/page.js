@@ -88,7 +88,7 @@ function render({ model, el }) {
   requestAnimationFrame(() => {
     form().addEventListener("click", insert);
     form().addEventListener("focusin", remember);
-    for (const moment of ["input", "change", "focusout"]) form().addEventListener(moment, look);
+    for (const moment of ["input", "change", "keyup", "focusout"]) form().addEventListener(moment, look);
     observer.observe(form(), { childList: true, subtree: true, attributeFilter: ["style", "class"] });
     announce();
   });
@@ -98,7 +98,7 @@ function render({ model, el }) {
     observer.disconnect();
     form().removeEventListener("click", insert);
     form().removeEventListener("focusin", remember);
-    for (const moment of ["input", "change", "focusout"]) form().removeEventListener(moment, look);
+    for (const moment of ["input", "change", "keyup", "focusout"]) form().removeEventListener(moment, look);
     model.off("msg:custom", hear);
   };
 }
