@@ -654,6 +654,30 @@ def test_at_night_nothing_goes_without_another_tick(
         assert len(platform.queued) == 3
 
 
+def test_a_time_of_which_a_part_is_missing_stops_the_send(page: Page, platform: Sandbox) -> None:
+    from playwright.sync_api import expect
+
+    choose(page, people(3))
+    write(page, "Dear {{ parent_name }}, school is closed.")
+    expect(page.locator(".gcb-sentence")).to_contain_text("Sends 3 texts")
+    page.locator(".gcb-confirm input").check()
+    expect(page.locator(".gcb-send")).to_be_enabled()
+    time = page.locator(".gcb-send-at input")
+    time.click()
+    time.press_sequentially("1125")
+    notice = page.locator(".gcb-send-at-notice")
+    expect(notice).to_contain_text("A part of this time is missing")
+    expect(page.locator(".gcb-send")).not_to_be_enabled()
+    assert platform.queued == []
+    time.fill("")
+    expect(notice).not_to_be_visible()
+    expect(page.locator(".gcb-sentence")).to_contain_text("now")
+    confirm_and_send(page)
+    has_ended(page, "done")
+    expect(page.locator(".gcb-progress")).not_to_contain_text("left")
+    assert len(platform.queued) == 3
+
+
 def test_what_may_have_been_sent_is_listed_and_settled(page: Page, platform: Sandbox) -> None:
     from playwright.sync_api import expect
 

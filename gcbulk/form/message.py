@@ -50,6 +50,7 @@ class MessageStep(Step):
         self._on = button("Next row", "gcb-next-row", lambda: self._page_by(1))
         self._findings = html("", "gcb-findings", "gcb-live")
         self._manner = Manner(desk, self.look)
+        page.unfinished = self._manner.unfinished
         for name in ("gcb-message", "gcb-labelled"):
             self._text.add_class(name)
         self._text.observe(lambda _change: self.look(), "value")

@@ -163,6 +163,7 @@ class RecipientsStep(Step):
 
     def _refuse(self, name: str) -> None:
         self._file_name.value = f"<span>{escape(name)} was not taken</span>"
+        self._column_notice.clear()
         if self._desk.recipients is not None:
             self._forget()
 

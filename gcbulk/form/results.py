@@ -139,9 +139,13 @@ class ResultsStep(Step):
 def _who_was_missed(counts: Summary) -> str:
     words = []
     if counts.not_told:
+        waiting = counts.statuses.get(Status.NOT_SENT, 0)
+        rest = "mend their rows, or phone them" if counts.not_told > waiting else ""
+        first = f"{waiting:,} can still be sent to, with the button below" if waiting else ""
+        ways = f"{first}; the others: {rest}" if first and rest else first or rest
         words.append(
-            f"<p><b>{counts.not_told:,} of {counts.total:,} people have not been told</b>, as far as is known: mend "
-            "their rows, or phone them.</p>"
+            f"<p><b>{counts.not_told:,} of {counts.total:,} people have not been told</b>, as far as is known: {ways}."
+            "</p>"
         )
     if counts.undelivered:
         words.append(f"<p><b>Texts that did not arrive: {counts.undelivered:,}</b>, by the delivery news.</p>")

@@ -10,6 +10,7 @@ RESUME: Final = "Send to those not sent"
 URGENT: Final = "It is urgent"
 INTERNATIONAL: Final = "Text numbers from outside the UK too"
 LATER: Final = "Send later, at"
+UNFINISHED: Final = "A part of this time is missing. Give the day and the hour, or clear the field."
 PRICE: Final = "Price of a part, in pounds"
 
 # A sentence of the wings, and what it is in the form. Tried in this order; whole phrases, so that a text of the user's

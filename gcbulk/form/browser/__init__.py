@@ -86,6 +86,7 @@ class Page(anywidget.AnyWidget):
     def __init__(self, *, opened: Callable[[], None]) -> None:
         super().__init__()
         self._opened = opened
+        self.unfinished: Callable[[bool], None] = lambda _unfinished: None  # a time of which a part is missing
         self.on_msg(self._answer)
 
     def save(self, name: str, content: bytes) -> None:
@@ -99,3 +100,5 @@ class Page(anywidget.AnyWidget):
             self.send({"pong": content["ping"]})
         if content.get("opened"):
             self._opened()
+        if "unfinished" in content:
+            self.unfinished(bool(content["unfinished"]))

@@ -50,6 +50,14 @@ function render({ model, el }) {
     area.dispatchEvent(new Event("change", { bubbles: true }));
     area.focus();
   };
+  // A time of which a part is missing has no value, for the program as if nothing stood there: it is told.
+  let unfinished = false;
+  const look = (event) => {
+    const time = event.target.closest?.(".gcb-send-at input");
+    if (!time || time.validity.badInput === unfinished) return;
+    unfinished = time.validity.badInput;
+    model.send({ unfinished });
+  };
   const hear = (content, buffers) => {
     heard = Date.now();
     if ("save" in content) save(content, buffers[0]);
@@ -80,6 +88,7 @@ function render({ model, el }) {
   requestAnimationFrame(() => {
     form().addEventListener("click", insert);
     form().addEventListener("focusin", remember);
+    for (const moment of ["input", "change", "keyup", "focusout"]) form().addEventListener(moment, look);
     observer.observe(form(), { childList: true, subtree: true, attributeFilter: ["style", "class"] });
     announce();
   });
@@ -89,6 +98,7 @@ function render({ model, el }) {
     observer.disconnect();
     form().removeEventListener("click", insert);
     form().removeEventListener("focusin", remember);
+    for (const moment of ["input", "change", "keyup", "focusout"]) form().removeEventListener(moment, look);
     model.off("msg:custom", hear);
   };
 }
