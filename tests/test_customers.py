@@ -303,6 +303,13 @@ def test_all_keys_are_checked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         Customers().add("2102", schools[1].api_key, name="Elm")
         import_customers(pd.DataFrame({"CustomerId": ["2103"], "Name": ["Ash"]}))
         found = check_keys(progress=False)
+        monkeypatch.setenv("GCBULK_STORE_KEY", "battery staple")
+        calls = len(platform.calls)
+        done = run("partner", "customers", "check")
+        assert len(platform.calls) == calls
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("another passphrase") == 1
+    assert "refused" not in done.stderr
     assert dict(zip(found["Name"], found["Result"], strict=True)) == {"Oak": "valid", "Elm": "invalid", "Ash": "no key"}
 
 

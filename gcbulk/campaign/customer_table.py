@@ -139,8 +139,10 @@ def check_keys(
     """Ask the platform of every customer whether its key works, under a progress bar; nobody is texted.
 
     Columns CustomerId, Name, Result ("valid", "invalid", "cannot tell", "no key"), Detail (`str`).
+    Raises CredentialsError where the keys cannot be read, which says nothing of the keys themselves.
     """
     book = customers or Customers()
+    book.check_store(book.all())
     found = []
     own = client or CommunicationsClient(customers=book)
     try:
