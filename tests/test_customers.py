@@ -208,6 +208,9 @@ def test_many_at_once_lose_nobody() -> None:
         ({"Name": "Customer: a\u0000b"}, "Name is blank, too long"),
         ({"ApiKey": ...}, "ApiKey is missing"),
         ({"ApiKey": ""}, "ApiKey is blank"),
+        ({"ApiKey": f"{KEY}\u00e9"}, "ApiKey holds what no key does"),
+        ({"ApiKey": f"{KEY}\u200b"}, "ApiKey is blank, too long, or holds"),
+        ({"ApiKey": f"{KEY}\n{KEY}"}, "ApiKey is blank, too long, or holds"),
         ({"ApiKey": {"k": 1}}, "ApiKey is of the wrong type"),
         ({"attributes": {"region": "north"}}, "attributes is of the wrong type"),
         ({"attributes": "a=" + "b" * 300}, "attributes holds"),
@@ -266,6 +269,8 @@ def test_the_endpoint_takes_nothing_else(
 ) -> None:
     token = Customers().endpoint()
     assert web.post(f"/{token}", data=body(ApiKey=7)).status_code == 400
+    assert web.post(f"/{token}", data=body(ApiKey=f"{KEY}\u00fc")).status_code == 400
+    assert "ApiKey holds what no key does" in caplog.text
     assert web.get(f"/{token}").status_code == 400
     assert web.post(f"/{token}", data=b"x" * 20_000).status_code == 413
     for guess in ("partner-", token[:-1], token + "A", f"partner-{'A' * 43}"):

@@ -61,7 +61,7 @@ def read_authorisation(body: bytes) -> Authorisation:
         name=name,
         account=account,
         attributes=_attributes(_text(fields, "attributes", needed=False, longest=LONGEST * MOST_ATTRIBUTES)),
-        key=Secret(_text(fields, "ApiKey")),
+        key=_key(_text(fields, "ApiKey")),
     )
 
 
@@ -116,6 +116,12 @@ def _text(
     if (needed and not text) or len(text) > longest or not text.isprintable():
         raise MalformedError(f"{name} is blank, too long, or holds what cannot be printed.")
     return text
+
+
+def _key(given: str) -> Secret:
+    if not given.isascii():
+        raise MalformedError("ApiKey holds what no key does: characters other than those of printable ASCII.")
+    return Secret(given)
 
 
 def _name(given: str) -> tuple[str, Account]:
