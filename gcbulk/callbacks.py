@@ -16,7 +16,7 @@ import waitress
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from gcbulk.campaign.authorising import Authoriser
+from gcbulk.campaign.authorising import Authoriser, warn_where_keys_cannot_be_kept
 from gcbulk.campaign.callback_url import callback_base
 from gcbulk.campaign.journal import Journal, note_receiver
 from gcbulk.campaign.receiving import MOST_BYTES, WARN_EVERY, Answer, Receiver
@@ -173,6 +173,7 @@ def serve(
         )
         if ready is not None:
             ready(f"Delivery news for the journal {book.shown} is received on {host} port {listener.getsockname()[1]}")
+        warn_where_keys_cannot_be_kept()
         try:
             server.run()
         finally:

@@ -23,6 +23,7 @@ from gcbulk.api.key_store import store_file
 from gcbulk.api.partner import Partner, resolve_partner
 from gcbulk.callbacks import CallbackApp
 from gcbulk.campaign.customer_table import check_keys, customers_frame, import_customers
+from gcbulk.campaign.customers import rows_of_customers
 from gcbulk.campaign.journal import Journal
 from gcbulk.campaign.receiving import Receiver
 from gcbulk.cli import cli
@@ -163,6 +164,22 @@ def test_names_that_could_mean_two_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("in_file")
+def test_an_id_is_a_whole_number_however_excel_left_it() -> None:
+    assert Customers().add(" 1234.0", KEY, name="Oak School", code="77.0").code == "77"
+    assert Customers().take(read_authorisation(body(Customerid="1234.0", CustomerCode="77.0"))) == "details"
+    import_customers(pd.DataFrame({"CustomerId": [1234.0], "Name": ["Oak"], "Code": ["78.00"]}))
+    Customers().rotate("1234.0", NEWER)
+    assert Customers().change("1234.0", sender="Oak").code == "78"
+    assert list(Customers().all()) == ["1234"]
+    cells = pd.DataFrame({"whose": ["1234.0", "1234", "78.0", "1234.5", "01234.0"]})
+    rows = rows_of_customers(cells, "whose", Customers().all())
+    assert rows.ids.fillna("").tolist() == ["1234", "1234", "1234", "", ""]
+    for none in ("0", "0.0", "-1", "12.5", "Oak", "", "\u0661"):
+        with pytest.raises(gcbulk.OptionError, match="a whole number above 0"):
+            Customers().add(none, KEY, name="Elm")
+
+
+@pytest.mark.usefixtures("in_file")
 def test_many_at_once_lose_nobody() -> None:
     def authorise(number: int) -> str:
         return Customers().take(
@@ -181,6 +198,9 @@ def test_many_at_once_lose_nobody() -> None:
         ({"Customerid": True}, "Customerid is of the wrong type"),
         ({"Customerid": 12.5}, "Customerid is of the wrong type"),
         ({"Customerid": "../etc"}, "Customerid must be"),
+        ({"Customerid": 0}, "Customerid must be a whole number above 0"),
+        ({"Customerid": -1}, "Customerid must be a whole number above 0"),
+        ({"Customerid": "0.0"}, "Customerid must be a whole number above 0"),
         ({"Customerid": 10**30}, "Customerid is blank"),
         ({"Name": "Oak School"}, "Name must begin"),
         ({"Name": "Customer:  "}, "Name must begin"),
@@ -188,6 +208,9 @@ def test_many_at_once_lose_nobody() -> None:
         ({"Name": "Customer: a\u0000b"}, "Name is blank, too long"),
         ({"ApiKey": ...}, "ApiKey is missing"),
         ({"ApiKey": ""}, "ApiKey is blank"),
+        ({"ApiKey": f"{KEY}\u00e9"}, "ApiKey holds what no key does"),
+        ({"ApiKey": f"{KEY}\u200b"}, "ApiKey is blank, too long, or holds"),
+        ({"ApiKey": f"{KEY}\n{KEY}"}, "ApiKey is blank, too long, or holds"),
         ({"ApiKey": {"k": 1}}, "ApiKey is of the wrong type"),
         ({"attributes": {"region": "north"}}, "attributes is of the wrong type"),
         ({"attributes": "a=" + "b" * 300}, "attributes holds"),
@@ -246,6 +269,8 @@ def test_the_endpoint_takes_nothing_else(
 ) -> None:
     token = Customers().endpoint()
     assert web.post(f"/{token}", data=body(ApiKey=7)).status_code == 400
+    assert web.post(f"/{token}", data=body(ApiKey=f"{KEY}\u00fc")).status_code == 400
+    assert "ApiKey holds what no key does" in caplog.text
     assert web.get(f"/{token}").status_code == 400
     assert web.post(f"/{token}", data=b"x" * 20_000).status_code == 413
     for guess in ("partner-", token[:-1], token + "A", f"partner-{'A' * 43}"):
@@ -303,6 +328,13 @@ def test_all_keys_are_checked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         Customers().add("2102", schools[1].api_key, name="Elm")
         import_customers(pd.DataFrame({"CustomerId": ["2103"], "Name": ["Ash"]}))
         found = check_keys(progress=False)
+        monkeypatch.setenv("GCBULK_STORE_KEY", "battery staple")
+        calls = len(platform.calls)
+        done = run("partner", "customers", "check")
+        assert len(platform.calls) == calls
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("another passphrase") == 1
+    assert "refused" not in done.stderr
     assert dict(zip(found["Name"], found["Result"], strict=True)) == {"Oak": "valid", "Elm": "invalid", "Ash": "no key"}
 
 

@@ -18,7 +18,8 @@ Account = Literal["own", "generic"]
 LONGEST: Final = 200
 """The longest name, code, key or attribute that is taken, in characters."""
 MOST_ATTRIBUTES: Final = 50
-_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ID: Final = re.compile(r"[1-9][0-9]{0,17}")
+_OF_EXCEL: Final = re.compile(r"([0-9]+)\.0+")
 _PREFIXES: Final[dict[str, Account]] = {
     # What the name begins with: whose sending account it is.
     "customer:": "own",
@@ -56,24 +57,35 @@ def read_authorisation(body: bytes) -> Authorisation:
     name, account = _name(_text(fields, "Name"))
     return Authorisation(
         customer_id=check_id(_text(fields, "Customerid", numbers=True)),
-        code=_text(fields, "CustomerCode", numbers=True, needed=False),
+        code=plain_number(_text(fields, "CustomerCode", numbers=True, needed=False)),
         name=name,
         account=account,
         attributes=_attributes(_text(fields, "attributes", needed=False, longest=LONGEST * MOST_ATTRIBUTES)),
-        key=Secret(_text(fields, "ApiKey")),
+        key=_key(_text(fields, "ApiKey")),
     )
 
 
 def check_id(customer_id: str) -> str:
     """A customer id, without what stands around it; MalformedError for what is none.
 
-    >>> check_id(" 1234 ")
+    >>> check_id(" 1234.0 ")
     '1234'
     """
-    given = customer_id.strip()
+    given = plain_number(customer_id)
     if not _ID.fullmatch(given):
-        raise MalformedError("Customerid must be a number, or letters, digits, dots and dashes: 64 at most.")
+        raise MalformedError("Customerid must be a whole number above 0, of 18 digits at most.")
     return given
+
+
+def plain_number(text: str) -> str:
+    """An id or code as the platform writes it, where Excel left `1234.0` of it; any other text as it is, stripped.
+
+    >>> plain_number("1234.0"), plain_number("Oak 2.0")
+    ('1234', 'Oak 2.0')
+    """
+    given = text.strip()
+    number = _OF_EXCEL.fullmatch(given)
+    return number[1] if number else given
 
 
 def _fields(body: bytes) -> dict[str, Any]:
@@ -104,6 +116,12 @@ def _text(
     if (needed and not text) or len(text) > longest or not text.isprintable():
         raise MalformedError(f"{name} is blank, too long, or holds what cannot be printed.")
     return text
+
+
+def _key(given: str) -> Secret:
+    if not given.isascii():
+        raise MalformedError("ApiKey holds what no key does: characters other than those of printable ASCII.")
+    return Secret(given)
 
 
 def _name(given: str) -> tuple[str, Account]:

@@ -17,7 +17,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gcbulk.api.authorisation import LONGEST, MalformedError, check_id
+from gcbulk.api.authorisation import LONGEST, MalformedError, check_id, plain_number
 from gcbulk.api.credentials import Secret, resolve_base_url
 from gcbulk.api.key_store import KeyStore
 from gcbulk.errors import OptionError
@@ -179,7 +179,9 @@ class Customers:
         """Add a customer by hand. Raises OptionError where its id, name or code is another's, or its own, already."""
         with self._changing() as table:
             one = Customer(
-                id=_checked_id(customer_id), name=_words("name", name), code=_words("code", code, blank=True)
+                id=_checked_id(customer_id),
+                name=_words("name", name),
+                code=plain_number(_words("code", code, blank=True)),
             )
             if one.id in table:
                 raise OptionError(
@@ -225,7 +227,8 @@ class Customers:
     def change(self, customer_id: str, **changes: Any) -> Customer:
         """Change what is known of a customer, but its id and key. Raises OptionError where a name is another's."""
         with self._changing() as table:
-            table[customer_id] = one = replace(_known(table, customer_id), **changes)
+            one = replace(_known(table, customer_id), **changes)
+            table[one.id] = one
             _refuse_taken([one], table)
             return one
 
@@ -337,9 +340,10 @@ def _write(written: Mapping[str, Any]) -> None:
 
 
 def _known(table: Mapping[str, Customer], customer_id: str) -> Customer:
-    if customer_id not in table:
+    one = table.get(plain_number(customer_id))
+    if one is None:
         raise OptionError(f"There is no customer with the id {customer_id!r}. See: gcbulk partner customers")
-    return table[customer_id]
+    return one
 
 
 def _refuse_taken(some: Iterable[Customer], table: Mapping[str, Customer]) -> None:
@@ -357,19 +361,19 @@ def _refuse_taken(some: Iterable[Customer], table: Mapping[str, Customer]) -> No
 
 
 def folded(name: str) -> str:
-    """A name as names are compared: without regard to case, and to how many spaces stand in it.
+    """A name as names are compared: without regard to case, to how many spaces stand in it, and to Excel's `.0`.
 
-    >>> folded(" Oak  Primary ") == folded("oak primary")
-    True
+    >>> folded(" Oak  Primary ") == folded("oak primary"), folded("2101.0") == folded("2101")
+    (True, True)
     """
-    return " ".join(name.split()).casefold()
+    return " ".join(plain_number(name).split()).casefold()
 
 
 def _checked_id(customer_id: str) -> str:
     try:
         return check_id(customer_id)
     except MalformedError:
-        raise OptionError(f"A customer's id is a number, such as 1234, not {customer_id!r}.") from None
+        raise OptionError(f"A customer's id is a whole number above 0, such as 1234, not {customer_id!r}.") from None
 
 
 def _words(what: str, value: str, *, blank: bool = False) -> str:

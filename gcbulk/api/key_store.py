@@ -47,6 +47,11 @@ def ask_at_the_terminal(question: str) -> str:
     return getpass(question)
 
 
+def keeps_unasked() -> bool:
+    """Whether a key can be kept where nobody is there to be asked for a passphrase."""
+    return bool(os.environ.get("GCBULK_STORE_KEY")) or has_keyring()
+
+
 @dataclass(frozen=True, slots=True)
 class _Lock:
     """What locks and opens the file: made of a passphrase, a salt, and the work that deriving it takes."""

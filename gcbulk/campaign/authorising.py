@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcbulk.api.authorisation import MalformedError, read_authorisation
 from gcbulk.api.customers import ENDPOINT, Customers, address_of_endpoint, folded
+from gcbulk.api.key_store import keeps_unasked
 from gcbulk.campaign.receiving import Answer, Cap
 from gcbulk.errors import CredentialsError
 
@@ -73,6 +74,16 @@ class Authoriser:
                     told.customer_id,
                     other.id,
                 )
+
+
+def warn_where_keys_cannot_be_kept() -> None:
+    """Say before the first customer authorises that its key would be refused; delivery news is received anyway."""
+    if not keeps_unasked():
+        logger.warning(
+            "Authorisations of a partner's customers cannot be kept: there is no keyring here, and GCBULK_STORE_KEY is "
+            "not set. If you send for others, set it to the passphrase of the key store and start this again. Delivery "
+            "news is received as ever."
+        )
 
 
 def _nobody_to_ask(_question: str) -> str:

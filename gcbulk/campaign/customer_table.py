@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.api.authorisation import MalformedError, check_id
+from gcbulk.api.authorisation import MalformedError, check_id, plain_number
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.api.customers import Customer, Customers
 from gcbulk.campaign.options import check_sender
@@ -124,7 +124,7 @@ def _of_row(number: int, row: Mapping[str, Any], known: Mapping[str, Customer]) 
         name = _name(row["name"])
         changes: dict[str, Any] = {"name": name, **checked({k: v for k, v in row.items() if k in _CHECKS})}
         if "code" in row:
-            changes["code"] = row["code"].strip()
+            changes["code"] = plain_number(row["code"])
         if "attributes" in row:
             pairs = (piece.partition("=") for piece in row["attributes"].split("|"))
             changes["attributes"] = {key.strip(): value.strip() for key, _, value in pairs if key.strip() and value}
@@ -139,8 +139,10 @@ def check_keys(
     """Ask the platform of every customer whether its key works, under a progress bar; nobody is texted.
 
     Columns CustomerId, Name, Result ("valid", "invalid", "cannot tell", "no key"), Detail (`str`).
+    Raises CredentialsError where the keys cannot be read, which says nothing of the keys themselves.
     """
     book = customers or Customers()
+    book.check_store(book.all())
     found = []
     own = client or CommunicationsClient(customers=book)
     try:
