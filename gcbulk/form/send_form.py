@@ -13,6 +13,7 @@ from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.history import ask_to_stop, campaign_results, whereabouts
 from gcbulk.campaign.history import settle as settle_unknown
 from gcbulk.codes import Status
+from gcbulk.errors import CredentialsError
 from gcbulk.form.background import Helper, Job
 from gcbulk.form.browser import Page
 from gcbulk.form.check import CheckStep, Credentials
@@ -179,10 +180,13 @@ class SendForm(widgets.VBox):
         desk, name = self._desk, self._desk.campaign
         if name is None:
             return
-        known = whereabouts(name, journal=desk.options.journal)
-        client = desk.client_of(known[0].customer_id) if known else desk.client
+        client = None
+        with in_words(self._results.notice):
+            known = whereabouts(name, journal=desk.options.journal)
+            client = desk.client_of(known[0].customer_id) if known else desk.client
+            if client is None:
+                raise CredentialsError("Who is sending? Give your customer id and API key first.")
         if client is None:
-            self._results.notice.error("Who is sending? Give your customer id and API key first.")
             return
 
         def work(watch: Watch) -> _Ended:
