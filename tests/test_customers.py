@@ -363,6 +363,18 @@ def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.usefixtures("in_file")
+def test_a_key_of_several_lines_is_not_cut() -> None:
+    refused = CliRunner().invoke(cli, ("partner", "add", "1234", "--name", "Oak"), input=f"{KEY}\n{NEWER}\n")
+    assert isinstance(refused.exception, gcbulk.OptionError)
+    assert "holds several lines" in str(refused.exception)
+    assert not {KEY, NEWER} & set(str(refused.exception).split())
+    assert not Customers().all()
+    kept = CliRunner().invoke(cli, ("partner", "add", "1234", "--name", "Oak"), input=f"{KEY}\r\n\n")
+    assert kept.exit_code == 0, kept.output
+    assert revealed(Customers()) == KEY
+
+
+@pytest.mark.usefixtures("in_file")
 def test_the_command_line(tmp_path: Path) -> None:
     runner = CliRunner()
     steps = (

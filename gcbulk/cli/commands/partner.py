@@ -34,9 +34,11 @@ def _key_given(customer_id: str) -> str:
     """The key, from a question at a terminal or from standard input; never from an argument, which others may see."""
     if sys.stdin.isatty():
         return str(click.prompt(f"API key of customer {customer_id} (it is not shown)", hide_input=True, err=True))
-    key = sys.stdin.readline().strip()
+    key = sys.stdin.read().strip()
     if not key:
         raise OptionError("Give the key on standard input: it is never taken as an argument, which others may see.")
+    if len(key.splitlines()) > 1:
+        raise OptionError("Standard input holds several lines, and a key is one. Give the key alone: none was kept.")
     return key
 
 
