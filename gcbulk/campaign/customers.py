@@ -115,7 +115,7 @@ def rows_of_customers(recipients: pd.DataFrame, column: Hashable, known: Mapping
             (ids[cell],) = found
         else:
             details[cell] = _why_not(cell, [known[one] for one in found])
-    blank = f"The cell that names the customer is blank. {SENTENCES[ErrorCode.CUSTOMER_UNKNOWN]}"
+    blank = "The cell that names the customer is blank, so nothing is sent. Fill it in."
     return RowsOfCustomers(_mapped(cells, ids), _mapped(cells, details).where(cells.notna(), blank), known)
 
 
