@@ -123,7 +123,7 @@ def make_email(
     files: Any = options.pop("attachments", ())
     ref, fields = _options(options, _EMAIL_MADE_OF)
     for name, value in (("subject", subject), *fields.items()):
-        if name in _ONE_LINE and isinstance(value, str) and value.splitlines()[1:]:
+        if name in _ONE_LINE and isinstance(value, str) and value and value.splitlines() != [value]:
             raise OptionError(f"{name} must be a single line.")
     return Email(
         recipients=_several(recipients),
