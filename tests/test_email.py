@@ -257,6 +257,8 @@ def test_a_plan_keeps_paths_and_digests_and_no_bytes(tmp_path: Path) -> None:
     [
         ({"subject": "News\nBcc: x@example.org"}, "In the subject: Line 1.*a subject cannot hold"),
         ({"sent_from_name": "Oak\r\nBcc: x@example.org"}, "sent_from_name must be a name in a single line"),
+        ({"reply_to": "office@example.org\r\n"}, "reply_to must be one email address"),
+        ({"sent_from_address": "office@example.org\n"}, "sent_from_address must be one email address"),
         ({"reply_to": "a@example.org\nBcc: b@example.org"}, "reply_to must be one email address"),
         ({"sent_from_address": "office"}, "sent_from_address must be one email address"),
         ({"body": "<p>x</p>\n<script>alert(1)</script>"}, "Line 2: the body holds <script>"),

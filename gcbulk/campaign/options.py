@@ -146,5 +146,6 @@ def _check_envelope(options: SendOptions) -> None:
         raise OptionError("sent_from_name must be a name in a single line, such as Oak School.")
     for option in ("sent_from_address", "reply_to"):
         given = getattr(options, option)
-        if given is not None and own_address(given) is None:
+        # blanks and line ends around an address are mended in a list; here they would go out
+        if given is not None and (own_address(given) is None or given != given.strip()):
             raise OptionError(f"{option} must be one email address, such as office@example.org, not {given!r}.")
