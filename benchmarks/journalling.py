@@ -47,9 +47,7 @@ def written(journal: Journal, plan: Plan, name: str) -> Run:
         row_count=len(plan.frame),
     )
     run = begin(journal, identity, name=name, send_at=None, repeat=False, lease=90.0).run
-    rows = plan.rows(
-        base_url=identity.base_url, customer_id="1469", channel="sms", chunk_size=20, share_identical=False
-    )
+    rows = plan.rows(base_url=identity.base_url, customer_id="1469", chunk_size=20, share_identical=False)
     journal.write_rows(run.campaign, rows)
     return run
 

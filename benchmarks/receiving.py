@@ -73,15 +73,18 @@ def listening(command: list[str]) -> Iterator[int]:
         assert process.stdout is not None
         found = re.search(r"port (\d+)", process.stdout.readline())
         assert found
-        yield int(found[1])
-        process.terminate()
+        try:
+            yield int(found[1])
+        finally:
+            process.terminate()
 
 
 def planned(journal: Journal, plan: Plan, client: CommunicationsClient, name: str) -> Run:
     """A run on a new campaign whose rows are all in the journal."""
-    place = {"base_url": client.base_url, "customer_id": client.customer_id, "channel": "sms"}
+    place = {"base_url": client.base_url, "customer_id": client.customer_id}
     identity = Identity(
         **place,
+        channel="sms",
         options={},
         recipients_hash=plan.recipients_hash(),
         texts_hash=plan.texts_hash(),

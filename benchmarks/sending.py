@@ -60,8 +60,10 @@ def server(latency_ms: float) -> Iterator[tuple[str, str, str]]:
                 found[name] = value
             if len(found) == 3:
                 break
-        yield found["GCBULK_BASE_URL"], found["GCBULK_CUSTOMER_ID"], found["GCBULK_API_KEY"]
-        process.terminate()
+        try:
+            yield found["GCBULK_BASE_URL"], found["GCBULK_CUSTOMER_ID"], found["GCBULK_API_KEY"]
+        finally:
+            process.terminate()
 
 
 def bodies_of(plan: Plan, chunk: int, customer_id: str, key: str) -> list[bytes]:
@@ -109,7 +111,6 @@ def ours(plan: Plan, journal_url: str, client: CommunicationsClient, chunk: int,
         rows = plan.rows(
             base_url=client.base_url,
             customer_id=client.customer_id,
-            channel="sms",
             chunk_size=chunk,
             share_identical=False,
         )

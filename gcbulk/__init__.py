@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gcbulk.api.client import CommunicationsClient, CredentialCheck, SendResult, check_credentials
+    from gcbulk.api.customers import Customer, Customers, FixedCustomers
+    from gcbulk.api.partner import Partner
+    from gcbulk.campaign.either import send_message
     from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
     from gcbulk.campaign.overall import dead_numbers, history
     from gcbulk.campaign.overview import summary
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.report import Report, report
-    from gcbulk.campaign.run import preview, resume, send_sms
+    from gcbulk.campaign.run import preview, preview_email, resume, send_email, send_sms
     from gcbulk.campaign.undelivered import Retry, retry_undelivered
     from gcbulk.campaign.watching import watch
     from gcbulk.codes import DeliveryStatus, ErrorCode, Status
@@ -54,8 +57,11 @@ _HOMES: Final[dict[str, str]] = {
     "CommunicationsError": "gcbulk.errors",
     "CredentialCheck": "gcbulk.api.client",
     "CredentialsError": "gcbulk.errors",
+    "Customer": "gcbulk.api.customers",
+    "Customers": "gcbulk.api.customers",
     "DeliveryStatus": "gcbulk.codes",
     "ErrorCode": "gcbulk.codes",
+    "FixedCustomers": "gcbulk.api.customers",
     "GcbulkError": "gcbulk.errors",
     "GcbulkWarning": "gcbulk.errors",
     "InputError": "gcbulk.errors",
@@ -63,6 +69,7 @@ _HOMES: Final[dict[str, str]] = {
     "JournalLostError": "gcbulk.errors",
     "LateError": "gcbulk.errors",
     "OptionError": "gcbulk.errors",
+    "Partner": "gcbulk.api.partner",
     "Preview": "gcbulk.campaign.preview",
     "QuietHoursError": "gcbulk.errors",
     "RecipientsError": "gcbulk.errors",
@@ -83,6 +90,7 @@ _HOMES: Final[dict[str, str]] = {
     "history": "gcbulk.campaign.overall",
     "list_opt_outs": "gcbulk.recipients.optout_list",
     "preview": "gcbulk.campaign.run",
+    "preview_email": "gcbulk.campaign.run",
     "purge": "gcbulk.campaign.history",
     "read_in_pieces": "gcbulk.recipients.pieces",
     "read_recipients": "gcbulk.recipients.reading",
@@ -91,6 +99,8 @@ _HOMES: Final[dict[str, str]] = {
     "resume": "gcbulk.campaign.run",
     "retry_undelivered": "gcbulk.campaign.undelivered",
     "row_per_number": "gcbulk.recipients.choosing",
+    "send_email": "gcbulk.campaign.run",
+    "send_message": "gcbulk.campaign.either",
     "send_sms": "gcbulk.campaign.run",
     "settle": "gcbulk.campaign.history",
     "summary": "gcbulk.campaign.overview",
@@ -105,8 +115,11 @@ __all__ = [
     "CommunicationsError",
     "CredentialCheck",
     "CredentialsError",
+    "Customer",
+    "Customers",
     "DeliveryStatus",
     "ErrorCode",
+    "FixedCustomers",
     "GcbulkError",
     "GcbulkWarning",
     "InputError",
@@ -114,6 +127,7 @@ __all__ = [
     "JournalLostError",
     "LateError",
     "OptionError",
+    "Partner",
     "Preview",
     "QuietHoursError",
     "RecipientsError",
@@ -135,6 +149,7 @@ __all__ = [
     "history",
     "list_opt_outs",
     "preview",
+    "preview_email",
     "purge",
     "read_in_pieces",
     "read_recipients",
@@ -143,6 +158,8 @@ __all__ = [
     "resume",
     "retry_undelivered",
     "row_per_number",
+    "send_email",
+    "send_message",
     "send_sms",
     "settle",
     "summary",

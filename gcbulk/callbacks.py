@@ -1,4 +1,4 @@
-"""The receiver of delivery news: `gcbulk callbacks`, and `gcbulk.callbacks:app` for IIS, nginx or a cloud function.
+"""The receiver of news and authorisations: `gcbulk callbacks`, and `gcbulk.callbacks:app` for IIS, nginx and the like.
 
 It reads HTTP and answers it; what is done with the news is done in `campaign`.
 """
@@ -16,6 +16,7 @@ import waitress
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
+from gcbulk.campaign.authorising import Authoriser, warn_where_keys_cannot_be_kept
 from gcbulk.campaign.callback_url import callback_base
 from gcbulk.campaign.journal import Journal, note_receiver
 from gcbulk.campaign.receiving import MOST_BYTES, WARN_EVERY, Answer, Receiver
@@ -23,6 +24,8 @@ from gcbulk.errors import GcbulkError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from gcbulk.api.customers import Customers
 
 logger = logging.getLogger("gcbulk")
 
@@ -45,21 +48,27 @@ class CallbackApp:
     def __init__(self, open_receiver: Callable[[], Receiver]) -> None:
         self._open_receiver = open_receiver
         self._receiver: Receiver | None = None
+        self._authoriser = Authoriser()
         self._lock = threading.Lock()
         self._complained_at = -WARN_EVERY
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         answer = self._answered(environ)
         headers = dict(_HEADERS)
-        if answer in (Answer.TOO_FAST, Answer.NOT_NOW):
+        if answer in (Answer.TOO_FAST, Answer.NOT_NOW, Answer.NOT_KEPT):
             headers["Retry-After"] = "5"
         return Response(f"{answer.words}\n", answer.status, headers)(environ, start_response)
 
     def _answered(self, environ: dict[str, Any]) -> Answer:
         try:
             request = Request(environ)
-            receiver = self._opened()
             token = request.path.rstrip("/").rpartition("/")[2]
+            customers = self._authoriser.admits(token)
+            if isinstance(customers, Answer):
+                return customers
+            if customers is not None:
+                return self._authorised(customers, request)
+            receiver = self._opened()
             campaign = receiver.admits(token)
             if isinstance(campaign, Answer):
                 return campaign
@@ -74,6 +83,18 @@ class CallbackApp:
             return Answer.NOT_NOW
         except (HTTPException, ValueError, OSError):  # a request that is broken in itself, or broken off
             return Answer.MALFORMED
+
+    def _authorised(self, customers: Customers, request: Request) -> Answer:
+        if request.method != "POST":
+            return Answer.NO_AUTHORISATION
+        body = _body(request)
+        if body is None:
+            return Answer.TOO_LARGE
+        try:
+            return self._authoriser.take(customers, body)
+        except GcbulkError as error:
+            self._complain(error)
+            return Answer.NOT_KEPT
 
     def _complain(self, error: GcbulkError) -> None:
         """Say now and then why the platform is told to come again. The words are ours; a traceback could show news."""
@@ -152,6 +173,7 @@ def serve(
         )
         if ready is not None:
             ready(f"Delivery news for the journal {book.shown} is received on {host} port {listener.getsockname()[1]}")
+        warn_where_keys_cannot_be_kept()
         try:
             server.run()
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a job is: `done` of `total` items, the named counts, what it waits for, seconds since it began."""
+    """How far a job is: `done` of `total` items, the named counts, what it waits for, seconds since it began.
+
+    `before` of the `done` were done before that.
+    """
 
     total: int = 0
     done: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     words: str = ""
     seconds: float = 0.0
+    before: int = 0
 
     @property
     def seconds_left(self) -> float | None:
         """How long the rest will take at the pace so far; None where that cannot be told."""
-        return self.seconds / self.done * (self.total - self.done) if self.done else None
+        done = self.done - self.before
+        return self.seconds / done * (self.total - self.done) if done > 0 else None
 
 
 class Watch:
@@ -51,7 +56,7 @@ class Watch:
         """How far the job is at this moment."""
         with self._lock:
             seconds = 0.0 if self._began is None else self._clock() - self._began
-            return Standing(self._now.total, self._now.done, self._now.counts, self._now.words, seconds)
+            return replace(self._now, seconds=seconds)
 
     def stop(self) -> None:
         """Ask the job to end cleanly; one that has not begun yet ends as soon as it begins."""
@@ -67,16 +72,17 @@ class Watch:
         if asked:
             stop()
 
-    def _see(self, total: int, done: int, counts: Mapping[str, int], words: str) -> None:
+    def _see(self, standing: Standing) -> None:
         with self._lock:
             self._began = self._clock() if self._began is None else self._began
-            self._now = Standing(total, done, dict(counts), words)
+            self._now = standing
 
 
 class Progress:
     """Counts items towards a total, with named counts beside it; safe to call from many threads.
 
-    `watch` lets another thread look on and ask for a stop, whether the bar is shown or not.
+    `watch` lets another thread look on and ask for a stop, whether the bar is shown or not. `before` items were done
+    when somebody began to count: the time left is reckoned without them.
     """
 
     def __init__(
@@ -87,11 +93,12 @@ class Progress:
         unit: str = "recipients",
         enabled: bool = True,
         watch: Watch | None = None,
+        before: int = 0,
     ) -> None:
         self._lock = threading.Lock()
-        self._total, self._done = total, 0
+        self._total, self._done, self._before = total, before, before
         self._counts: dict[str, int] = {}
-        self._bar: Any = _make_bar(total, description, unit) if enabled and total and _can_be_seen() else None
+        self._bar: Any = _make_bar(total, description, unit, before) if enabled and total and _can_be_seen() else None
         self._watch = watch or Watch()
         self._show("")
 
@@ -135,7 +142,7 @@ class Progress:
         self._watch.on_stop(stop)
 
     def _show(self, words: str) -> None:
-        self._watch._see(self._total, self._done, self._counts, words)
+        self._watch._see(Standing(self._total, self._done, dict(self._counts), words, before=self._before))
 
 
 def _in_notebook() -> bool:
@@ -148,7 +155,7 @@ def _can_be_seen() -> bool:
     return _in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
-def _make_bar(total: int, description: str, unit: str) -> Any:
+def _make_bar(total: int, description: str, unit: str, before: int) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, desc=description, unit=f" {unit}", dynamic_ncols=True, smoothing=0.1)
+    return tqdm(total=total, initial=before, desc=description, unit=f" {unit}", dynamic_ncols=True, smoothing=0.1)

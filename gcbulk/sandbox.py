@@ -12,11 +12,12 @@ control characters other than line ends and tabs are "invalid characters"; peopl
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import heapq
 import http.client
 import io
-import ipaddress
 import json
 import math
 import random
@@ -38,8 +39,13 @@ from urllib.parse import quote, urlencode, urlsplit
 import flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from gcbulk.sandbox_customers import SandboxCustomer, authorise_page, example_schools, is_loopback, tell
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
+
+    from gcbulk.sandbox_customers import Account
 
 Answer = dict[str, Any]
 Wire = Callable[["_Handler", bytes], None]
@@ -80,11 +86,13 @@ class Queued:
     callback_url: str | None
     call: int
     at: datetime
+    subject: str | None = None
+    attachments: tuple[tuple[str, int, str], ...] = ()  # name, size and SHA-256 of each
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One API call, its passwords removed; `fault` shaped the answer, `status` is None where none came."""
+    """One API call, its keys removed; `fault` shaped the answer, `status` is None where none came."""
 
     number: int
     at: datetime
@@ -92,6 +100,7 @@ class Call:
     messages: list[dict[str, Any]]
     fault: str | None = None
     status: int | None = None
+    style_class: str | None = None  # of the partner who made it
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,7 @@ class _Channel(NamedTuple):
 
 
 _SMS_NUMBER = re.compile(r"\+[0-9]{8,15}|07[0-9]{9}")
+_IN_ONE_LINE = ("EmailSubject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress")
 _EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _CHANNELS = {
     "SMS": _Channel("SMS", ("SMSMessage",), "SMSSender", "MobileNumber", _SMS_NUMBER, 918),
@@ -149,6 +159,7 @@ _CHANNELS = {
         "Email", ("EmailSubject", "EmailBody"), "EmailSentFromName", "EmailAddress", _EMAIL_ADDRESS, math.inf
     ),
 }
+_PARTNER_ROUTE = "PartnerRoute"
 
 
 class _Message(NamedTuple):
@@ -158,6 +169,11 @@ class _Message(NamedTuple):
     text: str
     addresses: list[str]
     magic: list[tuple[str, Fault]]
+
+
+def _channel_of(objects: list[dict[str, Any]]) -> _Channel:
+    """By which channel a partner's call goes: the platform picks by its messages' content."""
+    return _CHANNELS["SMS" if not objects or "SMSMessage" in objects[0] else "Email"]
 
 
 def _is_well_formed(message: dict[str, Any], channel: _Channel) -> bool:
@@ -170,9 +186,30 @@ def _is_well_formed(message: dict[str, Any], channel: _Channel) -> bool:
             and all(isinstance(message.get(name), str) and message[name] for name in channel.required)
             and all(isinstance(value, str | None) for value in optional)
             and bool(not send_at or datetime.fromisoformat(send_at))
+            and not any(line in str(message.get(name) or "") for name in _IN_ONE_LINE for line in "\r\n")
+            and _are_files(message.get("Attachments"))
         )
     except ValueError:  # sendDateTime
         return False
+
+
+def _are_files(given: object) -> bool:
+    """Whether these are attachments, each a name and its bytes in base64; what stays of each is its size and digest."""
+    if given is None:
+        return True
+    if not isinstance(given, list):
+        return False
+    for one in given:
+        if not isinstance(one, dict) or not isinstance(one.get("FileName"), str) or not one["FileName"]:
+            return False
+        if not isinstance(data := one.pop("FileData", None), str):
+            return False
+        try:
+            content = base64.b64decode(data, validate=True)
+        except ValueError:
+            return False
+        one |= {"Size": len(content), "Sha256": hashlib.sha256(content).hexdigest()}
+    return True
 
 
 def _address(recipient: str | dict[str, Any], channel: _Channel) -> str | None:
@@ -256,13 +293,17 @@ def _refusal(client_ref: str | None, *, error: str = "", warning: str = "") -> A
 
 @dataclass(frozen=True)
 class _Turn:
-    """One call while it is answered; where `refused` (credentials, malformed data) nothing can be queued."""
+    """One call while it is answered; where `refused` (credentials, malformed data) nothing can be queued.
+
+    `unauthorised` are the customers in it who let no such partner send for them.
+    """
 
     sandbox: Sandbox
     call: Call
     channel: _Channel
     messages: list[_Message]
     refused: bool
+    unauthorised: frozenset[str]
     forced: Fault | None
     transmitted: str
     id_stem: str  # the MessageId between the customer and the guid
@@ -272,6 +313,8 @@ class _Turn:
         """Take this share of the messages, rounded up, as the API would; the answer object of each."""
         if self.refused:
             return [_refusal(None, error=DATA_INVALID)]
+        if self.unauthorised and all(self._is_unauthorised(message) for message in self.messages):
+            return [_refusal(None, warning=NOT_PARTNER)]
         return [self._answer(message) for message in self.messages[: math.ceil(len(self.messages) * share)]]
 
     def call_fault(self) -> Fault | None:
@@ -284,7 +327,7 @@ class _Turn:
 
     def queue(self, message: _Message) -> Answer:
         """Queue a message for all its addresses; the answer of success."""
-        message_id = f"{self.sandbox.customer_id}.{self.id_stem}-{secrets.token_hex(16)}"
+        message_id = f"{message.fields['CustomerId']}.{self.id_stem}-{secrets.token_hex(16)}"
         self.sandbox._record_queued(self, message, message_id)
         return {
             "WarningMessages": [],
@@ -302,12 +345,16 @@ class _Turn:
             self.applied.append(fault.name)
             return fault.message(self, message)
         checks = (
+            (self._is_unauthorised(message), NOT_PARTNER),
             (not message.addresses, NO_RECIPIENTS),
             (len(message.text) > self.channel.max_characters, TOO_LONG),
             (_CONTROL_CHARACTERS.search(message.text) is not None, BAD_CHARACTERS),
         )
         warning = next((text for failed, text in checks if failed), None)
         return _refusal(message.fields.get("ClientRef"), warning=warning) if warning else self.queue(message)
+
+    def _is_unauthorised(self, message: _Message) -> bool:
+        return message.fields["CustomerId"] in self.unauthorised
 
     def _magic(self, message: _Message, scope: Literal["call", "message"]) -> Fault | None:
         for address, fault in message.magic:
@@ -500,15 +547,6 @@ def describe_numbers() -> str:
 # -- delivery callbacks
 
 
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
 _Shape = Literal["json", "parameters"]
 
 
@@ -561,7 +599,7 @@ def _call_back(news: _News) -> str:
         # checked after filling in: a placeholder may stand in the host. http.client knows neither proxies
         # nor redirects, so nothing leads away from here.
         parts = urlsplit(_fill(url, values))
-        if parts.scheme != "http" or not _is_loopback(parts.hostname):
+        if parts.scheme != "http" or not is_loopback(parts.hostname):
             return "ignored"
         query = parts.query
         if news.shape == "parameters" and "{" not in url:  # an address that names none gets all of them
@@ -649,7 +687,7 @@ def _make_app(sandbox: Sandbox) -> flask.Flask:
         return flask.Response(json.dumps(value, default=datetime.isoformat), headers=_JSON)
 
     def send(channel: str) -> flask.Response:
-        reply = sandbox._answer(flask.request.path, _CHANNELS[channel], flask.request.get_data())
+        reply = sandbox._answer(flask.request.path, channel, flask.request.get_data())
         flask.request.environ[_WIRE] = reply.wire
         return flask.Response(reply.body, reply.status or 200, dict(reply.headers))
 
@@ -663,7 +701,28 @@ def _make_app(sandbox: Sandbox) -> flask.Flask:
     def about() -> flask.Response:
         return flask.Response(_ABOUT.format(numbers=describe_numbers()), mimetype="text/plain")
 
-    app.post("/api/SendMessage_V3/<any(SMS, Email):channel>")(send)
+    def authorise() -> flask.Response:
+        form = flask.request.form
+        endpoint, said = form.get("endpoint", ""), ""
+        if form.get("revoke"):
+            sandbox.revoke(form["revoke"])
+            said = "Revoked."
+        elif form.get("authorise"):
+            try:
+                status = sandbox.authorise(form["authorise"], endpoint)
+                said = "Nobody answered there." if status is None else f"The partner was told, and answered {status}."
+            except ValueError as error:
+                said = str(error)
+        page = authorise_page(sandbox.customers.values(), sandbox.style_class, endpoint, said)
+        return flask.Response(page, headers=_HTML)
+
+    def logo(customer_id: str) -> flask.Response:
+        sandbox.logos_fetched.append(customer_id)
+        return flask.Response(status=404)
+
+    app.post("/api/SendMessage_V3/<any(SMS, Email, PartnerRoute):channel>")(send)
+    app.route("/sandbox/authorise", methods=["GET", "POST"])(authorise)
+    app.get("/sandbox/logo/<customer_id>")(logo)
     app.get("/sandbox/queued", endpoint="queued")(lambda: json_of([asdict(one) for one in sandbox.queued]))
     app.get("/sandbox/reported", endpoint="reported")(lambda: json_of([asdict(one) for one in sandbox.reported]))
     app.get("/sandbox/calls", endpoint="calls")(lambda: json_of([asdict(one) for one in sandbox.calls]))
@@ -678,6 +737,8 @@ This is the gcbulk sandbox, a local stand-in for the Communications API. Nothing
 
 POST /api/SendMessage_V3/SMS     send text messages
 POST /api/SendMessage_V3/Email   send emails
+POST /api/SendMessage_V3/PartnerRoute   send for a customer, as a partner
+GET  /sandbox/authorise          be a school that lets the partner send for it
 GET  /sandbox/queued             who would have been contacted
 GET  /sandbox/calls              the calls so far
 GET  /sandbox/reported           the delivery news of callbacks so far
@@ -694,7 +755,9 @@ class Sandbox:
     `port` 0 takes any free one. Times are in seconds: every answer waits for `latency`, the fault "hang"
     takes `hang_seconds` and "slow" `slow_seconds`. `on_call` sees each call before it is answered, in the
     thread that answers it, and may return the name of a fault for it (see `FAULTS`); on None the magic
-    numbers decide. `callback_plan` says how delivery news is reported. Starting raises OSError where the port is taken.
+    numbers decide. `callback_plan` says how delivery news is reported. `customers` are those of a partner, with
+    `partner_key` and `style_class`; by default three schools that have not authorised it yet. Starting
+    raises OSError where the port is taken.
 
     >>> with Sandbox() as sandbox:
     ...     sandbox.url.startswith("http://127.0.0.1:"), sandbox.queued
@@ -712,12 +775,19 @@ class Sandbox:
         callback_plan: CallbackPlan | None = None,
         customer_id: str = "1469",
         api_key: str = "sandbox-key-not-secret",
+        partner_key: str = "sandbox-partner-key-not-secret",
+        style_class: str = "SandboxTrust",
+        customers: Iterable[SandboxCustomer] | None = None,
     ) -> None:
         self.latency = latency
         self.hang_seconds = hang_seconds
         self.slow_seconds = slow_seconds
         self.customer_id = customer_id
         self.api_key = api_key
+        self.partner_key = partner_key
+        self.style_class = style_class
+        self.customers = {one.id: one for one in (example_schools() if customers is None else customers)}
+        self.logos_fetched: list[str] = []  # by customer: a partner has no reason to
         self._port = port
         self._on_call = on_call
         self._server: _Server | None = None
@@ -832,11 +902,31 @@ class Sandbox:
             for memory in (self._calls, self._queued, self._seen, self._reported, self._callbacks):
                 memory.clear()
 
-    def _answer(self, path: str, channel: _Channel, body: bytes) -> _Reply:
+    def authorise(self, customer_id: str, endpoint: str, *, account: Account = "Customer") -> int | None:
+        """A customer lets the partner send for it, from now on under a new key; the partner is told at its endpoint.
+
+        The HTTP status of the partner's answer, None where there was none. The old key is void at once, whether the
+        partner was told or not. Raises ValueError for an endpoint that is not on this computer, and no such customer.
+        """
+        with self._lock:
+            if customer_id not in self.customers:
+                raise ValueError("There is no such customer.")
+            one = self.customers[customer_id]
+            one.api_key, one.authorised = f"sandbox-key-{secrets.token_hex(12)}", True
+            body = one.told(account, f"{self.url}/sandbox/logo/{one.id}")
+        return tell(endpoint, body)
+
+    def revoke(self, customer_id: str) -> None:
+        """A customer lets the partner send for it no longer; the partner is not told."""
+        with self._lock:
+            if customer_id in self.customers:
+                self.customers[customer_id].authorised = False
+
+    def _answer(self, path: str, route: str, body: bytes) -> _Reply:
         with self._lock:
             self._arrived += 1
             number = self._arrived
-        turn = self._begin(Call(number, datetime.now(UTC), path, []), channel, body)
+        turn = self._begin(Call(number, datetime.now(UTC), path, []), route, body)
         fault = turn.call_fault()
         reply = (fault.call if fault and fault.call else _ordinary)(turn)
         with self._lock:
@@ -844,22 +934,26 @@ class Sandbox:
         self._pause(self.latency)
         return reply
 
-    def _begin(self, call: Call, channel: _Channel, body: bytes) -> _Turn:
+    def _begin(self, call: Call, route: str, body: bytes) -> _Turn:
         """Read the call, and check its credentials and its shape; a single bad message spoils it."""
         try:
-            data = json.loads(body.decode())["messageData"]
+            root = json.loads(body.decode())
+            data = root["messageData"]
         except (ValueError, TypeError, KeyError):
-            data = None
+            root, data = {}, None
         objects = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
         # out of every one, good or bad, so that no record holds a key
         keys = [item.pop("Password", None) for item in objects]
+        channel = _CHANNELS[route] if route in _CHANNELS else _channel_of(objects)
         good = (
             isinstance(data, list)
             and len(data) == len(objects) > 0
-            and all(key == self.api_key for key in keys)
-            and all(item.get("CustomerId") == self.customer_id for item in objects)
+            and all(self._is_key(route, item.get("CustomerId"), key) for item, key in zip(objects, keys, strict=True))
             and all(_is_well_formed(item, channel) for item in objects)
         )
+        if route == _PARTNER_ROUTE and isinstance(root, dict):
+            call = replace(call, style_class=str(root.get("styleClass")))
+        unauthorised = self._unauthorised(root, objects) if good and route == _PARTNER_ROUTE else frozenset()
         call = replace(call, messages=objects)
         name = self._on_call(call) if self._on_call else None
         messages = [_read_message(item, channel) for item in objects] if good else []
@@ -871,24 +965,43 @@ class Sandbox:
             channel=channel,
             messages=messages,
             refused=not good,
+            unauthorised=unauthorised,
             forced=FAULTS[name] if name else None,
             transmitted=f"{moment:%Y-%m-%dT%H:%M:%S}.{ticks % 10**7:07d}Z",
             id_stem=f"{moment:%Y%m%d}.{ticks:020d}",
         )
 
+    def _is_key(self, route: str, customer_id: object, key: object) -> bool:
+        """Whether this is the key of this customer: the sandbox's own, or by the partner's route one of a partner's."""
+        if customer_id == self.customer_id:
+            return key == self.api_key
+        known = self.customers.get(customer_id) if isinstance(customer_id, str) and route == _PARTNER_ROUTE else None
+        return known is not None and key == known.api_key
+
+    def _unauthorised(self, root: dict[str, Any], objects: list[dict[str, Any]]) -> frozenset[str]:
+        """The customers of a partner's call for whom this partner may not send."""
+        asked = {item["CustomerId"] for item in objects}
+        if (root.get("PartnerKey"), root.get("styleClass")) != (self.partner_key, self.style_class):
+            return frozenset(asked)
+        return frozenset(one for one in asked if one not in self.customers or not self.customers[one].authorised)
+
     def _record_queued(self, turn: _Turn, message: _Message, message_id: str) -> None:
+        given = message.fields.get("Attachments") or ()
+        files = tuple((one["FileName"], one["Size"], one["Sha256"]) for one in given)
         queued = [
             Queued(
                 message_id=message_id,
                 recipient=address,
                 text=message.text,
                 client_ref=message.fields.get("ClientRef"),
-                customer_id=self.customer_id,
+                customer_id=message.fields["CustomerId"],
                 sender=message.fields.get(turn.channel.sender),
                 send_at=message.fields.get("sendDateTime"),
                 callback_url=message.fields.get("CallbackUrl"),
                 call=turn.call.number,
                 at=turn.call.at,
+                subject=message.fields.get("EmailSubject"),
+                attachments=files,
             )
             for address in message.addresses
         ]

@@ -67,17 +67,20 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def new_page(opened: Browser, *, height: int = 900) -> Iterator[Page]:
-    """A page 1,024 pixels wide in a session of its own; a script error on it fails the test."""
+    """A page 1,024 pixels wide in a session of its own; a script error, or a call to another host, fails the test."""
     errors: list[str] = []
-    context = opened.new_context(viewport={"width": 1024, "height": height}, accept_downloads=True)
+    asked: set[str] = set()
+    context = opened.new_context(viewport={"width": 1024, "height": height}, accept_downloads=True, locale="en-GB")
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: asked.add(request.url))
     try:
         yield page
     finally:
         context.close()
     assert errors == []
+    assert [address for address in asked if not address.startswith(("http://127.0.0.1:", "blob:", "data:"))] == []
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from gcbulk.sandbox import Sandbox
+from tests.databases import POSTGRESQL, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrow
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder for this test alone, and no settings from outside."""
-    for name in ("CUSTOMER_ID", "API_KEY", "BASE_URL", "JOURNAL", "KEEP_DAYS", "CALLBACK_URL"):
+    names = ("CUSTOMER_ID", "API_KEY", "BASE_URL", "JOURNAL", "KEEP_DAYS", "CALLBACK_URL")
+    for name in (*names, "PARTNER_KEY", "STYLE_CLASS", "STORE_KEY"):
         monkeypatch.delenv(f"GCBULK_{name}", raising=False)
     monkeypatch.setenv("GCBULK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
@@ -55,3 +57,21 @@ def platform(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     monkeypatch.setenv("GCBULK_CUSTOMER_ID", sandbox.customer_id)
     monkeypatch.setenv("GCBULK_API_KEY", sandbox.api_key)
     return sandbox
+
+
+@pytest.fixture(scope="session")
+def server(testrun_uid: str) -> Server:
+    """The PostgreSQL server that all tests of this run share."""
+    return Server(testrun_uid)
+
+
+@pytest.fixture
+def journal_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a journal of the test's own is: a file, or with the parameter POSTGRESQL a database on the server."""
+    if getattr(request, "param", None) != POSTGRESQL:
+        yield str(tmp_path / "journal.sqlite3")
+        return
+    server: Server = request.getfixturevalue("server")
+    address = server.new_database()
+    yield address
+    server.drop(address)

@@ -14,6 +14,7 @@ import pandas as pd
 import gcbulk
 from gcbulk.api import retry
 from gcbulk.campaign import delivering, sending
+from gcbulk.campaign.journal import transactions
 from gcbulk.errors import JournalLostError
 
 if TYPE_CHECKING:
@@ -31,26 +32,39 @@ def people(count: int, *, first: int = 0) -> pd.DataFrame:
         {
             "name": [f"Parent {number}" for number in range(first, first + count)],
             "mobile": [f"074{number:08}" for number in range(first, first + count)],
+            "email": [f"parent{number}@example.org" for number in range(first, first + count)],
         }
     )
 
 
-def expected_texts(count: int, *, first: int = 0) -> dict[str, str]:
-    """Which number is to get which text."""
-    return {f"+4474{n:08}": f"Dear Parent {n}, school is closed today." for n in range(first, first + count)}
+def expected_texts(count: int, *, first: int = 0, channel: str = "sms") -> dict[str, str]:
+    """Which number, or address, is to get which text."""
+    to, text = {
+        "sms": ("+4474{n:08}", "Dear Parent {n}, school is closed today."),
+        "email": ("parent{n}@example.org", "<p>Dear Parent {n}, school is closed today.</p>"),
+    }[channel]
+    return {to.format(n=n): text.format(n=n) for n in range(first, first + count)}
+
+
+SENDERS = {
+    "sms": lambda recipients, **options: gcbulk.send_sms(recipients, MESSAGE, **options),
+    "email": lambda recipients, **options: gcbulk.send_email(recipients, "News", MESSAGE, **options),
+}
 
 
 def send(url: str, key: str, journal: str, rows: int, options: dict[str, Any]) -> None:
     """Send to `rows` people; runs in a process of its own. Exits with 3 where the journal was lost."""
     os.environ.update(GCBULK_BASE_URL=url, GCBULK_CUSTOMER_ID="1469", GCBULK_API_KEY=key)
+    transactions.AWAY_SECONDS = options.pop("away", transactions.AWAY_SECONDS)  # type: ignore[misc]
     lease = options.pop("lease", None)
+    deliver = SENDERS[options.pop("channel", "sms")]
     if lease is not None:
         delivering.lease = lambda _client: lease
     retry.FIRST_WAIT, retry.MOST_WAIT = 0.002, 0.01  # type: ignore[misc]
     sending.ELSEWHERE_POLL = 0.05  # type: ignore[misc]
     with contextlib.redirect_stderr(None), warnings.catch_warnings(action="ignore"):
         try:
-            gcbulk.send_sms(people(rows), MESSAGE, journal=journal, progress=False, **options)
+            deliver(people(rows), journal=journal, progress=False, **options)
         except JournalLostError:
             sys.exit(JOURNAL_LOST)
 

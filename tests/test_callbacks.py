@@ -394,6 +394,19 @@ def test_a_receiver_over_http_is_as_calm(campaign: tuple[str, str, list[str]]) -
         assert written(book) == 1
 
 
+@pytest.mark.parametrize("passphrase", ["", "correct horse"])
+def test_the_command_warns_where_no_key_could_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passphrase: str
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setenv("GCBULK_STORE_KEY", passphrase)
+    with receiving(str(tmp_path / "journal.sqlite3")) as (url, process):
+        assert requests.get(f"{url}/1-nobody", timeout=10).status_code == 404  # it listens in either case
+        process.terminate()
+        said = process.communicate(timeout=30)[1]
+    assert ("cannot be kept" in said, "GCBULK_STORE_KEY" in said) == (not passphrase, not passphrase)
+
+
 def test_the_command_says_where_it_listens_and_what_is_wrong(tmp_path: Path) -> None:
     journal = str(tmp_path / "journal.sqlite3")
     with receiving(journal) as (url, process):

@@ -14,10 +14,10 @@ import pytest
 import gcbulk
 from gcbulk.sandbox import Sandbox
 from tests import jobs
+from tests.databases import POSTGRESQL, SQLITE, on_postgresql
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
-    from pathlib import Path
 
     from gcbulk.sandbox import Call
 
@@ -41,19 +41,29 @@ class Killer:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", range(50))
-def test_killed_at_any_call_and_resumed(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("journal_address", "channel", "seed"),
+    [
+        *((SQLITE, "sms", seed) for seed in range(42)),
+        *((SQLITE, "email", seed) for seed in range(42, 50)),
+        *(pytest.param(POSTGRESQL, "sms", seed, marks=on_postgresql) for seed in range(50, 57)),
+        *(pytest.param(POSTGRESQL, "email", seed, marks=on_postgresql) for seed in range(57, 60)),
+    ],
+    indirect=["journal_address"],
+)
+def test_killed_at_any_call_and_resumed(channel: str, seed: int, journal_address: str) -> None:
     rng = random.Random(seed)
     killer = Killer()
-    journal = str(tmp_path / "journal.sqlite3")
+    journal = journal_address
     kills = rng.choice([1, 1, 2])
+    how = {"chunk_size": CHUNK, "concurrency": CONCURRENCY, "channel": channel}
     with Sandbox(on_call=killer) as sandbox:
         for _ in range(kills):
             killer.at_call = killer.seen + rng.randint(1, ROWS // CHUNK // kills - CONCURRENCY)
-            killer.process = jobs.started(sandbox, journal, ROWS, chunk_size=CHUNK, concurrency=CONCURRENCY)
+            killer.process = jobs.started(sandbox, journal, ROWS, **how)
             killer.process.join(120)
             assert killer.process.exitcode == -KILL
-        last = jobs.started(sandbox, journal, ROWS, chunk_size=CHUNK, concurrency=CONCURRENCY)
+        last = jobs.started(sandbox, journal, ROWS, **how)
         last.join(120)
         assert last.exitcode == 0
         queued = [(entry.recipient, entry.text) for entry in sandbox.queued]
@@ -61,7 +71,7 @@ def test_killed_at_any_call_and_resumed(seed: int, tmp_path: Path) -> None:
     (name,) = gcbulk.campaigns(journal=journal)["Campaign"]
     results = gcbulk.campaign_results(name, journal=journal)
     assert max(Counter(queued).values()) == 1
-    assert set(queued) <= set(jobs.expected_texts(ROWS).items())
+    assert set(queued) <= set(jobs.expected_texts(ROWS, channel=channel).items())
     assert set(results["Status"]) <= {"accepted", "unknown"}
     accepted = set(results.loc[results["Status"] == "accepted", "ClientRef"])
     assert accepted <= refs <= set(results["ClientRef"])

@@ -296,7 +296,7 @@ def test_what_failed_is_tried_again_after_a_look(
     monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
     text = "Dear {{ name }},\n  {% raw %}{{ not a field }}{% endraw %} “it’s” 50 % off & <b>"
     send("trip", *NUMBERS, message=text)
-    with pytest.raises(CampaignError, match="no text that failed or expired"):
+    with pytest.raises(CampaignError, match="nothing that failed or expired"):
         gcbulk.retry_undelivered("trip")
     tell("trip", *NEWS)
     retry = gcbulk.retry_undelivered("trip", progress=False)

@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(gcbulk.__path__, "gcbulk.") if "__main__" not in module.name
 )
-PAGES = [ROOT / "README.md", ROOT / "docs" / "recipients.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "recipients.md", ROOT / "docs" / "partners.md"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

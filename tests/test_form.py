@@ -9,6 +9,7 @@ import re
 import threading
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -17,24 +18,27 @@ import pytest
 from ipywidgets.embed import embed_data
 
 import gcbulk
+from gcbulk.api.customers import Customer, Customers, FixedCustomers
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES
 from gcbulk.form.background import Helper, Job
+from gcbulk.form.desk import Whose
 from gcbulk.form.send_form import SendForm
 from gcbulk.form.words import for_officers
 from gcbulk.progress import Progress, Standing, Watch
 from gcbulk.sandbox import Call, Sandbox
+from gcbulk.sandbox_customers import example_schools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gcbulk.form.browser import Upload
 
 PEOPLE = pd.DataFrame(
     {"Name": [f"Parent {n}" for n in range(60)], "Mobile": [f"07700 900{n + 101}" for n in range(60)]}
 )
+SAMPLES = Path(__file__).parent.parent / "sample_data"
 TEXT = "Dear {{ name }}, school is closed."
 
 
@@ -145,7 +149,7 @@ def test_a_key_is_in_no_state_no_repr_and_no_embedding(
     assert form.wait()
     assert find(form, "gcb-send").disabled
     find(form, "gcb-customer").value = "1469"
-    find(form, "gcb-key")._handle_custom_msg({"key": platform.api_key}, [])
+    find(form, "gcb-key")._handle_custom_msg({"entered": platform.api_key}, [])
     assert form.wait()
     assert "The key works" in find(form, "gcb-who-sends").value
     for kept in (
@@ -159,6 +163,100 @@ def test_a_key_is_in_no_state_no_repr_and_no_embedding(
     assert form.wait()
     assert len(platform.queued) == 60
     assert platform.api_key not in json.dumps(widgets.Widget.get_manager_state(), default=repr)
+
+
+def test_a_partner_sends_each_row_under_its_own_school_or_all_under_one(
+    forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schools = example_schools()
+    for one in schools:
+        one.authorised = True
+    with Sandbox(customers=schools) as platform:
+        monkeypatch.setenv("GCBULK_BASE_URL", platform.url)
+        given = [(Customer(id=one.id, name=one.name, code=one.code), one.api_key) for one in schools]
+        partner = gcbulk.Partner(platform.partner_key, platform.style_class)
+        client = gcbulk.CommunicationsClient(partner=partner, customers=FixedCustomers(given))
+        families = gcbulk.read_recipients(SAMPLES / "three-schools.csv")
+        form = SendForm(
+            families, "Dear {{ parent }}, {{ customer_name }} is closed.", client=client, price_per_part=0.04
+        )
+        forms.append(form)
+        assert form.wait()
+        school = find(form, "gcb-school")
+        assert school.label == "as each row says: School"
+        counts = find(form, "gcb-counts").value
+        assert "<b>6</b> rows with a good number" in counts
+        assert "<td>Oak Primary (2101)</td><td>2</td><td>2</td>" in counts
+        told = find(form, "gcb-sentence").value
+        assert "Sends 6 texts, 6 parts, £0.24, to 6 numbers from 3 schools now." in told
+        assert "Sending for <b>3 schools</b>" in find(form, "gcb-who-sends").value
+        tick_and_send(form)
+        assert form.wait()
+        results = form.results
+        assert results is not None
+        assert results["ErrorCode"].dropna().tolist() == ["CUSTOMER_UNKNOWN", "CUSTOMER_UNKNOWN"]
+        whose = dict(zip(results["SentTo"], results["CustomerId"], strict=True))
+        assert len(platform.queued) == 6
+        assert all(one.customer_id == whose[one.recipient] for one in platform.queued)
+
+        find(form, "gcb-again").click()
+        find(form, "gcb-school").value = Whose(school="2102")
+        find(form, "gcb-message").value = "{{ customer_name }} opens at ten."
+        assert form.wait()
+        assert "to 8 numbers from Elm Academy (2102) now." in find(form, "gcb-sentence").value
+        find(form, "gcb-school").value = None
+        assert form.wait()
+        assert "Which school is this list for?" in find(form, "gcb-school-notice").value
+        assert find(form, "gcb-send").disabled
+        find(form, "gcb-school").value = Whose(school="2102")
+        tick_and_send(form)
+        assert form.wait()
+        assert {(one.customer_id, one.text) for one in platform.queued[6:]} == {("2102", "Elm Academy opens at ten.")}
+        assert len(platform.queued) == 14
+        client.close()
+
+
+def test_a_partners_campaign_is_gone_on_with_as_the_partner_though_there_is_an_own_account(
+    forms: list[SendForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schools = example_schools()
+    for one in schools:
+        one.authorised = True
+    with Sandbox(customers=schools) as platform:
+        settings = {
+            "BASE_URL": platform.url,
+            "CUSTOMER_ID": platform.customer_id,
+            "API_KEY": platform.api_key,
+            "PARTNER_KEY": platform.partner_key,
+            "STYLE_CLASS": platform.style_class,
+            "STORE_KEY": "correct horse battery",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"GCBULK_{name}", value)
+        monkeypatch.setattr("gcbulk.api.key_store.SCRYPT_COST", 2)
+        for one in schools:
+            Customers().add(one.id, one.api_key, name=one.name, code=one.code)
+        families = gcbulk.read_recipients(SAMPLES / "three-schools.csv")
+        with gcbulk.CommunicationsClient(customers=Customers()) as client:
+            gcbulk.send_sms(
+                families,
+                "{{ customer_name }} is closed.",
+                campaign="snow",
+                client=client,
+                customer_column="School",
+                limit=4,
+                progress=False,
+            )
+        before = len(platform.queued)
+        form = SendForm(campaign="snow")
+        forms.append(form)
+        assert form.wait()
+        find(form, "gcb-resume").click()
+        assert form.wait()
+        assert form.results is not None
+        assert before < 6 == len(platform.queued)
+        assert form.results["CustomerName"].nunique() == 3
+        assert {one.customer_id for one in platform.queued} == {one.id for one in schools}
 
 
 def test_a_wrong_key_sends_nothing_and_says_so(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +279,7 @@ def test_uploads_come_in_pieces_and_a_broken_one_says_so(forms: list[SendForm]) 
     upload(field, "people.csv", content)
     assert form.wait()
     assert "people.csv: 60 rows" in find(form, "gcb-file-name").value
-    assert "<b>60</b> to send" in find(form, "gcb-counts").value
+    assert "<b>60</b> rows with a good number" in find(form, "gcb-counts").value
     upload(field, "short.csv", content, size=len(content) + 1)
     assert "short.csv did not arrive whole" in find(form, "gcb-file-notice").value
     field._handle_custom_msg({"number": 3, "pieces": 9, "name": "x.csv", "size": 9, "upload": "2"}, [b"x"])
@@ -204,7 +302,7 @@ def test_nothing_unforeseen_becomes_a_traceback(forms: list[SendForm], monkeypat
     def breaks(*_args: object, **_options: object) -> None:
         raise KeyError("07700 900123")
 
-    monkeypatch.setattr("gcbulk.form.recipients.validate", breaks)
+    monkeypatch.setattr("gcbulk.form.desk.check_list", breaks)
     form = SendForm(PEOPLE, sandbox=True)
     forms.append(form)
     assert form.wait()
@@ -287,7 +385,8 @@ def test_a_run_of_another_program_is_followed_and_can_be_stopped(
         forms.append(form)
         form._opened()
         assert form._helper.wait()
-        assert "Another window or program is sending this" in find(form, "gcb-status").value
+        told = find(form, "gcb-status").value
+        assert re.search("“snow”, begun on .*, is being sent: from this page before it was loaded again", told)
         find(form, "gcb-stop").click()
         other.join(30)
         assert form.wait()
@@ -323,7 +422,7 @@ def test_another_s_run_can_be_left_to_itself(monkeypatch: pytest.MonkeyPatch, fo
         forms.append(form)
         form._opened()
         assert form._helper.wait()
-        assert "Another window or program is sending this" in find(form, "gcb-status").value
+        assert "is being sent: from this page before" in find(form, "gcb-status").value
         find(form, "gcb-leave").click()
         go_on.set()
         other.join(30)
@@ -438,6 +537,8 @@ def test_quiet_hours_are_told_before_and_want_a_tick(
     told = find(form, "gcb-urgent-notice").value
     assert "within the quiet hours (21:00 to 06:00)" in told
     assert "tick “It is urgent”" in told
+    said = [one for one in everything(form) if "within the quiet hours" in str(getattr(one, "value", ""))]
+    assert said == [find(form, "gcb-urgent-notice")]
     find(form, "gcb-confirm").value = True
     assert find(form, "gcb-send").disabled
     find(form, "gcb-urgent").value = True
@@ -480,11 +581,14 @@ def test_a_test_goes_to_one_phone_and_counts_for_nobody(platform: Sandbox, forms
     assert form.wait()
     number, test, notice = find(form, "gcb-test-to"), find(form, "gcb-test"), find(form, "gcb-test-notice")
     assert test.disabled
-    number.value = "0770"
+    number._handle_custom_msg({"entered": "0770"}, [])
     test.click()
     assert form.wait()
     assert "This number cannot be texted" in notice.value
-    number.value = "07700 900999"
+    number._handle_custom_msg({"entered": "07700 900999"}, [])
+    kept = json.dumps(widgets.Widget.get_manager_state(), default=repr)
+    assert "900999" not in kept
+    assert "gcb-test-to" in kept
     test.click()
     test.click()
     assert form.wait()
@@ -495,6 +599,68 @@ def test_a_test_goes_to_one_phone_and_counts_for_nobody(platform: Sandbox, forms
     tick_and_send(form)
     assert form.wait()
     assert len(platform.queued) == 60 + tried
+
+
+def test_a_number_handed_in_or_searched_for_is_in_no_state(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT, test_to="07700 900999")
+    forms.append(form)
+    tick_and_send(form)
+    assert form.wait()
+    search = find(form, "gcb-search")
+    search._handle_custom_msg({"entered": "+447700900123"}, [])
+    assert form.wait()
+    assert "Rows 1 to 1 of 1" in find(form, "gcb-table-where").value
+    kept = json.dumps(widgets.Widget.get_manager_state(), default=repr)
+    assert "given: \\u2022\\u2022\\u2022999" in kept
+    assert not re.search("900 ?999|900123", kept)
+
+
+def test_what_cannot_be_previewed_is_said_and_no_row_can_be_paged(forms: list[SendForm]) -> None:
+    form = SendForm(PEOPLE, TEXT, sandbox=True)
+    forms.append(form)
+    assert form.wait()
+    preview, on = find(form, "gcb-preview"), find(form, "gcb-next-row")
+    assert "Dear Parent 0, school" in preview.value
+    assert not on.disabled
+    for text, at_once, later in (
+        ("Dear {{ nam }}", "did you mean {{ name }}", "put right what is marked above"),
+        ("Dear {{ name", "Nothing to preview:</b>", "put right what is marked above"),
+        ("", "there is no message yet", "there is no message yet"),
+    ):
+        find(form, "gcb-message").value = TEXT
+        assert form.wait()
+        find(form, "gcb-message").value = text
+        assert at_once in preview.value
+        assert form.wait()
+        assert later in preview.value
+        assert "school is closed" not in preview.value
+        assert on.disabled
+    find(form, "gcb-message").value = "long " * 200
+    assert form.wait()
+    assert "<b>Not sent:</b> " in preview.value
+    assert "longer than the 918 characters" in preview.value
+    find(form, "gcb-message").value = TEXT
+    assert "Dear Parent 0, school" in preview.value
+    assert not on.disabled
+    assert form.wait()
+    upload(find(form, "gcb-upload"), "none.csv", b"Name,Mobile\nAnn,020 7946 0123\n")
+    assert form.wait()
+    assert "no row has a number that can be texted" in preview.value
+
+
+def test_rows_with_a_good_number_and_those_ready_are_told_apart(forms: list[SendForm]) -> None:
+    people = PEOPLE.assign(Child=["Kai", "", *["Mia"] * 58])
+    form = SendForm(people, TEXT, sandbox=True)
+    forms.append(form)
+    assert form.wait()
+    ready = find(form, "gcb-ready")
+    assert "<b>60</b> rows with a good number" in find(form, "gcb-counts").value
+    assert ready.value == "<span>Ready to send: all 60 rows with a good number.</span>"
+    find(form, "gcb-message").value = "{{ child }} is not in school."
+    assert form.wait()
+    assert "Ready to send: 59 of 60 rows with a good number. Left out: 1 (a field is blank)." in ready.value
+    assert "<b>60</b> rows with a good number" in find(form, "gcb-counts").value
+    assert "Sends 59 texts" in find(form, "gcb-sentence").value
 
 
 def test_no_sentence_on_the_form_names_an_option_of_code_or_commands() -> None:
@@ -522,7 +688,7 @@ def test_several_columns_of_numbers_can_be_tried_in_turn(platform: Sandbox, form
     column = find(form, "gcb-column")
     column.label = "Parent 2 Mobile, or else Parent 1 Mobile"
     assert form.wait()
-    assert "<b>2</b> to send" in find(form, "gcb-counts").value
+    assert "<b>2</b> rows with a good number" in find(form, "gcb-counts").value
     column.label = "Parent 1 Mobile, or else Parent 2 Mobile"
     tick_and_send(form)
     assert form.wait()
@@ -551,7 +717,7 @@ def test_a_workbook_s_other_sheets_can_be_chosen(forms: list[SendForm]) -> None:
     for name, people in (("Year 8", 5), ("Year 7", 60)):
         sheet.value = name
         assert form.wait()
-        assert f"<b>{people}</b> to send" in find(form, "gcb-counts").value
+        assert f"<b>{people}</b> rows with a good number" in find(form, "gcb-counts").value
     upload(find(form, "gcb-upload"), "damaged.xlsx", book.getvalue()[:900])
     assert form.wait()
     assert "damaged.xlsx is no workbook that can be read" in find(form, "gcb-file-notice").value

@@ -10,6 +10,7 @@ import stat
 import sys
 import threading
 from dataclasses import replace
+from inspect import signature
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,23 @@ from gcbulk.campaign.journal import Identity, Journal, Settlement, begin, go_on,
 from gcbulk.campaign.journal.days import same_day_window
 from gcbulk.campaign.journal.liveness import process_is_gone
 from gcbulk.campaign.journal.opening import journal_url, masked
-from gcbulk.campaign.journal.tables import runs
+from gcbulk.campaign.journal.tables import recipients, runs
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, JournalError, LateError, OptionError
+from tests.databases import BOTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from gcbulk.campaign.journal import Claim, Run
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test runs on both databases, but for those that ask for a folder and look at the file in it."""
+    if "journal_address" in metafunc.fixturenames and "tmp_path" not in signature(metafunc.function).parameters:
+        metafunc.parametrize("journal_address", BOTH, indirect=True)
+
 
 NOON = 1_795_435_200.0  # 2026-11-23 12:00 in London
 DAY = 86_400.0
@@ -51,8 +60,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.sqlite3", clock=clock) as opened:
+def journal(journal_address: str, clock: Clock) -> Iterator[Journal]:
+    with Journal(journal_address, clock=clock) as opened:
         yield opened
 
 
@@ -83,6 +92,7 @@ def rows(texts: Sequence[str], *, chunk: int = 2) -> Iterator[dict[str, Any]]:
             "state": "ready",
             "error_code": None,
             "error_detail": None,
+            "content": None,
         }
 
 
@@ -118,19 +128,17 @@ def test_a_claim_takes_each_row_once(journal: Journal) -> None:
     assert [row.text for row in take(run, 1).rows] == ["c"]
 
 
-def test_claims_are_on_disk_before_the_call(journal: Journal, tmp_path: Path) -> None:
+def test_claims_are_on_disk_before_the_call(journal: Journal, journal_address: str) -> None:
     claim = take(start(journal, ["a"]))
-    other = sqlite3.connect(tmp_path / "journal.sqlite3")
-    try:
-        assert other.execute("select state, batch_id from recipients").fetchall() == [("in_flight", claim.id)]
-    finally:
-        other.close()
+    with Journal(journal_address) as other, other.reading() as connection:
+        found = connection.exec_driver_sql("select state, batch_id from recipients").all()
+    assert found == [("in_flight", claim.id)]
 
 
-def test_many_threads_and_two_journals_never_share_a_row(journal: Journal, tmp_path: Path, clock: Clock) -> None:
+def test_many_threads_and_two_journals_never_share_a_row(journal: Journal, journal_address: str, clock: Clock) -> None:
     texts = [f"text {n}" for n in range(200)]
     run = start(journal, texts)
-    with Journal(tmp_path / "journal.sqlite3", clock=clock) as second:
+    with Journal(journal_address, clock=clock) as second:
         other = begin(second, identity(texts), name=None, send_at=None, repeat=False, lease=90.0).run
         taken: list[int] = []
 
@@ -444,7 +452,7 @@ def test_only_its_owner_can_read_it(journal: Journal, tmp_path: Path) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_it_keeps_its_promises_to_the_disk(journal: Journal) -> None:
+def test_it_keeps_its_promises_to_the_disk(journal: Journal, tmp_path: Path) -> None:
     with journal.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
@@ -497,15 +505,11 @@ def test_a_network_drive_is_refused(kind: str, options: str, tmp_path: Path, mon
     assert not (tmp_path / "journal.sqlite3").exists()
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite3"
-    Journal(path).close()
-    database = sqlite3.connect(path)
-    database.execute("update meta set value = '99'")
-    database.commit()
-    database.close()
+def test_a_newer_schema_is_refused(journal: Journal, journal_address: str) -> None:
+    with journal.writing() as connection:
+        connection.exec_driver_sql("update meta set value = '99'")
     with pytest.raises(JournalError, match="newer gcbulk"):
-        Journal(path)
+        Journal(journal_address)
 
 
 def test_a_password_is_masked() -> None:
@@ -552,16 +556,16 @@ def test_no_heartbeat_revives_a_run_that_has_ended(journal: Journal) -> None:
         assert connection.execute(sa.select(runs.c.ended_at).where(runs.c.id == run.id)).scalar_one() is not None
 
 
-def test_a_journal_of_an_older_gcbulk_is_brought_up_to_date(journal: Journal, tmp_path: Path) -> None:
+def test_a_journal_of_an_older_gcbulk_is_brought_up_to_date(journal: Journal, journal_address: str) -> None:
     run = start(journal, ["a", "b"])
     accept(run, take(run))
-    journal.close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as older, older:
+    with journal.writing() as older:
         for column in ("customer_id", "content"):
-            older.execute(f"ALTER TABLE recipients DROP COLUMN {column}")
-        older.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+            older.exec_driver_sql(f"ALTER TABLE recipients DROP COLUMN {column}")
+        older.exec_driver_sql("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    journal.close()
     for _ in range(2):  # once it is brought up to date, the next time it is as it should be
-        with Journal(tmp_path / "journal.sqlite3") as newer:
+        with Journal(journal_address) as newer:
             assert states(newer, run) == ["accepted", "accepted"]
             with newer.reading() as connection:
                 columns = {column["name"] for column in sa.inspect(connection).get_columns("recipients")}
@@ -570,3 +574,12 @@ def test_a_journal_of_an_older_gcbulk_is_brought_up_to_date(journal: Journal, tm
                 ).scalar_one()
     assert {"customer_id", "content"} <= columns
     assert version == "2"
+
+
+def test_any_number_of_rows_is_settled_by_hand(journal: Journal) -> None:
+    count = 40_000  # more than SQLite takes parameters
+    run = start(journal, [str(n) for n in range(count)], name="many")
+    with journal.writing() as connection:
+        connection.execute(sa.update(recipients).values(state=Status.UNKNOWN))
+    run.end()
+    assert settle(journal, run.campaign, sent=True, positions=list(range(count))) == count

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
 import gcbulk
 from gcbulk.campaign.overview import html_table, masked, on_screen, summary
+from gcbulk.codes import REASONS, ErrorCode
 
 PEOPLE = pd.DataFrame(
     {
@@ -87,12 +90,27 @@ def test_tables_break_codes_but_not_words() -> None:
     assert "<wbr>" not in html_table(["A"], [["not_sent"]])
 
 
+def test_reasons_are_told_in_words_and_codes_come_last(results: pd.DataFrame) -> None:
+    view = summary(results)
+    shown = re.sub(r"<[^>]+>", "|", view.counts_html())
+    assert re.search(r"invalid\|+no number\|+There is no number.*?\|+NUMBER_\|MISSING\|", shown)
+    mend = html_table(list(view.to_mend().columns), view.to_mend().itertuples(index=False))
+    assert "no number" in mend
+    for told in (mend, str(view.plot().axes[0].get_yticklabels()), on_screen(results, range(5)).to_string()):
+        assert not re.search(r"[A-Z]{3,}_|[a-z]_[a-z]", told)
+
+
+def test_every_code_has_its_few_words() -> None:
+    assert set(REASONS) == set(ErrorCode)
+    assert all(0 < len(words) <= 32 and "_" not in words for words in REASONS.values())
+
+
 def test_the_chart_has_a_bar_and_a_label_for_each_reason(results: pd.DataFrame) -> None:
     (axes,) = summary(results).plot().axes
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "accepted",
-        "invalid: NUMBER_MISSING",
-        "invalid: NUMBER_NOT_MOBILE",
-        "duplicate: DUPLICATE",
+        "invalid: no number",
+        "invalid: not a mobile",
+        "duplicate: the same text in another row",
     ]
     assert [patch.get_width() for patch in axes.patches] == [2, 1, 1, 1]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcbulk.api.payloads import WIRE_NAMES, Message, encode, make_message
+from gcbulk.api.payloads import WIRE_NAMES, Message, encode, make_email, make_message
 from gcbulk.errors import OptionError
 
 steady = settings(deadline=None, derandomize=True, max_examples=200)
@@ -103,6 +103,9 @@ FIELDS = {
     "SMSSender": ("sender", "SMSSender"),
     "sendDateTime": ("send_at", "sendDateTime"),
     "CallbackUrl": ("callback_url", "callbackUrl", "CallbackUrl"),
+    "EmailSentFromName": ("from_name",),
+    "EmailSentFromAddress": ("from_address",),
+    "EmailReplyToAddress": ("reply_to",),
 }
 
 
@@ -300,3 +303,10 @@ def test_what_is_encoded_can_be_decoded(made: list[Any], customer_id: str, key: 
         assert one["Recipients"] == [{"MobileNumber": r} if isinstance(r, str) else r for r in recipients]
         expected = {WIRE_NAMES.get(name, name): value for name, value in options.items() if value is not None}
         assert {name: one[name] for name in list(one)[4:]} == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\nBcc: someone@example.org"])
+def test_no_line_end_gets_into_a_header_of_an_email(end: str) -> None:
+    for subject, name in ((f"News{end}", "School"), ("News", f"School{end}")):
+        with pytest.raises(OptionError, match="must be a single line"):
+            make_email("ann@example.org", subject, "Closed.", {"EmailSentFromName": name})

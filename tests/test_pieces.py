@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -119,18 +120,19 @@ NAMES = st.sampled_from(["Ann", "Ann", "BOB", "", "Zo\u00eb \U0001f600", "x" * 2
 def test_a_plan_in_pieces_is_that_of_the_whole(rows: list[tuple[str, str]], size: int, one_per_number: bool) -> None:
     frame = pd.DataFrame(rows, columns=["Mobile", "Name"], dtype="str")
     intake, texts = IntakeOptions(one_per_number=one_per_number), TextOptions(price_per_part="0.03")
+    make = partial(make_plan, message=MESSAGE, texts=texts)
     with warnings.catch_warnings(record=True) as of_whole:
         warnings.simplefilter("always")
         whole = make_plan(frame, MESSAGE, intake=intake, texts=texts)
-    with warnings.catch_warnings(record=True) as of_pieces, Planner(MESSAGE, intake, texts) as planner:
+    with warnings.catch_warnings(record=True) as of_pieces, Planner(make, intake) as planner:
         warnings.simplefilter("always")
         plans = [plan.frame for _, plan in planner.plans(cut(frame, size))]
     pd.testing.assert_frame_equal(pd.concat(plans, ignore_index=True), whole.frame)
     assert (planner.recipients_hash(), planner.texts_hash()) == (whole.recipients_hash(), whole.texts_hash())
     assert [str(one.message) for one in of_pieces] == [str(one.message) for one in of_whole]
-    with warnings.catch_warnings(), Planner(MESSAGE, intake, texts) as planner:
+    with warnings.catch_warnings(), Planner(make, intake) as planner:
         warnings.simplefilter("ignore")
-        counted = survey(cut(frame, size), planner, texts)
+        counted = survey(cut(frame, size), planner)
     told, of_frame = counted.summary(), Preview(whole).summary()
     assert told | {"findings": None} == of_frame | {"findings": None}
     # what the savings say is of each piece, and of white space nothing is seen across pieces
@@ -247,7 +249,8 @@ def test_a_file_that_cannot_be_written_hides_nothing_of_what_went(platform: Sand
     assert pieces is not None
     gone = tmp_path / "gone" / "out.csv"
     options = SendOptions(progress=False)
-    ran = send_in_pieces(pieces, MESSAGE, IntakeOptions(), TextOptions(), options, files=Files(out=gone))
+    make = partial(make_plan, message=MESSAGE)
+    ran = send_in_pieces(pieces, make, IntakeOptions(), options, files=Files(out=gone))
     assert ran.summary.accepted
     assert "cannot be written" in ran.unwritten
 

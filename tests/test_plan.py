@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,6 @@ def rows(plan: Plan, **changes: Any) -> list[dict[str, Any]]:
     given = {
         "base_url": "http://127.0.0.1:1",
         "customer_id": "1469",
-        "channel": "sms",
         "chunk_size": 2,
         "share_identical": False,
     }
@@ -62,9 +62,10 @@ def test_content_keys_tell_customers_addresses_and_texts_apart() -> None:
     plan = make_plan(people(["a"]), "{{ word }}")
     keys = {
         row["content_key"]
-        for changes in ({}, {"base_url": "http://127.0.0.1:2"}, {"customer_id": "2"}, {"channel": "email"})
+        for changes in ({}, {"base_url": "http://127.0.0.1:2"}, {"customer_id": "2"})
         for row in rows(plan, **changes)
     }
+    keys |= {row["content_key"] for row in rows(replace(plan, channel="email"))}
     assert len(keys) == 4
     assert rows(plan)[0]["content_key"] == rows(plan)[0]["content_key"]
 

@@ -46,6 +46,18 @@ def test_a_watch_sees_counts_words_and_time() -> None:
     assert watch.now().words == ""
 
 
+def test_what_was_done_before_says_nothing_of_the_pace() -> None:
+    clock = Clock()
+    watch = Watch(clock=clock)
+    with Progress(100, "Texts", enabled=False, watch=watch, before=60) as bar:
+        bar.add(0, accepted=60)
+        assert (watch.now().done, watch.now().seconds_left) == (60, None)
+        clock.now += 10
+        bar.add(20, accepted=20)
+    assert (watch.now().done, watch.now().counts) == (80, {"accepted": 80})
+    assert watch.now().seconds_left == 10.0
+
+
 def test_a_stop_reaches_a_job_that_runs_and_one_that_begins_later() -> None:
     for early in (True, False):
         watch, asked = Watch(), []

@@ -440,5 +440,6 @@ def test_the_wsgi_app_uses_the_journal_of_the_environment(campaign: Campaign, mo
 
 
 def test_answers_repeat_nothing_and_name_their_status() -> None:
-    assert len({answer.status for answer in Answer}) == len(Answer)
+    assert len({answer.words for answer in Answer}) == len(Answer)
+    assert {answer.status for answer in Answer} == {200, 400, 404, 410, 413, 429, 503}
     assert all(answer.words.endswith(".") for answer in Answer)

@@ -36,6 +36,23 @@ def send(recipients: pd.DataFrame, message: str = MESSAGE, **options: Any) -> pd
     return gcbulk.send_sms(recipients, message, progress=False, **options)
 
 
+def at(number: str) -> str:
+    """The address that stands for a number; a number that is too short stands for a broken address."""
+    digits = number.replace(" ", "")
+    return digits if len(digits) < 11 else f"{digits}@example.org"
+
+
+def send_email(recipients: pd.DataFrame, message: str = MESSAGE, **options: Any) -> pd.DataFrame:
+    if "opt_outs" in options:
+        options["opt_outs"] = [at(number) for number in options["opt_outs"]]
+    emailed = recipients.assign(email=[at(number) for number in recipients["mobile"]])
+    return gcbulk.send_email(emailed, "News", message, progress=False, **options)
+
+
+both_ways = pytest.mark.parametrize("send", [send, send_email], ids=["sms", "email"])
+"""The rules of the journal are those of the channel-blind engine: held by texts and by emails."""
+
+
 def exactly_one(results: pd.DataFrame) -> bool:
     return bool((results["MessageId"].notna() ^ results["ErrorCode"].notna()).all())
 
@@ -112,7 +129,8 @@ def test_results_fed_back_in_have_their_annotations_replaced() -> None:
     assert again["ErrorCode"].tolist()[0] == "ALREADY_SENT"
 
 
-def test_the_same_call_twice_sends_once_and_gives_the_same_results(platform: Sandbox) -> None:
+@both_ways
+def test_the_same_call_twice_sends_once_and_gives_the_same_results(send: Any, platform: Sandbox) -> None:
     parents = people("07700 900123", "07700 900124")
     first = send(parents)
     with pytest.warns(gcbulk.GcbulkWarning, match=r"was sent on .* use repeat=True"):
@@ -121,14 +139,16 @@ def test_the_same_call_twice_sends_once_and_gives_the_same_results(platform: San
     assert len(platform.queued) == 2
 
 
-def test_a_mended_list_can_be_sent_whole(platform: Sandbox) -> None:
+@both_ways
+def test_a_mended_list_can_be_sent_whole(send: Any, platform: Sandbox) -> None:
     send(people("07700 900123", "0770090012"))
     results = send(people("07700 900123", "07700 900124"))
     assert results["Status"].tolist() == ["duplicate", "accepted"]
     assert len(platform.queued) == 2
 
 
-def test_siblings_with_their_own_texts_both_get_one(platform: Sandbox) -> None:
+@both_ways
+def test_siblings_with_their_own_texts_both_get_one(send: Any, platform: Sandbox) -> None:
     results = send(people("07700 900123", "07700 900123"))
     assert results["Status"].tolist() == ["accepted", "accepted"]
     results = send(people("07700 900124", "07700 900124"), "School is closed.")
@@ -217,7 +237,8 @@ def test_resume_and_results_with_the_user_s_columns(platform: Sandbox, tmp_path:
     assert len(platform.queued) == 30
 
 
-def test_campaigns_settle_purge(platform: Sandbox) -> None:
+@both_ways
+def test_campaigns_settle_purge(send: Any, platform: Sandbox) -> None:
     assert gcbulk.campaigns().empty
     results = send(people("07700 900944", "07700 900123"), campaign="trip")  # the server fails with a 500
     assert results["Status"].tolist() == ["unknown", "unknown"]
@@ -301,15 +322,17 @@ def test_what_is_no_dataframe_is_told() -> None:
         gcbulk.send_sms(["07700 900123"], "Hello", sandbox=True)  # type: ignore[arg-type]
 
 
-def test_going_on_keeps_to_the_opt_outs_of_now(platform: Sandbox) -> None:
+@both_ways
+def test_going_on_keeps_to_the_opt_outs_of_now(send: Any, platform: Sandbox) -> None:
     parents = people("07700 900123", "07700 900124", "07700 900125")
     platform.stop()
     send(parents, opt_outs=["07700 900123"], campaign="trip", max_attempts=1)
     platform.start()
     results = send(parents, opt_outs=["07700 900124"], campaign="trip")
     assert results["Status"].tolist() == ["accepted", "opted_out", "accepted"]
-    assert results["Parts"].notna().tolist() == [True, True, True]
-    assert sorted(entry.recipient for entry in platform.queued) == ["+447700900123", "+447700900125"]
+    assert results["Parts"].notna().tolist() == [send is not send_email] * 3
+    assert {entry.recipient for entry in platform.queued} == {results["SentTo"].iloc[0], results["SentTo"].iloc[2]}
+    assert len(platform.queued) == 2
 
 
 def test_what_is_unknown_is_not_tried_again_with_whom_opted_out(platform: Sandbox) -> None:
@@ -321,7 +344,8 @@ def test_what_is_unknown_is_not_tried_again_with_whom_opted_out(platform: Sandbo
     assert len(platform.calls) == 1
 
 
-def test_a_campaign_of_an_earlier_day_is_gone_on_with_only_if_somebody_says_so(platform: Sandbox) -> None:
+@both_ways
+def test_a_campaign_of_an_earlier_day_is_gone_on_with_only_if_somebody_says_so(send: Any, platform: Sandbox) -> None:
     platform.stop()
     send(people("07700 900123"), max_attempts=1)
     platform.start()
@@ -330,3 +354,19 @@ def test_a_campaign_of_an_earlier_day_is_gone_on_with_only_if_somebody_says_so(p
     with pytest.raises(gcbulk.LateError, match="still true"):
         send(people("07700 900123"))
     assert send(people("07700 900123"), late=True)["Status"].tolist() == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda people: gcbulk.send_sms(people, "x", client="no"), "client must be a CommunicationsClient, not a str"),
+        (lambda people: gcbulk.preview(people, "x", client="no"), "client must be a CommunicationsClient, not a str"),
+        (lambda _people: gcbulk.check_credentials("no"), "client must be a CommunicationsClient, not a str"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.campaign_results(None), "must be the name of a campaign, not None"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.settle("x", sent=True, rows=5), "rows must be positions"),  # type: ignore[arg-type]
+        (lambda _people: gcbulk.settle("x", sent="maybe"), "sent must be True or False"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_client_name_or_row_is_a_sentence(call: Any, words: str) -> None:
+    with pytest.raises(gcbulk.OptionError, match=words):
+        call(pd.DataFrame({"mobile": ["07700 900123"]}))

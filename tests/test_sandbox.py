@@ -22,6 +22,7 @@ import pytest
 import requests
 
 from gcbulk import sandbox as module
+from gcbulk import sandbox_customers
 from gcbulk.sandbox import FAULTS, MAGIC_NUMBERS, Call, Queued, Sandbox, describe_numbers
 
 SMS = "/api/SendMessage_V3/SMS"
@@ -639,12 +640,14 @@ def test_pages_for_other_processes(sandbox, http_session):
     assert get(SMS).status_code == 405
 
 
-def test_it_imports_nothing_of_ours():
-    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("ours", [module, sandbox_customers], ids=["sandbox", "sandbox_customers"])
+def test_it_imports_nothing_of_ours(ours):
+    tree = ast.parse(Path(ours.__file__).read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert all(node.level == 0 for node in froms)
-    assert not any(name.split(".")[0] == "gcbulk" for name in imported | {node.module for node in froms})
+    names = imported | {node.module for node in froms} - {sandbox_customers.__name__}  # its other half
+    assert not any(name.split(".")[0] == "gcbulk" for name in names)
 
 
 # -- delivery callbacks

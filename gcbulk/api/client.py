@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import random
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from gcbulk.api.credentials import resolve_base_url, resolve_credentials
-from gcbulk.api.outcomes import CONSEQUENCES, Answer, CallResult, Consequence, Outcome, interpret
-from gcbulk.api.payloads import Message, encode, make_message
+from gcbulk.api.credentials import Credentials, Secret, resolve_base_url, resolve_credentials
+from gcbulk.api.customers import Customers
+from gcbulk.api.outcomes import CONSEQUENCES, Answer, CallResult, Consequence, Outcome, interpret, not_called
+from gcbulk.api.partner import resolve_partner
+from gcbulk.api.payloads import (
+    EMAIL_PATH,
+    PARTNER_PATH,
+    SMS_PATH,
+    Email,
+    Message,
+    encode,
+    make_email,
+    make_message,
+    path_of,
+)
 from gcbulk.api.retry import call_until_taken
 from gcbulk.api.transport import MOST_BYTES, CallRecord, OneShotAdapter, SentOnceError, recorded
 from gcbulk.codes import SENTENCES, ErrorCode, Status
@@ -29,9 +42,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
+    from gcbulk.api.customers import Directory
+    from gcbulk.api.partner import Partner
     from gcbulk.api.payloads import Recipient
 
-SMS_PATH: Final = "/api/SendMessage_V3/SMS"
 TEST_NUMBER: Final = "+447700900000"
 """The number of the vendor's own credential test: never a real phone (Ofcom's drama range)."""
 READ_BYTES: Final = 65_536
@@ -80,6 +94,10 @@ class CommunicationsClient:
     and hooks; calls travel by our adapter alone, and certificates are always checked. As a context manager it
     logs start, end and failure, and closes.
 
+    With a `partner` (or GCBULK_PARTNER_KEY and GCBULK_STYLE_CLASS) calls go by the partner's route: for the customer
+    that is named, whose key may come from the customers' store (`gcbulk partner`), or where none is named, or
+    `customers` are given, for each of the store's or of those, by `gcbulk.send_sms(..., customer_column=...)`.
+
     Raises OptionError for an address or number that cannot be used, CredentialsError where a credential is missing.
 
     >>> CommunicationsClient("1469", "not-a-key", base_url="https://apitesting.groupcall.com")
@@ -96,6 +114,8 @@ class CommunicationsClient:
         connect_timeout: float = 10.0,
         read_timeout: float | None = None,
         max_attempts: int = 6,
+        partner: Partner | None = None,
+        customers: Directory | None = None,
         session: requests.Session | None = None,
         logger: logging.Logger | None = None,
     ) -> None:
@@ -106,19 +126,44 @@ class CommunicationsClient:
         if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
             raise OptionError(f"max_attempts must be a whole number from 1, not {max_attempts!r}.")
         self._max_attempts = max_attempts
-        self._credentials = resolve_credentials(customer_id, api_key, base_url=self.base_url)
-        self.customer_id = self._credentials.customer_id
+        self.partner = resolve_partner(partner)
+        if self.partner is None and customers is not None:
+            raise OptionError("customers are a partner's: give partner=Partner(key, style_class) too.")
+        self.customers: Directory | None = None
+        self._credentials: Credentials | None = None
+        named = customer_id or api_key or os.environ.get("GCBULK_CUSTOMER_ID") or os.environ.get("GCBULK_API_KEY")
+        if self.partner is not None and (customers is not None or not named):
+            self.customers = customers or Customers(self.base_url)
+            self.customer_id = self.partner.campaign_id
+        else:
+            self._credentials = self._of_one_customer(customer_id, api_key)
+            self.customer_id = self._credentials.customer_id
         self._logger = logger or logging.getLogger("gcbulk")
-        self._url = str(requests.Request("POST", self.base_url + SMS_PATH).prepare().url)
+        self._urls = {
+            path: str(requests.Request("POST", self.base_url + path).prepare().url)
+            for path in ((SMS_PATH, EMAIL_PATH) if self.partner is None else (PARTNER_PATH,))
+        }
         self._owns_session = session is None
-        self._session = session or _session_for(self._url)
+        self._session = session or _session_for(next(iter(self._urls.values())))
         self._adapter = OneShotAdapter()
-        self._session.mount(self._url, self._adapter)
+        for url in self._urls.values():
+            self._session.mount(url, self._adapter)
         self._rng = random.SystemRandom()
         self._sleep = time.sleep
 
     def __repr__(self) -> str:
-        return f"CommunicationsClient(customer_id={self.customer_id!r}, base_url={self.base_url!r})"
+        whose = f"customer_id={self.customer_id!r}, " if self.customers is None else ""
+        partner = f", partner={self.partner!r}" if self.partner is not None else ""
+        return f"CommunicationsClient({whose}base_url={self.base_url!r}{partner})"
+
+    def _of_one_customer(self, customer_id: str | int | None, api_key: str | None) -> Credentials:
+        """Who is sending; a partner's customer may have its key in the customers' store."""
+        named = str(customer_id or os.environ.get("GCBULK_CUSTOMER_ID") or "").strip()
+        if self.partner is not None and named and not (api_key or os.environ.get("GCBULK_API_KEY")):
+            found = Customers(self.base_url).key(named)
+            if found is not None:
+                return Credentials(named, found)
+        return resolve_credentials(customer_id, api_key, base_url=self.base_url)
 
     def __enter__(self) -> CommunicationsClient:
         self._logger.info("Client for customer %s at %s opened", self.customer_id, self.base_url)
@@ -169,6 +214,20 @@ class CommunicationsClient:
             raise result
         return result
 
+    def send_email(
+        self, recipients: Recipient | Sequence[Recipient], subject: str, body: str, **options: Any
+    ) -> SendResult:
+        """Send one email now, its body HTML or plain text. Bypasses the journal: called twice, it sends twice.
+
+        `recipients` as for `send_sms`, by address. Options: `client_ref`, `from_name`, `from_address`, `reply_to`,
+        `send_at`, `callback_url`, `attachments` (pairs of a file's name and its bytes), or the API's own names.
+        Raises as `send_sms` does, and OptionError for a subject or name of more than one line.
+        """
+        (result,) = self._send([make_email(recipients, subject, body, options)])
+        if isinstance(result, CommunicationsError):
+            raise result
+        return result
+
     def send_messages(self, messages: Sequence[Mapping[str, Any]]) -> tuple[SendResult | CommunicationsError, ...]:
         """Send several message objects in one call: for each its result, or the error it met. Bypasses the journal.
 
@@ -181,30 +240,74 @@ class CommunicationsClient:
             made.append(make_message(options.pop("recipients", ()), options.pop("message", ""), options))
         return self._send(made) if made else ()
 
-    def post(self, messages: Sequence[Message], *, key_works: bool = False) -> CallResult:
+    def post(
+        self, messages: Sequence[Message | Email], *, key_works: bool = False, customer_id: str | None = None
+    ) -> CallResult:
         """One attempt at one call, and what it means for each message; never raises for what the network does.
 
         `key_works`: the credentials are known to be good, so that "Data is not valid" speaks of the data.
+        `customer_id` says on whose behalf, where the client sends for many customers.
         """
-        body = encode(messages, customer_id=self.customer_id, api_key=self._credentials.api_key.reveal())
+        try:
+            whose = self._credentials_of(customer_id)
+        except CredentialsError as error:
+            return not_called(ErrorCode.AUTH_INVALID, str(error), len(messages))
+        key = whose.api_key.reveal()
+        body = encode(messages, customer_id=whose.customer_id, api_key=key, partner=self.partner)
         with recorded(self.timeout) as record:
-            answer = self._attempt(body, record)
+            answer = self._attempt(self._urls[path_of(messages, self.partner)], body, record)
         self._logger.debug("Call with %d messages: HTTP %s %s", len(messages), answer.status, answer.failure)
-        return interpret(answer, messages, key_works=key_works, secret=self._credentials.api_key.reveal())
+        result = interpret(answer, messages, key_works=key_works, secrets=self._secrets(key))
+        return result if self.customers is None else replace(result, key=whose.api_key)
 
-    def check_credentials(self) -> CredentialCheck:
+    def _credentials_of(self, customer_id: str | None) -> Credentials:
+        """On whose behalf a call is made. Raises CredentialsError where no key is known."""
+        if self._credentials is not None:
+            if customer_id not in (None, self._credentials.customer_id):
+                raise CredentialsError(f"This client sends for customer {self._credentials.customer_id} alone.")
+            return self._credentials
+        assert self.customers is not None
+        if customer_id is None:
+            raise OptionError(
+                "This client sends for many customers. Name one, CommunicationsClient(customer_id, partner=...), or "
+                "say whose each row is, gcbulk.send_sms(..., customer_column=...)."
+            )
+        try:
+            found = self.customers.key(customer_id)
+        except OptionError as error:  # the table itself cannot be read
+            raise CredentialsError(str(error)) from None
+        if found is None:
+            raise CredentialsError(f"No key of customer {customer_id} is kept here.")
+        return Credentials(customer_id, found)
+
+    def _secrets(self, key: str) -> tuple[str, ...]:
+        """What no answer may repeat to anybody."""
+        return (key,) if self.partner is None else (key, self.partner.key.reveal())
+
+    def newer_key(self, customer_id: str | None, than: Secret | None) -> bool:
+        """Whether a customer's key has been replaced since a call was made with this one."""
+        if self.customers is None or customer_id is None:
+            return False
+        try:
+            found = self.customers.key(customer_id)
+        except (CredentialsError, OptionError):
+            return False
+        return found is not None and (than is None or found.reveal() != than.reveal())
+
+    def check_credentials(self, customer_id: str | None = None) -> CredentialCheck:
         """The vendor's test call: a text to a number that can never be reached shows whether the key works."""
-        outcome = self.post([Message((TEST_NUMBER,), "Credential test")]).outcomes[0]
+        outcome = self.post([Message((TEST_NUMBER,), "Credential test")], customer_id=customer_id).outcomes[0]
+        customer = customer_id or self.customer_id
         if outcome.code is ErrorCode.INVALID_RECIPIENTS or outcome.status in _TAKEN:
-            return CredentialCheck("valid", f"Customer {self.customer_id} and its key work at {self.base_url}.")
-        if outcome.code is ErrorCode.AUTH_INVALID:
+            return CredentialCheck("valid", f"Customer {customer} and its key work at {self.base_url}.")
+        if outcome.code is ErrorCode.AUTH_INVALID or outcome.code is ErrorCode.PARTNER_NOT_AUTHORISED:
             return CredentialCheck("invalid", _without_advice(outcome))
         return CredentialCheck("cannot tell", _without_advice(outcome))
 
-    def _attempt(self, body: bytes, record: CallRecord) -> Answer:
+    def _attempt(self, url: str, body: bytes, record: CallRecord) -> Answer:
         """Post once; foreign exceptions end here, and with them the request that carries the key."""
         try:
-            response = self._sent(body)
+            response = self._sent(url, body)
         except (requests.RequestException, OSError, SentOnceError) as error:
             return Answer(record.began, failure=_in_plain_words(error, began=record.began))
         with response:
@@ -214,25 +317,26 @@ class CommunicationsClient:
                 return Answer(record.began, response.status_code, dict(response.headers), failure=_CUT[type(error)])
         return Answer(record.began, response.status_code, dict(response.headers), content)
 
-    def _sent(self, body: bytes) -> requests.Response:
+    def _sent(self, url: str, body: bytes) -> requests.Response:
         """Send with the session's settings but by our adapter alone: no redirect, no adapter of theirs, no password."""
         request = requests.PreparedRequest()
-        request.method, request.url, request.body = "POST", self._url, body
+        request.method, request.url, request.body = "POST", url, body
         headers: dict[str, Any] = {**self._session.headers, **_HEADERS, "Content-Length": str(len(body))}
         request.headers = CaseInsensitiveDict(headers)
         request.hooks = self._session.hooks
-        settings: Any = self._session.merge_environment_settings(self._url, {}, True, None, None)
+        settings: Any = self._session.merge_environment_settings(url, {}, True, None, None)
         response = self._adapter.send(request, timeout=(self._connect_timeout, self._read_timeout), **settings)
         for hook in request.hooks.get("response", ()):
             response = hook(response, **settings) or response
         return response
 
-    def _send(self, messages: Sequence[Message]) -> tuple[SendResult | CommunicationsError, ...]:
+    def _send(self, messages: Sequence[Message | Email]) -> tuple[SendResult | CommunicationsError, ...]:
         results: dict[int, SendResult | CommunicationsError] = {}
         left = list(range(len(messages)))
 
         def attempt() -> CallResult:
-            result = self.post([messages[index] for index in left])
+            some: Any = [messages[index] for index in left]
+            result = self.post(some)
             again = []
             for index, outcome in zip(left, result.outcomes, strict=True):
                 results[index] = self._told(messages[index], outcome, result.answer)
@@ -250,7 +354,7 @@ class CommunicationsClient:
         )
         return tuple(results[index] for index in range(len(messages)))
 
-    def _told(self, message: Message, outcome: Outcome, answer: Answer) -> SendResult | CommunicationsError:
+    def _told(self, message: Message | Email, outcome: Outcome, answer: Answer) -> SendResult | CommunicationsError:
         if outcome.status in _TAKEN and outcome.message_id:
             return SendResult(
                 message_id=outcome.message_id,
@@ -272,8 +376,10 @@ class CommunicationsClient:
     def _without_credentials(self, answer: Answer) -> ApiResponse | None:
         if answer.status is None:
             return None
-        key = self._credentials.api_key.reveal()
-        forms = {key, json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
+        secrets = self._secrets(self._credentials_of(None).api_key.reveal())
+        forms = {
+            form for one in secrets for form in (one, json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1])
+        }
         hide = partial(re.sub, "|".join(map(re.escape, sorted(forms, key=len, reverse=True))), "***")
         headers = {name: hide(value) for name, value in (answer.headers or {}).items()}
         return ApiResponse(answer.status, headers, hide(answer.body.decode("utf-8", "replace")))
@@ -281,10 +387,28 @@ class CommunicationsClient:
 
 def check_credentials(client: CommunicationsClient | None = None) -> CredentialCheck:
     """Whether the key works, by the vendor's test call: `valid`, `invalid`, or `cannot tell` and why."""
-    if client is not None:
-        return client.check_credentials()
-    with CommunicationsClient() as own:
-        return own.check_credentials()
+    with a_client(client) as ours:
+        return ours.check_credentials()
+
+
+@contextmanager
+def a_client(client: CommunicationsClient | None = None, *, timeout: float = 30.0) -> Iterator[CommunicationsClient]:
+    """The client that a caller handed in, left open; or one of our own with the credentials at hand, closed after.
+
+    Raises OptionError for what is no client, before anything is sent.
+    """
+    if client is None:
+        with CommunicationsClient(timeout=timeout) as own:
+            yield own
+    else:
+        yield checked_client(client)
+
+
+def checked_client(client: CommunicationsClient) -> CommunicationsClient:
+    """A client that a caller handed in. Raises OptionError for what is none."""
+    if not isinstance(client, CommunicationsClient):
+        raise OptionError(f"client must be a CommunicationsClient, not a {type(client).__name__}.")
+    return client
 
 
 def _session_for(url: str) -> requests.Session:

@@ -134,8 +134,19 @@ def resolve_credentials(
 
 def check_keyring() -> None:
     """Raise CredentialsError where this machine has no keyring to keep a key in."""
-    with _in_a_sentence():
-        _keyring()
+    with keyring_in_a_sentence():
+        keyring_backend()
+
+
+def has_keyring() -> bool:
+    """Whether this machine has a keyring that keeps things; one that is locked is one."""
+    from keyring.backends import null
+
+    try:
+        with keyring_in_a_sentence():
+            return not isinstance(keyring_backend(), null.Keyring)
+    except CredentialsError:
+        return False
 
 
 def store_credentials(customer_id: str, api_key: str, *, base_url: str) -> None:
@@ -144,8 +155,8 @@ def store_credentials(customer_id: str, api_key: str, *, base_url: str) -> None:
     Raises CredentialsError where there is no keyring, it is locked, or it keeps nothing.
     """
     customer = customer_id.strip()
-    with _in_a_sentence():
-        ring = _keyring()
+    with keyring_in_a_sentence():
+        ring = keyring_backend()
         known = _customers(ring, base_url)
         keys = {name: key for name, key in known.items() if name != customer} | {customer: api_key.strip()}
         ring.set_password(_service(base_url), _ACCOUNT, json.dumps(keys))
@@ -158,8 +169,8 @@ def store_credentials(customer_id: str, api_key: str, *, base_url: str) -> None:
 
 def forget_credentials(*, base_url: str) -> None:
     """Remove what `store_credentials` kept for this address; nothing where there is nothing."""
-    with _in_a_sentence():
-        ring = _keyring()
+    with keyring_in_a_sentence():
+        ring = keyring_backend()
         if ring.get_password(_service(base_url), _ACCOUNT) is not None:
             ring.delete_password(_service(base_url), _ACCOUNT)
 
@@ -175,8 +186,8 @@ def _service(base_url: str) -> str:
 def _stored(base_url: str, customer: str | None) -> tuple[str | None, str | None]:
     """What the keyring holds for this address; a machine without a keyring holds nothing."""
     try:
-        with _in_a_sentence():
-            keys = _customers(_keyring(), base_url)
+        with keyring_in_a_sentence():
+            keys = _customers(keyring_backend(), base_url)
     except CredentialsError:
         return customer, None
     customer = customer or next(reversed(keys), None)
@@ -192,7 +203,8 @@ def _customers(ring: KeyringBackend, base_url: str) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _keyring() -> KeyringBackend:
+def keyring_backend() -> KeyringBackend:
+    """The system's keyring. Raises CredentialsError where this machine has none."""
     import keyring
     from keyring.backends import fail
 
@@ -205,7 +217,7 @@ def _keyring() -> KeyringBackend:
 
 
 @contextmanager
-def _in_a_sentence() -> Iterator[None]:
+def keyring_in_a_sentence() -> Iterator[None]:
     """What a keyring raises, as one sentence: a backend may raise anything, and tell the key in it."""
     try:
         yield

@@ -22,7 +22,8 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gcbulk.api.payloads import Message
+    from gcbulk.api.credentials import Secret
+    from gcbulk.api.payloads import Email, Message
 
 MOST_RETRY_AFTER: Final = 120.0
 QUOTED: Final = 200
@@ -113,20 +114,29 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """One outcome for each message sent, in order; `retry_after` in seconds, where the answer named it."""
+    """One outcome for each message sent, in order; `retry_after` in seconds, where the answer named it.
+
+    `key` is the key that the call was made with, where it is one of a partner's customers'.
+    """
 
     outcomes: tuple[Outcome, ...]
     answer: Answer
     retry_after: float | None = None
+    key: Secret | None = None
+
+
+def not_called(code: ErrorCode, why: str, messages: int) -> CallResult:
+    """The result of a call that was never made, and why; nothing was sent."""
+    return CallResult((_not_sent(code, why),) * messages, Answer(began=False))
 
 
 def interpret(
-    answer: Answer, sent: Sequence[Message], *, key_works: bool = False, secret: str | None = None
+    answer: Answer, sent: Sequence[Message | Email], *, key_works: bool = False, secrets: Sequence[str] = ()
 ) -> CallResult:
     """What one answer means for each message sent; pure, and never raises.
 
     `key_works`: the credentials are known to be good, so that "Data is not valid" speaks of the data.
-    `secret` is a key that no outcome repeats, should the platform have done so.
+    `secrets` are keys that no outcome repeats, should the platform have done so.
     """
     alone = _is_alone(sent)
     if answer.status is None:
@@ -137,14 +147,14 @@ def interpret(
     elif answer.failure:
         outcomes = [_unknown(answer.failure)] * len(sent)
     else:
-        outcomes = _by_body(answer.body, sent, secret)
+        outcomes = _by_body(answer.body, sent, secrets)
     result = CallResult(tuple(outcomes), answer, _retry_after(answer.headers or {}))
     if key_works or any(outcome.message_id for outcome in outcomes):
         return with_working_key(result, sent)
     return result
 
 
-def with_working_key(result: CallResult, sent: Sequence[Message]) -> CallResult:
+def with_working_key(result: CallResult, sent: Sequence[Message | Email]) -> CallResult:
     """The same result, now that the key is known to work: "Data is not valid" means malformed data.
 
     The culprit is among those refused: rejected where it is alone or told apart, else to be looked for.
@@ -155,7 +165,7 @@ def with_working_key(result: CallResult, sent: Sequence[Message]) -> CallResult:
     return replace(result, outcomes=tuple(culprit if one.code is refused else one for one in result.outcomes))
 
 
-def _is_alone(sent: Sequence[Message]) -> bool:
+def _is_alone(sent: Sequence[Message | Email]) -> bool:
     return len(sent) == 1 and len(sent[0].recipients) == 1
 
 
@@ -184,14 +194,14 @@ def _by_http_status(answer: Answer, *, alone: bool) -> Outcome:
     return _not_sent(code, said)
 
 
-def _by_body(body: bytes, sent: Sequence[Message], secret: str | None) -> list[Outcome]:
+def _by_body(body: bytes, sent: Sequence[Message | Email], secrets: Sequence[str]) -> list[Outcome]:
     try:
         objects = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return [_unknown("The answer was not JSON.")] * len(sent)
     if not isinstance(objects, list):
         return [_unknown("The answer was not an array.")] * len(sent)
-    words = cache(partial(_words, secret=secret))  # most messages of a call are answered in the same words
+    words = cache(partial(_words, secrets=secrets))  # most messages of a call are answered in the same words
     if len(objects) == 1 and len(sent) > 1:
         refused = _of_one(objects[0], len(sent[0].recipients), words)
         if refused.code in OF_THE_CALL and _ref(objects[0]) in (None, sent[0].client_ref):
@@ -204,7 +214,7 @@ def _by_body(body: bytes, sent: Sequence[Message], secret: str | None) -> list[O
     return [_of_one(found, len(message.recipients), words) for found, message in zip(matched, sent, strict=True)]
 
 
-def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
+def _by_ref(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:
     """For each message the object that carries its reference, if any; None unless all carry ones that we sent."""
     found = {_ref(one): one for one in objects}
     ours = {message.client_ref for message in sent}
@@ -213,7 +223,7 @@ def _by_ref(objects: Sequence[object], sent: Sequence[Message]) -> list[object] 
     return [found.get(message.client_ref) for message in sent]
 
 
-def _by_position(objects: Sequence[object], sent: Sequence[Message]) -> list[object] | None:
+def _by_position(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:
     """The objects in their order; None where their number or a reference contradicts what was sent."""
     if len(objects) != len(sent):
         return None
@@ -290,12 +300,14 @@ def _text(found: object, words: Callable[[str], str]) -> str:
     return words(found) if isinstance(found, str) else ""
 
 
-def _words(found: str, secret: str | None = None) -> str:
+def _words(found: str, secrets: Sequence[str] = ()) -> str:
     """A text of the answer as it can be shown and written: without half of a surrogate pair, or a key."""
     words = found.strip()
     if not words.isascii():
         words = words.encode("utf-8", "replace").decode()
-    return words.replace(secret, "***") if secret else words
+    for secret in secrets:
+        words = words.replace(secret, "***")
+    return words
 
 
 def _moment(found: Any) -> datetime | None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from gcbulk.api.partner import resolve_partner
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.connecting import (
-    CHANNEL,
     at_the_platform,
     drama_numbers,
     lease,
@@ -21,22 +21,25 @@ from gcbulk.campaign.connecting import (
     refuse_other_platform,
     warn_of_drama_numbers,
 )
+from gcbulk.campaign.enclosing import envelope_of, size_of
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
-from gcbulk.campaign.journal import KIND, TEST, Identity, begin, go_on
+from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
 from gcbulk.campaign.results import Summary, check_same_list, summarise
 from gcbulk.campaign.samples import trial
 from gcbulk.campaign.sending import Manner, RunReport, Sender
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import GcbulkWarning, JournalError, JournalLostError, OptionError
 from gcbulk.progress import Progress, Watch
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
+    from gcbulk.api.customers import Customer
     from gcbulk.campaign.journal import Campaign, Run
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
@@ -84,14 +87,17 @@ def send_plan(
         # its own campaign, under no rule that is for parents; not under the name that the real one will have
         options = replace(options, test_to=None, limit=None, send_at=None, urgent=True, late=True, repeat=True)
         campaign = None
-    with at_the_platform(options, client) as (api, journal):
+    many = plan.customers is not None
+    with at_the_platform(options, client, customers=plan.known, many=many) as (api, journal):
+        check_whose(plan.asked if many else None, api)
         warn_of_drama_numbers(drama_numbers(plan), api)
         scheduled = options.scheduled()
+        asked = {one: plan.known[one] for one in plan.asked}
         identity = Identity(
             base_url=api.base_url,
             customer_id=api.customer_id,
-            channel=CHANNEL,
-            options=shape(options, trial=plan.trial, one_per_number=plan.one_per_number),
+            channel=plan.channel,
+            options=shape(options, plan.channel, asked, trial=plan.trial, one_per_number=plan.one_per_number),
             recipients_hash=plan.recipients_hash(),
             texts_hash=plan.texts_hash(),
             row_count=len(plan.frame),
@@ -106,13 +112,12 @@ def send_plan(
             lease=lease(api),
             late=options.late,
             again=options.again,
-            refusal=options.refusal(schedule.now(), scheduled, reaches_people=people_are_reached(options, api)),
+            refusal=why_refused(options, api, scheduled, plan.asked if many else None),
         )
         with begun.run.alive(on_stop=watch.stop):
             rows = plan.rows(
                 base_url=api.base_url,
                 customer_id=api.customer_id,
-                channel=CHANNEL,
                 chunk_size=options.chunk_size,
                 share_identical=options.share_identical,
             )
@@ -123,17 +128,63 @@ def send_plan(
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
 
 
-def shape(options: SendOptions, *, trial: bool, one_per_number: bool) -> dict[str, Any]:
-    """What of the options shapes the messages, and so belongs to a campaign's identity."""
+def shape(
+    options: SendOptions, channel: str, asked: Mapping[str, Customer], *, trial: bool, one_per_number: bool
+) -> dict[str, Any]:
+    """What of the options, and of the customers who are `asked` for, shapes the messages: it makes the campaign."""
     scheduled = options.scheduled()
     shapes = {
         KIND: TEST if trial else None,
-        "sender": options.sender,
+        **options.of_channel(channel),
+        "senders": {one.id: one.sender for one in asked.values() if one.sender},
         "send_at": scheduled.isoformat() if scheduled else None,
         "share_identical": options.share_identical,
         "one_per_number": one_per_number,
     }
     return {name: value for name, value in shapes.items() if value}
+
+
+def check_whose(asked: Sequence[str] | None, client: CommunicationsClient) -> None:
+    """Raise, before anything is sent, where it cannot be told for whom, or where keys cannot be read.
+
+    `asked` are the ids of the customers on whose behalf something goes; None where a list is one customer's alone.
+    """
+    if asked is None and client.customers is not None:
+        raise OptionError(
+            "A partner sends on behalf of its customers: say which column names the customer of each row, with "
+            "customer_column= (--customer-column)."
+        )
+    if asked is not None:
+        if client.customers is None:
+            raise OptionError(f"This client sends for customer {client.customer_id} alone.")
+        client.customers.check_store(asked)
+
+
+def why_refused(
+    options: SendOptions, client: CommunicationsClient, moment: datetime | None, customers: Sequence[str] | None
+) -> OptionError | None:
+    """Why nothing at all may be sent at this time; one customer's own quiet hours hold up nobody else."""
+    at, real = schedule.now(), people_are_reached(options, client)
+    if not customers or client.customers is None:
+        return options.refusal(at, moment, reaches_people=real)
+    hours = {client.customers.all()[one].quiet_hours if one in client.customers.all() else "" for one in customers}
+    refused = [options.refusal(at, moment, reaches_people=real, own_hours=own) for own in sorted(hours)]
+    return next((one for one in refused if one is not None), None) if all(refused) else None
+
+
+def _held_by_the_hour(
+    options: SendOptions, client: CommunicationsClient, moment: datetime | None
+) -> dict[str, tuple[ErrorCode, str]]:
+    """The customers of a partner to whose people nothing may go at this time, and why."""
+    if client.customers is None:
+        return {}
+    at, real = schedule.now(), people_are_reached(options, client)
+    found = {}
+    for one in client.customers.all().values():
+        refused = options.refusal(at, moment, reaches_people=real, own_hours=one.quiet_hours)
+        if refused is not None:
+            found[one.id] = (ErrorCode.HELD_BACK, f"{one.name}: {refused} Or resume later.")
+    return found
 
 
 def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
@@ -144,7 +195,13 @@ def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], optio
     ready = plan.ready
     back = {position for position in run.opted_out() if ready[position]}
     if back:
-        run.take_in((row for row in rows if row["position"] in back), chunk_size=options.chunk_size)
+        files = plan.contents if plan.most_bytes_a_call is not None else None
+        run.take_in(
+            (row for row in rows if row["position"] in back),
+            chunk_size=options.chunk_size,
+            sizes={} if files is None else {position: size_of(files.iloc[position]) for position in back},
+            most_bytes=plan.most_bytes_a_call,
+        )
 
 
 def resume_campaign(
@@ -158,14 +215,16 @@ def resume_campaign(
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
     watch = watch or Watch()
-    out = intake.opted_out()
-    with at_the_platform(options, client) as (api, journal):
+    many = client is None and is_a_partner_s(name, options)
+    with at_the_platform(options, client, many=many) as (api, journal):
         known = journal.campaign(name)
+        intake = replace(intake, kind=KINDS[known.channel])
+        out = intake.opted_out()
         refuse_other_platform(known, api)
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, intake)
-        at = schedule.now()
-        refusal = options.refusal(at, still_ahead(known, at), reaches_people=people_are_reached(options, api))
+        customers = journal.customers_with(known, Status.READY) if known.of_a_partner else None
+        refusal = why_refused(options, api, still_ahead(known, schedule.now()), customers)
         if known.options.get(KIND) == TEST:
             refusal = None
         run = go_on(journal, known, lease=lease(api), late=options.late, again=options.again, refusal=refusal)
@@ -173,6 +232,14 @@ def resume_campaign(
             if out:
                 run.opt_out(out, again=options.again)
             return _deliver(run, api, options, recipients, wanted=True, watch=watch)
+
+
+def is_a_partner_s(name: str, options: SendOptions) -> bool:
+    """Whether a campaign is one that a partner sent for many; where no journal or name is known, it is not."""
+    if resolve_partner() is None or not journals.journal_exists(options.journal):
+        return False
+    with Journal(options.journal) as book:
+        return book.campaign(name).of_a_partner
 
 
 def _deliver(
@@ -189,7 +256,7 @@ def _deliver(
         run,
         client,
         options,
-        lambda campaign: known_results(run.journal, campaign, recipients),
+        lambda campaign: known_results(run.journal, campaign, recipients, directory=client.customers),
         summarise,
         wanted=wanted,
         watch=watch,
@@ -225,15 +292,20 @@ def deliver(
         max_attempts=options.max_attempts,
         at_least_once=options.again,
         sender=shaped.get("sender"),
+        envelope=envelope_of(run.campaign.channel, shaped),
         send_at=shaped.get("send_at") if ahead else None,
         callback_url=_callback_url(run, options),
         up_to=up_to,
+        senders=shaped.get("senders", {}),
+        held={} if shaped.get(KIND) == TEST else _held_by_the_hour(options, client, ahead),
     )
     left = journal.count_states(run.campaign, up_to=up_to)
     if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
         logger.warning("The time that campaign %r was scheduled for is past: it goes at once", run.campaign.name)
     to_send = left.get(Status.READY, 0) + (left.get(Status.UNKNOWN, 0) if manner.at_least_once else 0)
-    with Progress(to_send, "Texts", enabled=options.progress, watch=watch) as bar:
+    with Progress(
+        to_send, f"{KINDS[run.campaign.channel].message.capitalize()}s", enabled=options.progress, watch=watch
+    ) as bar:
         sender = Sender(run, client, manner, bar)
         try:
             report = sender.send()

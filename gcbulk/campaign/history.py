@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 import warnings
 from contextlib import contextmanager
@@ -14,15 +15,16 @@ from gcbulk.campaign import journal as journals
 from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal, london_date, told
 from gcbulk.campaign.result_pieces import Piece, result_pieces
-from gcbulk.campaign.results import check_same_list, results_frame
+from gcbulk.campaign.results import check_same_list, customer_names, results_frame
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
 from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
+    from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
     from gcbulk.recipients.pieces import Pieces
 
@@ -33,6 +35,7 @@ def campaign_results(
     recipients: pd.DataFrame | None = None,
     number_column: Hashable | None = None,
     number_columns: Sequence[Hashable] | None = None,
+    email_column: Hashable | None = None,
     journal: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """The results of a campaign as they are known now; `recipients` rejoins the user's columns.
@@ -45,9 +48,26 @@ def campaign_results(
     with Journal(journal) as book:
         known = _not_purged(book, campaign)
         if recipients is not None:
-            intake = IntakeOptions(number_column=number_column, number_columns=number_columns)
+            intake = IntakeOptions(
+                number_column=number_column, number_columns=number_columns, email_column=email_column
+            )
             check_same_list(known, book.records(known), recipients, intake)
         return known_results(book, known, recipients)
+
+
+def known_results(
+    book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None, *, directory: Directory | None = None
+) -> pd.DataFrame:
+    """The results of a campaign in an open journal, with its delivery news where somebody is to report on it.
+
+    `directory` knows what a partner's customers are called; by default it is the table of the campaign's address.
+    """
+    names = customer_names(campaign, directory)
+    if campaign.callback_url is None:
+        return results_frame(campaign, book.records(campaign), recipients, names=names)
+    journals.match_again(book, campaign)
+    results = results_frame(campaign, book.records(campaign), recipients, names=names)
+    return with_delivery(results, journals.news_of(book, campaign))
 
 
 @contextmanager
@@ -57,7 +77,8 @@ def campaign_results_in_pieces(
     """What `campaign_results` returns, piece by piece. Raises as it does; for another list where it differs."""
     with Journal(journal) as book:
         known = _not_purged(book, campaign)
-        yield result_pieces(book, known, recipients, intake=None if recipients is None else intake)
+        names = customer_names(known)
+        yield result_pieces(book, known, recipients, intake=None if recipients is None else intake, names=names)
 
 
 def _not_purged(book: Journal, campaign: str) -> Campaign:
@@ -66,15 +87,6 @@ def _not_purged(book: Journal, campaign: str) -> Campaign:
     if known.purged_at is not None:
         raise CampaignError(f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left.")
     return known
-
-
-def known_results(book: Journal, campaign: Campaign, recipients: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The results of a campaign in an open journal, with its delivery news where somebody is to report on it."""
-    if campaign.callback_url is None:
-        return results_frame(campaign, book.records(campaign), recipients)
-    journals.match_again(book, campaign)
-    results = results_frame(campaign, book.records(campaign), recipients)
-    return with_delivery(results, journals.news_of(book, campaign))
 
 
 def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:
@@ -116,11 +128,22 @@ def settle(
     list, from 0; None means every unknown row. Raises CampaignError for a name that is not known, or while a
     run still has rows in flight.
     """
+    if not isinstance(sent, bool):
+        raise OptionError(f"sent must be True or False, not {sent!r}.")
+    positions = None if rows is None else _positions(rows)
     with Journal(journal) as book:
         known = book.campaign(campaign)
         if not sent:
             _wait_for_broken_calls(book, known)
-        return journals.settle(book, known, sent=sent, positions=rows)
+        return journals.settle(book, known, sent=sent, positions=positions)
+
+
+def _positions(rows: Iterable[int]) -> list[int]:
+    """Positions as the journal takes them; pandas' own whole numbers are whole numbers too."""
+    try:
+        return [operator.index(row) for row in rows]
+    except TypeError:
+        raise OptionError("rows must be positions in the list: whole numbers from 0, such as [0, 3].") from None
 
 
 def settle_listed(
@@ -163,6 +186,7 @@ class Whereabouts:
     today: bool
     states: Mapping[str, int]
     at_work: bool
+    customer_id: str = ""  # as campaigns know it: a partner's has a name of its own
 
     @property
     def rows(self) -> int:
@@ -173,6 +197,13 @@ class Whereabouts:
     def to_send(self) -> int:
         """Rows that are still to be sent, or are being sent at this moment."""
         return sum(self.states.get(state, 0) for state in (Status.READY, journals.IN_FLIGHT))
+
+    @property
+    def answered(self) -> dict[str, int]:
+        """Rows that went: those `accepted`, `failed` and `unknown`, as a run's progress counts them."""
+        accepted = sum(self.states.get(state, 0) for state in (Status.ACCEPTED, Status.PARTLY_ACCEPTED))
+        failed, unknown = (self.states.get(state, 0) for state in (Status.REJECTED, Status.UNKNOWN))
+        return {"accepted": accepted, "failed": failed, "unknown": unknown}
 
 
 def whereabouts(
@@ -192,7 +223,12 @@ def whereabouts(
         today = london_date(time.time())
         return [
             Whereabouts(
-                c.name, told(c.created_at), london_date(c.created_at) == today, book.count_states(c), c.id in at_work
+                c.name,
+                told(c.created_at),
+                london_date(c.created_at) == today,
+                book.count_states(c),
+                c.id in at_work,
+                c.customer_id,
             )
             for c in known
         ]

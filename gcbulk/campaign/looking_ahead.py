@@ -6,14 +6,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.api.client import CommunicationsClient
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
-from gcbulk.campaign.connecting import CHANNEL, people_are_reached
+from gcbulk.campaign.connecting import default_client, people_are_reached
 from gcbulk.campaign.journal import Held, Journal
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.preview import Preview
-from gcbulk.campaign.samples import own_number
+from gcbulk.campaign.samples import own_contact
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import CredentialsError, QuietHoursError
 from gcbulk.messages.findings import Finding
@@ -21,6 +20,7 @@ from gcbulk.messages.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gcbulk.api.client import CommunicationsClient
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
 
@@ -34,11 +34,11 @@ def preview_plan(
 ) -> Preview:
     """The preview of a plan: with what the journal knows of its texts, where it can be asked."""
     if options.test_to is not None:
-        own_number(options.test_to)
+        own_contact(options.test_to, plan.channel)
     findings = (*about_the_time(options, client), *plan.findings)
     if not options.sandbox and journals.journal_exists(options.journal):
         try:
-            api = client or CommunicationsClient(timeout=options.timeout)
+            api = client or default_client(options, many=plan.customers is not None)
         except CredentialsError:
             logger.debug("No credentials: the journal cannot be asked what went already")
         else:
@@ -71,7 +71,7 @@ def about_the_time(options: SendOptions, client: CommunicationsClient | None) ->
 
 def gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: str) -> dict[int, Held]:
     """By position, the rows of a plan that a send would leave out because their text went already."""
-    keys = plan.content_keys(base_url=base_url, customer_id=customer_id, channel=CHANNEL)
+    keys = plan.content_keys(base_url=base_url, customer_id=customer_id)
     scheduled = options.scheduled()
     with Journal(options.journal) as book:
         held = journals.look_up(book, keys, send_at=scheduled.timestamp() if scheduled else None, repeat=options.repeat)

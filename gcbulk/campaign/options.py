@@ -11,6 +11,7 @@ from gcbulk.campaign.callback_url import callback_base
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.schedule import QUIET_HOURS, check_ahead, now, quiet_hours, uk_moment
 from gcbulk.errors import OptionError, QuietHoursError
+from gcbulk.recipients.kinds import own_address
 
 if TYPE_CHECKING:
     import os
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 Delivery = Literal["at_most_once", "at_least_once"]
 DELIVERIES: Final[tuple[Delivery, ...]] = ("at_most_once", "at_least_once")
+
+
+OF_CHANNEL: Final = {"sms": ("sender",), "email": ("sent_from_name", "sent_from_address", "reply_to")}
+"""By channel, the options that only it has, and that are part of its messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,9 @@ class SendOptions:
     late: bool = False  # go on with a campaign that was begun on an earlier day
     limit: int | None = None
     test_to: str | None = None
+    sent_from_name: str | None = None  # of emails, as is what follows
+    sent_from_address: str | None = None
+    reply_to: str | None = None
 
     def __post_init__(self) -> None:
         for name, most in (("chunk_size", 10_000), ("concurrency", 64), ("max_attempts", 100), ("limit", 10_000_000)):
@@ -62,6 +70,7 @@ class SendOptions:
             raise OptionError(f"delivery must be {' or '.join(map(repr, DELIVERIES))}, not {self.delivery!r}.")
         if self.sender is not None:
             check_sender(self.sender)
+        _check_envelope(self)
         if self.quiet_hours is not None:
             quiet_hours(self.quiet_hours)
         self.scheduled()
@@ -70,6 +79,13 @@ class SendOptions:
     def callback_base(self) -> str | None:
         """Where delivery news is to come: `callback_url`, or GCBULK_CALLBACK_URL; None where neither is given."""
         return callback_base(self.callback_url)
+
+    def of_channel(self, channel: str) -> dict[str, str | None]:
+        """From whom a channel's messages are said to be. Raises OptionError for an option of another channel's."""
+        for names in (names for other, names in OF_CHANNEL.items() if other != channel):
+            if given := [name for name in names if getattr(self, name) is not None]:
+                raise OptionError(f"{given[0]} is no option of {'emails' if channel == 'email' else 'texts'}.")
+        return {name: getattr(self, name) for name in OF_CHANNEL[channel]}
 
     @property
     def again(self) -> bool:
@@ -85,18 +101,20 @@ class SendOptions:
         if (moment := self.scheduled()) is not None:
             check_ahead(moment, now())
 
-    def refusal(self, at: datetime, moment: datetime | None, *, reaches_people: bool) -> OptionError | None:
+    def refusal(
+        self, at: datetime, moment: datetime | None, *, reaches_people: bool, own_hours: str = ""
+    ) -> OptionError | None:
         """Why nothing may be sent: a moment that cannot be scheduled, or quiet hours; None where it may.
 
         `moment` is when the texts would reach people, None for now, which is `at`. The usual quiet hours are kept
-        where calls reach people; hours that were asked for are kept everywhere, a try-out included.
+        where calls reach people; hours that were asked for, or are a customer's own, everywhere, a try-out included.
         """
         if moment is not None:
             try:
                 check_ahead(moment, at)
             except OptionError as error:
                 return error
-        hours = quiet_hours(self.quiet_hours or (QUIET_HOURS if reaches_people else "off"))
+        hours = quiet_hours(self.quiet_hours or own_hours or (QUIET_HOURS if reaches_people else "off"))
         if self.urgent or hours is None or not hours.holds(moment or at):
             return None
         return QuietHoursError(
@@ -119,3 +137,15 @@ def check_sender(sender: str) -> None:
         raise OptionError(
             f"sender must be up to 11 letters (A to Z) and digits, such as OakSchool, or a number, not {sender!r}."
         )
+
+
+def _check_envelope(options: SendOptions) -> None:
+    """Raise OptionError where an email cannot say that it is from there: a second line would be a header of its own."""
+    name = options.sent_from_name
+    if name is not None and not (isinstance(name, str) and name.strip() and name.isprintable()):
+        raise OptionError("sent_from_name must be a name in a single line, such as Oak School.")
+    for option in ("sent_from_address", "reply_to"):
+        given = getattr(options, option)
+        # blanks and line ends around an address are mended in a list; here they would go out
+        if given is not None and (own_address(given) is None or given != given.strip()):
+            raise OptionError(f"{option} must be one email address, such as office@example.org, not {given!r}.")

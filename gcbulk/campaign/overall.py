@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from gcbulk.campaign.delivery import filled
+from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, rows_of_number, told
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.preview import mask_number
 from gcbulk.codes import DeliveryStatus, ErrorCode
 from gcbulk.errors import OptionError
-from gcbulk.recipients.numbers import to_e164
+from gcbulk.messages.markup import plain_words
+from gcbulk.recipients.kinds import EMAIL, NUMBER
 
 if TYPE_CHECKING:
     import os
 
     from gcbulk.campaign.journal import Campaign
+    from gcbulk.campaign.journal.looking_back import Kept
 
 DEAD_AFTER: Final = 3
 """Campaigns running in which a number failed, after which it counts as dead."""
@@ -49,8 +52,9 @@ def history(
     """Every row of every campaign that the journal still holds, the oldest first.
 
     `since` is a date (London) or a time with its offset: campaigns begun from then on. `number` leaves the rows of one
-    number, as anybody may write it, and adds what it was sent, Text (`str`): for a subject access request. What was
-    purged is not here. Columns Campaign, StartedAt (`datetime64[us, UTC]`), and from SentTo on a results frame's.
+    number or email address, as anybody may write it, and adds what it was sent, Text (`str`; of an email the subject,
+    the words of its body and its files' names): for a subject access request. What was purged is not here. Columns
+    Campaign, StartedAt (`datetime64[us, UTC]`), and from SentTo on a results frame's.
     Raises OptionError for a date or number that cannot be read.
     """
     begins = _begins(since)
@@ -144,7 +148,7 @@ _DTYPES: Final = dict.fromkeys(COLUMNS, "str") | {
 
 
 def _rows(
-    campaign: Campaign, journal: str | os.PathLike[str] | None, texts: dict[str, dict[int, str | None]] | None
+    campaign: Campaign, journal: str | os.PathLike[str] | None, texts: dict[str, dict[int, Kept]] | None
 ) -> pd.DataFrame:
     """The rows of one campaign; where `texts` are given, those alone, with their texts."""
     frame = filled(campaign_results(campaign.name, journal=journal))
@@ -156,7 +160,15 @@ def _rows(
         return frame
     mine = texts[campaign.name]
     frame = frame.iloc[list(mine)]
-    return frame.assign(Text=pd.array(list(mine.values()), dtype="str"))
+    return frame.assign(Text=pd.array([_in_words(*one) for one in mine.values()], dtype="str"))
+
+
+def _in_words(text: str | None, content: str | None) -> str | None:
+    """What one row was sent, to be read: of an email its subject, the words of its body, the names of its files."""
+    if text is None or content is None:
+        return text
+    subject, files = parsed(content)
+    return "\n\n".join([subject, plain_words(text), *(f"[{file.name}]" for file in files)])
 
 
 def _begins(since: date | datetime | str | None) -> float:
@@ -181,7 +193,8 @@ def _begins(since: date | datetime | str | None) -> float:
 def _address(number: str | None) -> str | None:
     if number is None:
         return None
-    found = to_e164(pd.Series([number]), international=True).iloc[0]
+    kind = EMAIL if "@" in str(number) else NUMBER
+    found = kind.judge(pd.Series([number]), True).iloc[0]
     if not isinstance(found["SentTo"], str):
         raise OptionError(f"number cannot be looked up: {found['ErrorDetail']}")
     return found["SentTo"]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.campaign.views.facts import mask_number
-from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.campaign.views.facts import CUSTOMERS_SHOWN, LIKE_AN_ADDRESS, mask_number
+from gcbulk.codes import REASONS, SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.messages.findings import are
-from gcbulk.recipients.columns import ANNOTATIONS, row_name
+from gcbulk.recipients.columns import ANNOTATIONS, OF_CUSTOMERS, row_name
+from gcbulk.recipients.kinds import NUMBER, kind_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,21 +69,26 @@ class Overview:
         counted = counted.iloc[pd.DataFrame({"s": places, "n": -counted["Rows"]}).sort_values(["s", "n"]).index]
         return counted.reset_index(drop=True)
 
+    def counts_in_words(self) -> pd.DataFrame:
+        """`counts` for the screen: Status, Reason (`str`: a few words for each code, "" where there is none), Rows."""
+        counted = self.counts()
+        return counted.assign(ErrorCode=reasons(counted["ErrorCode"])).rename(columns={"ErrorCode": "Reason"})
+
     def to_mend(self, rows: int | None = ROWS_SHOWN) -> pd.DataFrame:
         """The first rows that a person must put right, for the screen: numbers masked, and what to do."""
         wanted = self.frame["Status"].isin([status.value for status in TO_MEND]).to_numpy(dtype=bool).nonzero()[0]
-        return on_screen(self.frame, wanted[:rows]).drop(columns=["Number", "Status"])
+        return on_screen(self.frame, wanted[:rows]).drop(columns=[_address_column(self.frame), "Status"])
 
     def plot(self) -> Figure:
         """A bar for each status and reason, as a matplotlib Figure; a notebook shows it."""
         from gcbulk.campaign.plots import bar_chart
 
-        return bar_chart(self.counts())
+        return bar_chart(self.counts_in_words())
 
     def first_line(self) -> str:
         """How many rows, and how many of each status."""
         by_status = self.frame["Status"].value_counts()
-        parts = [f"{by_status[s.value]:,} {s.value}" for s in Status if s.value in by_status.index]
+        parts = [f"{by_status[s.value]:,} {s.value.replace('_', ' ')}" for s in Status if s.value in by_status.index]
         return f"{are(len(self.frame), 'row')}: {', '.join(parts)}"
 
     def __str__(self) -> str:
@@ -110,12 +116,13 @@ class Overview:
         return f"<div class='gcb-overview'>{''.join(pieces)}</div>"
 
     def counts_html(self) -> str:
-        """Rows by status and reason as an HTML table, with what each reason means."""
+        """Rows by status and reason as an HTML table, with what each reason means; its code, for support, last."""
         counted = [
-            (f"{rows:,}", status, code or "", SENTENCES[ErrorCode(code)] if code else "")
+            (f"{rows:,}", status.replace("_", " "), *_explained(ErrorCode(code) if code else None))
             for status, code, rows in self._counted()
         ]
-        return html_table(("Rows", "Status", "Reason", "What it means, and what to do"), counted, classes="gcb-table")
+        columns = ("Rows", "Status", "Reason", "What it means, and what to do", "Code")
+        return html_table(columns, counted, classes="gcb-table gcb-reasons")
 
     def _counted(self) -> list[tuple[str, str | None, int]]:
         columns = self.counts()
@@ -128,29 +135,65 @@ class Overview:
         return ", ".join(row_name(self.frame.index, row) for row in positions[:3]) + more
 
 
+def by_customer_html(frame: pd.DataFrame) -> str:
+    """The rows of each customer of a partner by status, as an HTML table; "" where there is no customer."""
+    if not {*OF_CUSTOMERS} <= {*frame.columns}:
+        return ""
+    names = frame["CustomerName"].fillna("") + " (" + frame["CustomerId"] + ")"
+    names = names.fillna("not known").str.strip()
+    counts = pd.crosstab(names.to_numpy(), frame["Status"].to_numpy()).reindex(names.unique())
+    statuses = [status.value for status in Status if status.value in counts.columns]
+    rows = [(name, sum(of_each), *of_each) for name, *of_each in counts[statuses].itertuples(name=None)]
+    shown = [(name, *(f"{n:,}" for n in numbers)) for name, *numbers in rows[:CUSTOMERS_SHOWN]]
+    more = f"<p>and {len(rows) - len(shown):,} more</p>" if len(rows) > len(shown) else ""
+    columns = ("School", "Rows", *(status.replace("_", " ") for status in statuses))
+    return f"{html_table(columns, shown, classes='gcb-table gcb-by-school')}{more}"
+
+
+def _explained(code: ErrorCode | None) -> tuple[str, str, str]:
+    """A code in a few words, in a sentence, and itself."""
+    return ("", "", "") if code is None else (REASONS[code], SENTENCES[code], code.value)
+
+
+def reasons(codes: pd.Series[Any]) -> pd.Series[str]:
+    """A column of error codes in a few words each; "" where there is none.
+
+    >>> reasons(pd.Series(["NUMBER_MISSING", None])).tolist()
+    ['no number', '']
+    """
+    return codes.astype(object).map({code.value: words for code, words in REASONS.items()}).fillna("").astype("str")
+
+
 def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
-    """Some rows of a frame as others may see them: the first of the user's columns, all numbers in them masked."""
+    """Some rows of a frame as others may see them: the first of the user's columns, all addresses masked."""
     chosen = list(positions)
     part: pd.DataFrame = frame.iloc[chosen]
-    own = [i for i, name in enumerate(part.columns) if name not in ANNOTATIONS and name != "Text"]
+    ours = (*ANNOTATIONS, "Text", *(OF_CUSTOMERS if {*OF_CUSTOMERS} <= {*part.columns} else ()))
+    own = [i for i, name in enumerate(part.columns) if name not in ours]
     shown: dict[str, Any] = {"Row": [row_name(frame.index, row).removeprefix("row ") for row in chosen]}
     for i in own[:OWN_COLUMNS_SHOWN]:
         shown[str(part.columns[i])] = masked(part.iloc[:, i]).tolist()
     numbers = part["SentTo"].astype(object)
-    shown["Number"] = [mask_number(number) if isinstance(number, str) else "" for number in numbers]
-    shown["Status"] = part["Status"].tolist()
-    shown["Reason"] = part["ErrorCode"].astype(object).fillna("").tolist()
+    shown[_address_column(frame)] = [mask_number(number) if isinstance(number, str) else "" for number in numbers]
+    shown["Status"] = part["Status"].str.replace("_", " ").tolist()
+    shown["Reason"] = reasons(part["ErrorCode"]).tolist()
     shown["What it means"] = masked(part["ErrorDetail"]).tolist()
     return pd.DataFrame(shown)
 
 
-def masked(column: pd.Series[Any]) -> pd.Series[str]:
-    """A column as strings, with everything in it that looks like a telephone number masked; blank where missing.
+def _address_column(frame: pd.DataFrame) -> str:
+    """What the masked addresses stand under: nothing that a list of email addresses has as a column of its own."""
+    return "Number" if kind_in(frame["SentTo"]) is NUMBER else "Sent to"
 
-    >>> masked(pd.Series(["07700 900123", "call 07700900124 at 9", "2026-11-24", None])).tolist()
-    ['•••123', 'call •••124 at 9', '2026-11-24', '']
+
+def masked(column: pd.Series[Any]) -> pd.Series[str]:
+    """A column as strings, with all that looks like a telephone number or an email address masked; blank where missing.
+
+    >>> masked(pd.Series(["07700 900123", "call 07700900124 at 9", "2026-11-24", "to ann@example.org", None])).tolist()
+    ['•••123', 'call •••124 at 9', '2026-11-24', 'to a•••@example.org', '']
     """
     words = column.astype(object).where(column.notna(), "").astype(str)
+    words = words.str.replace(LIKE_AN_ADDRESS, r"\1•••\2", regex=True)
     return words.str.replace(_LIKE_A_NUMBER, r"•••\1\2\3", regex=True)
 
 

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
 
+from gcbulk.campaign.calls import client_refs, in_calls
+from gcbulk.campaign.customers import RowsOfCustomers, all_rows_of, rows_of_customers
+from gcbulk.campaign.enclosing import same_content, size_of
+from gcbulk.campaign.repeats import RepeatsInOne
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import GcbulkWarning
 from gcbulk.messages.findings import Batch
 from gcbulk.messages.lint import lint
 from gcbulk.messages.options import TextOptions
 from gcbulk.messages.parts import count_parts
 from gcbulk.messages.savings import savings
 from gcbulk.messages.template import Template
-from gcbulk.recipients.columns import own_columns, row_name
+from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns
 from gcbulk.recipients.intake import IntakeOptions
-from gcbulk.recipients.schema import annotated, repeat_details
+from gcbulk.recipients.schema import annotated, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from gcbulk.api.customers import Customer
     from gcbulk.campaign.journal import Held
+    from gcbulk.campaign.repeats import Repeats
     from gcbulk.messages.findings import Finding
+    from gcbulk.messages.template import Cells, Rendered
 
     _Numbers = np.ndarray[Any, np.dtype[np.int64]]
     _Objects = np.ndarray[Any, np.dtype[np.object_]]
 
 _STR: Final = "str"
-_NAMED_ROWS: Final = 5  # in a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class Plan:
 
     `frame` has the index and row order of the input; Status is `ready` where a row is to be sent. `findings` are what
     the lint and the savings found; `replaced` counts the texts in which each typographic character was made plain.
-    A trial goes to the sender's own phone: no text of it counts as sent to anybody.
+    A trial goes to the sender's own phone: no text of it counts as sent to anybody. Where a partner sends for many,
+    `customers` says by position on whose behalf, by id, and `known` who they are.
     """
 
     frame: pd.DataFrame
@@ -53,39 +59,67 @@ class Plan:
     texts: TextOptions = TextOptions()  # noqa: RUF009 - frozen
     trial: bool = False
     one_per_number: bool = False
+    customers: pd.Series[str] | None = None
+    known: Mapping[str, Customer] = field(default_factory=lambda: MappingProxyType({}))
+    channel: str = "sms"
+    contents: pd.Series[str] | None = None  # what each email holds beside its body, as the journal keeps it
+    most_bytes_a_call: int | None = None  # of files
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which rows are to be sent, by position."""
         return (self.frame["Status"] == Status.READY).to_numpy(dtype=bool)
 
+    @property
+    def asked(self) -> list[str]:
+        """The ids of the customers on whose behalf something is to be sent, in the order of the list."""
+        return [] if self.customers is None else self.customers[self.ready].unique().tolist()
+
+    @property
+    def priced(self) -> bool:
+        """Whether `frame` has a `Cost`: with a price for all, or with one of any customer's."""
+        return self.texts.price is not None or any(one.price is not None for one in self.known.values())
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the rows that are to be sent cost, in pounds; None where the price of any of them is not known."""
+        if not self.priced:
+            return None
+        costs = self.frame["Cost"].to_numpy(dtype=object)[self.ready].tolist()
+        return None if None in costs else sum(costs, Decimal(0))
+
     def recipients_hash(self) -> str:
-        """A hash of all addresses in order: equal for the same list of people."""
-        digest = new_hash()
-        self.add_recipients(digest)
-        return digest.hexdigest()
+        """A hash of all addresses in order, and of whose they are: equal for the same list of people."""
+        digest = ListHash()
+        digest.add_recipients(self)
+        return digest.recipients()
 
     def texts_hash(self) -> str:
-        """A hash of all rendered texts in order."""
-        digest = new_hash()
-        self.add_texts(digest)
-        return digest.hexdigest()
+        """A hash of all that is to be sent, in order."""
+        digest = ListHash()
+        digest.add_texts(self)
+        return digest.texts()
 
-    def add_recipients(self, digest: hashlib.blake2b) -> None:
-        """Add all addresses to a hash that was begun with the pieces before."""
-        _add_to(digest, self.frame["SentTo"])
-
-    def add_texts(self, digest: hashlib.blake2b) -> None:
-        """Add all rendered texts to such a hash."""
-        _add_to(digest, self.frame["Text"])
+    def same(self) -> list[str | None]:
+        """For each row what makes two messages the same: the text; of an email its subject and files too."""
+        texts = _values(self.frame["Text"])
+        if self.contents is None:
+            return texts
+        return [
+            text if content is None else f"{text}\x1f{same_content(content)}"
+            for text, content in zip(texts, _values(self.contents), strict=True)
+        ]
 
     def rows(
-        self, *, base_url: str, customer_id: str, channel: str, chunk_size: int, share_identical: bool
+        self, *, base_url: str, customer_id: str, chunk_size: int, share_identical: bool
     ) -> Iterator[dict[str, Any]]:
         """Every row as the journal keeps it, in the order of the input."""
-        numbers, messages = self._calls(chunk_size, share_identical)
+        same = self.same()
+        numbers, messages = self._calls(chunk_size, share_identical, same)
         refs = client_refs(messages)
-        seed = _seed(base_url, customer_id, channel)
+        seeds = _Seeds(base_url, customer_id, self.channel)
+        customers = self._whose()
+        contents = [None] * len(same) if self.contents is None else _values(self.contents)
         frame = self.frame
         for start in range(0, len(frame), 10_000):
             part = slice(start, start + 10_000)
@@ -98,9 +132,13 @@ class Plan:
                 _values(frame["Status"].iloc[part]),
                 _values(frame["ErrorCode"].iloc[part]),
                 _values(frame["ErrorDetail"].iloc[part]),
+                same[part],
+                contents[part],
+                customers[part],
                 strict=True,
             )
-            for position, (number, address, repair, text, parts, state, code, detail) in enumerate(columns, start):
+            for position, row in enumerate(columns, start):
+                number, address, repair, text, parts, state, code, detail, key, content, whose = row
                 sendable = number >= 0
                 yield {
                     "position": position,
@@ -108,21 +146,25 @@ class Plan:
                     "address": address,
                     "repair": repair,
                     "text": text if sendable else None,
-                    "parts": parts if sendable else None,
+                    "parts": (parts or None) if sendable else None,
                     "client_ref": refs[messages[position]] if sendable else None,
-                    "content_key": _content_key(seed, address, text) if sendable and not self.trial else None,
+                    "content_key": _content_key(seeds[whose], address, key) if sendable and not self.trial else None,
                     "state": state,
                     "error_code": code,
-                    "error_detail": detail,
+                    "error_detail": detail if code else None,
+                    "customer_id": whose,
+                    "content": content if sendable else None,
                 }
 
-    def content_keys(self, *, base_url: str, customer_id: str, channel: str) -> list[bytes]:
+    def _whose(self) -> list[str | None]:
+        """The customer of each row; None stands for the campaign's own."""
+        return [None] * len(self.frame) if self.customers is None else _values(self.customers)
+
+    def content_keys(self, *, base_url: str, customer_id: str) -> list[bytes]:
         """The content keys of the rows that are to be sent, in order."""
-        seed = _seed(base_url, customer_id, channel)
-        ready = self.frame[self.ready]
-        return [
-            _content_key(seed, *pair) for pair in zip(_values(ready["SentTo"]), _values(ready["Text"]), strict=True)
-        ]
+        seeds = _Seeds(base_url, customer_id, self.channel)
+        of_each = zip(self.ready, self._whose(), _values(self.frame["SentTo"]), self.same(), strict=True)
+        return [_content_key(seeds[whose], address, key) for ready, whose, address, key in of_each if ready]
 
     def leaving_out(self, held: Mapping[int, Held]) -> Plan:
         """This plan with the rows at these positions marked as not to be sent, and why."""
@@ -135,27 +177,42 @@ class Plan:
             column = frame[name].to_numpy(dtype=object).copy()
             column[list(held)] = values
             frame[name] = pd.array(column, dtype=_STR)
-        if self.texts.price is not None:
+        if self.priced:
             frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
 
-    def _calls(self, chunk_size: int, share_identical: bool) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def _calls(self, chunk_size: int, share_identical: bool, same: list[str | None]) -> tuple[_Numbers, _Numbers]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
         positions = np.flatnonzero(self.ready)
-        numbers = np.full(len(self.frame), -1, dtype=np.int64)
-        messages = np.full(len(self.frame), -1, dtype=np.int64)
+        numbers, messages = np.full((2, len(self.frame)), -1, dtype=np.int64)
+        whose, groups = np.zeros(len(positions), dtype=np.int64), np.arange(len(positions))
+        if self.customers is not None:
+            whose = pd.factorize(self.customers.iloc[positions])[0]
         if share_identical:
-            texts = pd.factorize(self.frame["Text"].iloc[positions])[0]
-            by_text = np.argsort(texts, kind="stable")
-            positions, texts = positions[by_text], texts[by_text]
-        order = np.arange(len(positions))
-        numbers[positions] = order // chunk_size
-        if share_identical:
-            begins = np.ones(len(positions), dtype=bool)
-            begins[1:] = (texts[1:] != texts[:-1]) | (order[1:] % chunk_size == 0)
-            order = np.cumsum(begins) - 1
-        messages[positions] = order
+            groups = pd.factorize(pd.Series([same[position] for position in positions], dtype=_STR))[0]
+        numbers[positions], messages[positions] = in_calls(
+            whose, groups, chunk_size=chunk_size, sizes=self.sizes(), most_bytes=self.most_bytes_a_call
+        )
         return numbers, messages
+
+    def sizes(self) -> _Numbers | None:
+        """The bytes of the files of each row that is to be sent, in order; None where there are none."""
+        if self.contents is None or self.most_bytes_a_call is None:
+            return None
+        return np.array([size_of(content) for content in self.contents[self.ready]], dtype=np.int64)
+
+
+class Draft(Protocol):
+    """A message filled in for every row. `frame`: Text, ErrorCode, ErrorDetail, under a RangeIndex."""
+
+    @property
+    def frame(self) -> pd.DataFrame: ...
+    @property
+    def contents(self) -> pd.Series[str] | None: ...
+
+    def planned(self, frame: pd.DataFrame, sent: Any, columns: pd.Index, whose: RowsOfCustomers | None) -> Plan:
+        """The plan, once it is known which rows go; `columns` are the user's, `whose` on whose behalf they go."""
+        ...
 
 
 def make_plan(
@@ -165,23 +222,84 @@ def make_plan(
     intake: IntakeOptions | None = None,
     texts: TextOptions = TextOptions(),  # noqa: B008 - frozen
     repeats: Repeats | None = None,
+    customers: Mapping[str, Customer] | None = None,
 ) -> Plan:
     """Validate the recipients, render the message for each, and leave out what must not be sent.
 
-    `repeats` finds the texts that go already, where the recipients are a piece of a larger list.
+    `repeats` finds the texts that go already, where the recipients are a piece of a larger list. `customers` are those
+    that a partner may send for, by id, where the intake's `customer_column` says whose a row is.
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
     intake = intake or IntakeOptions()
     template = Template(message)
-    fields = own_columns(recipients)
+
+    def drafted(fields: pd.DataFrame, _ready: Any) -> TextDraft:
+        cells = template.cells(fields)
+        written = template.write(cells, texts)
+        return TextDraft(written.frame, template, cells, written, texts)
+
+    fields, whose = fields_of(recipients, template.fields, intake, customers)
     template.check(fields.columns)
     template.check_characters(texts)
+    return plan_of(recipients, fields, drafted, intake, whose, repeats)
+
+
+def fields_of(
+    recipients: pd.DataFrame,
+    wanted: Collection[str],
+    intake: IntakeOptions,
+    customers: Mapping[str, Customer] | None,
+) -> tuple[pd.DataFrame, RowsOfCustomers | None]:
+    """What a message can say of each row, and whose the rows are where a partner sends for many.
+
+    `wanted` are the fields of the message: those that speak of a customer are added where no column provides them.
+    """
+    fields = own_columns(recipients)
+    if (whose := _whose_rows(recipients, intake, customers or {})) is None:
+        return fields, None
+    return whose.fields(wanted, fields), whose
+
+
+def _whose_rows(
+    recipients: pd.DataFrame, intake: IntakeOptions, customers: Mapping[str, Customer]
+) -> RowsOfCustomers | None:
+    if intake.customer is not None:
+        return all_rows_of(recipients, intake.customer, customers)
+    if intake.customer_column is not None:
+        return rows_of_customers(recipients, intake.customer_column, customers)
+    return None
+
+
+def check_list(
+    recipients: pd.DataFrame, intake: IntakeOptions, customers: Mapping[str, Customer] | None = None
+) -> pd.DataFrame:
+    """What `validate` says of a list; for a partner also whose each row is, nobody's being invalid."""
+    whose = _whose_rows(recipients, intake, customers or {})
+    frame = check(recipients, intake)
+    _mark_unknown(frame, whose)
+    _add_customers(frame, whose)
+    return frame
+
+
+def plan_of(
+    recipients: pd.DataFrame,
+    fields: pd.DataFrame,
+    drafted: Callable[[pd.DataFrame, Any], Draft],
+    intake: IntakeOptions,
+    whose: RowsOfCustomers | None = None,
+    repeats: Repeats | None = None,
+) -> Plan:
+    """A plan of a list and of what is drafted for its rows, whatever the channel.
+
+    `drafted` is given the user's columns, and which rows can be contacted, those who opted out included.
+    """
     # which row of a number goes, and which rows are alike, is told by the texts: one may be lacking a field
     frame = annotated(recipients, intake)
+    _mark_unknown(frame, whose)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
-    cells = template.cells(fields)
-    written = template.write(cells, texts)
-    rendered = written.frame
+    # who has opted out by now may be back when the campaign is gone on with, and it is the same campaign then
+    draft = drafted(fields, ready | (frame["Status"] == Status.OPTED_OUT).to_numpy(dtype=bool))
+    rendered = draft.frame
     text = rendered["Text"].to_numpy(dtype=object)
     broken = ready & rendered["ErrorCode"].notna().to_numpy(dtype=bool)
     status = frame["Status"].to_numpy(dtype=object).copy()
@@ -191,9 +309,14 @@ def make_plan(
     code[broken] = rendered["ErrorCode"].to_numpy(dtype=object)[broken]
     detail[broken] = rendered["ErrorDetail"].to_numpy(dtype=object)[broken]
     positions = np.flatnonzero(ready & ~broken)
-    addresses = frame["SentTo"].to_numpy(dtype=object)[positions]
-    repeats = repeats or _RepeatsInOne(frame.index)
-    again, details = repeats.among(positions, addresses, text[positions], one_per_number=intake.one_per_number)
+    compared = {"address": frame["SentTo"].to_numpy(dtype=object)[positions]}
+    if not intake.one_per_number:
+        compared["text"] = text[positions]
+        if draft.contents is not None:
+            compared["content"] = np.array([same_content(one) for one in draft.contents.iloc[positions]], dtype=object)
+    if whose is not None:
+        compared["customer"] = whose.ids.to_numpy(dtype=object)[positions]
+    again, details = (repeats or RepeatsInOne(frame.index)).among(positions, compared, text[positions], intake)
     doubled = positions[again]
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
@@ -201,27 +324,98 @@ def make_plan(
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
+    _add_customers(frame, whose)
     sent = status == Status.READY.value
-    counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
-    batch = Batch(template, cells, written, counts, frame["SentTo"].reset_index(drop=True), sent)
-    frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts)
-    found = (*lint(batch, fields.columns, texts), *savings(batch, texts))
-    return Plan(
-        frame,
-        counts["Encoding"],
-        found,
-        _replaced(written.replaced[sent]),
-        texts,
-        one_per_number=intake.one_per_number,
-    )
+    plan = draft.planned(frame, sent, fields.columns, whose)
+    plan = replace(plan, one_per_number=intake.one_per_number)
+    if whose is None:
+        return plan
+    # fields that speak of a customer are blank where there is none: its row says so itself
+    told = [one for one in plan.findings if one.code != "blank_field" or not whose.missing[list(one.rows)].all()]
+    return replace(plan, customers=whose.ids, known=whose.present, findings=(*whose.findings(sent), *told))
 
 
-def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int], options: TextOptions) -> pd.DataFrame:
+def _mark_unknown(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
+    """Rows that belong to no customer are never sent, under whatever name."""
+    if whose is None or not whose.missing.any():
+        return
+    rows = whose.missing & (frame["Status"] == Status.READY).to_numpy(dtype=bool)
+    for name, values in (
+        ("Status", Status.INVALID.value),
+        ("ErrorCode", ErrorCode.CUSTOMER_UNKNOWN.value),
+        ("ErrorDetail", whose.details.to_numpy(dtype=object)[rows]),
+    ):
+        column = frame[name].to_numpy(dtype=object).copy()
+        column[rows] = values
+        frame[name] = pd.array(column, dtype=_STR)
+
+
+def _add_customers(frame: pd.DataFrame, whose: RowsOfCustomers | None) -> None:
+    """Say on whose behalf each row goes, in columns of its own."""
+    if whose is None:
+        return
+    make_room(frame, OF_CUSTOMERS)
+    for name, values in zip(OF_CUSTOMERS, (whose.ids, whose.names()), strict=True):
+        frame[name] = pd.array(values.to_numpy(dtype=object), dtype=_STR)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDraft:
+    """A text filled in for every row."""
+
+    frame: pd.DataFrame
+    template: Template
+    cells: Cells
+    written: Rendered
+    texts: TextOptions
+    contents: None = None
+
+    def planned(self, frame: pd.DataFrame, sent: Any, columns: pd.Index, whose: RowsOfCustomers | None) -> Plan:
+        """The plan, once it is known which rows go: their parts counted, the lint and the savings looked for."""
+        rendered, texts = self.frame, self.texts
+        counts = count_parts(rendered["Text"].where(sent), header_length=texts.header_length)
+        people = frame["SentTo"].reset_index(drop=True)
+        if whose is not None:  # two customers' texts to one number are no slip
+            people = people + " " + whose.ids.fillna("")
+        batch = Batch(self.template, self.cells, self.written, counts, people, sent)
+        frame = _with_texts(frame, rendered["Text"], counts["Parts"], texts, whose)
+        found = (*lint(batch, columns, texts), *savings(batch, texts))
+        return Plan(frame, counts["Encoding"], found, _replaced(self.written.replaced[sent]), texts)
+
+
+def _costs(parts: pd.Series[int], options: TextOptions, whose: RowsOfCustomers | None) -> list[Decimal | None] | None:
+    """What each text costs, by its customer's price or else the one for all; None where no price is known."""
+    own = {} if whose is None else {one.id: one.price for one in whose.present.values() if one.price is not None}
+    if options.price is None and not own:
+        return None
+    most = int(parts.max()) + 1 if len(parts) else 0
+    costs: dict[Decimal | None, list[Decimal | None]] = {}
+    for price in {options.price, *own.values()}:
+        costs[price] = [None if price is None or not n else price * n for n in range(most)]
+    of_each = [options.price] * len(parts) if whose is None else [own.get(one, options.price) for one in whose.ids]
+    return [costs[price][n] for price, n in zip(of_each, parts, strict=True)]
+
+
+def _with_texts(
+    frame: pd.DataFrame,
+    text: pd.Series[str],
+    parts: pd.Series[int],
+    options: TextOptions,
+    whose: RowsOfCustomers | None,
+) -> pd.DataFrame:
     """The frame with the columns that only a plan has; a user's own of the same name is kept as `<name>_input`."""
     added: dict[str, Any] = {"Text": text.to_numpy(dtype=object)}
-    if options.price is not None:
-        costs = [options.price * n for n in range(int(parts.max()) + 1)] if len(parts) else []
-        added["Cost"] = [costs[n] if n else None for n in parts]
+    if (costs := _costs(parts, options, whose)) is not None:
+        added["Cost"] = costs
+    make_room(frame, added)
+    for name, values in added.items():
+        frame[name] = pd.array(values, dtype=_STR) if name == "Text" else pd.Series(values, frame.index, dtype=object)
+    frame["Parts"] = parts.to_numpy()
+    return frame
+
+
+def make_room(frame: pd.DataFrame, added: Iterable[str]) -> None:
+    """Rename the user's own columns of these names, in place: each is kept as `<name>_input`."""
     labels = list(frame.columns)
     for name in added:
         while name in labels:
@@ -229,10 +423,6 @@ def _with_texts(frame: pd.DataFrame, text: pd.Series[str], parts: pd.Series[int]
                 kept for kept in (f"{name}{'_input' * n}" for n in range(1, len(labels) + 2)) if kept not in labels
             )
     frame.columns = pd.Index(labels, name=frame.columns.name, tupleize_cols=False)
-    for name, values in added.items():
-        frame[name] = pd.array(values, dtype=_STR) if name == "Text" else pd.Series(values, frame.index, dtype=object)
-    frame["Parts"] = parts.to_numpy()
-    return frame
 
 
 def _replaced(characters: pd.Series[str]) -> dict[str, int]:
@@ -244,66 +434,38 @@ def _replaced(characters: pd.Series[str]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-class Repeats(Protocol):
-    """Finds the texts that go to the same number already."""
-
-    def among(
-        self, positions: _Numbers, addresses: _Objects, texts: _Objects, *, one_per_number: bool
-    ) -> tuple[_Numbers, list[str]]:
-        """Which of these rows, by their place among them, repeat an earlier one, and what is to be said of each.
-
-        `positions` are the rows' own. With `one_per_number` other texts to the same number count too, with a warning.
-        """
-        ...
-
-
-class _RepeatsInOne:
-    """Finds them in a list that is planned in one piece."""
-
-    def __init__(self, index: pd.Index) -> None:
-        self._index = index
-
-    def among(
-        self, positions: _Numbers, addresses: _Objects, texts: _Objects, *, one_per_number: bool
-    ) -> tuple[_Numbers, list[str]]:
-        """As `Repeats` says."""
-        again, first = _repeated({"address": addresses} | ({} if one_per_number else {"text": texts}))
-        if one_per_number:
-            _warn_of_other_texts(self._index, positions[again[texts[again] != texts[first]]])
-        return again, repeat_details(self._index, positions[first], one_per_number=one_per_number)
-
-
-def _repeated(keys: Mapping[str, _Objects]) -> tuple[_Numbers, _Numbers]:
-    """Indices of the rows whose keys repeat those of an earlier one, and for each the index of that earlier one."""
-    group = pd.DataFrame(keys).groupby(list(keys), sort=False).ngroup().to_numpy()
-    later = pd.Series(group).duplicated().to_numpy()
-    again, firsts = np.flatnonzero(later), np.flatnonzero(~later)
-    return again, firsts[group[again]]
-
-
-def _warn_of_other_texts(index: pd.Index, rows: _Numbers) -> None:
-    if len(rows):
-        named = [row_name(index, row) for row in rows[:_NAMED_ROWS]]
-        warnings.warn(other_texts(len(rows), named), GcbulkWarning, stacklevel=5)
-
-
-def other_texts(count: int, named: Sequence[str]) -> str:
-    """Say that texts are left out which differ from the one that goes: each may be about another child."""
-    return (
-        f"{count} text{'s' * (count > 1)} that differ from the one that goes to the same number are left out "
-        f"({', '.join(named[:_NAMED_ROWS])}{', ...' * (count > _NAMED_ROWS)}): siblings, perhaps. To send each of "
-        "them, leave out one_per_number (--one-per-number)."
-    )
-
-
 def _values(column: pd.Series[Any]) -> list[str | None]:
     """A string column as Python strings, None where it is missing."""
     return column.astype(object).where(column.notna(), None).tolist()
 
 
-def new_hash() -> hashlib.blake2b:
-    """A hash to add the pieces of a list to, in their order."""
-    return hashlib.blake2b(digest_size=16)
+class ListHash:
+    """What a list and its messages are known by again; its plan is added whole, or piece by piece in their order."""
+
+    def __init__(self) -> None:
+        self._recipients, self._texts = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
+        self._customers: list[pd.Series[Any]] = []
+
+    def add_recipients(self, plan: Plan) -> None:
+        """Add the people of a plan, and whose they are."""
+        _add_to(self._recipients, plan.frame["SentTo"])
+        if plan.customers is not None:  # they come after all addresses: kept until then, each name once
+            self._customers.append(plan.customers.astype("category"))
+
+    def add_texts(self, plan: Plan) -> None:
+        """Add what a plan sends."""
+        _add_to(self._texts, plan.frame["Text"] if plan.contents is None else pd.Series(plan.same(), dtype=_STR))
+
+    def recipients(self) -> str:
+        """Equal for the same list of people, and of whose they are."""
+        digest = self._recipients.copy()
+        for customers in self._customers:
+            _add_to(digest, customers)
+        return digest.hexdigest()
+
+    def texts(self) -> str:
+        """Equal for the same messages."""
+        return self._texts.hexdigest()
 
 
 def _add_to(digest: hashlib.blake2b, column: pd.Series[Any]) -> None:
@@ -312,19 +474,19 @@ def _add_to(digest: hashlib.blake2b, column: pd.Series[Any]) -> None:
         digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
 
 
-def _seed(base_url: str, customer_id: str, channel: str) -> hashlib.blake2b:
-    return hashlib.blake2b("\x1f".join((base_url, customer_id, channel, "")).encode(), digest_size=16)
+class _Seeds(dict[str | None, "hashlib.blake2b"]):
+    """What each customer's content keys begin with; None stands for the campaign's own."""
+
+    def __init__(self, base_url: str, customer_id: str, channel: str) -> None:
+        self._base_url, self._customer_id, self._channel = base_url, customer_id, channel
+
+    def __missing__(self, whose: str | None) -> hashlib.blake2b:
+        words = "\x1f".join((self._base_url, whose or self._customer_id, self._channel, ""))
+        self[whose] = hashlib.blake2b(words.encode(), digest_size=16)
+        return self[whose]
 
 
 def _content_key(seed: hashlib.blake2b, address: str | None, text: str | None) -> bytes:
     digest = seed.copy()
     digest.update(f"{address}\x1f{text}".encode("utf-8", "surrogatepass"))
     return digest.digest()
-
-
-def client_refs(messages: np.ndarray[Any, Any]) -> list[str]:
-    """A random reference for each message object, in the form of the vendor's example: a GUID."""
-    total = int(messages.max(initial=-1)) + 1
-    digits = os.urandom(16 * total).hex()
-    refs = (digits[32 * n : 32 * n + 32] for n in range(total))
-    return [f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}" for d in refs]

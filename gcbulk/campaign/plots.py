@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gcbulk.codes import DeliveryStatus, Status
+from gcbulk.recipients.kinds import kind_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,14 +29,12 @@ COLOURS: Final = {
 
 
 def bar_chart(counts: pd.DataFrame) -> Figure:
-    """A bar for each status and reason of `Overview.counts`; no pyplot, so that any thread may draw."""
+    """A bar for each row of `Overview.counts_in_words`; no pyplot, so that any thread may draw."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    labels = [
-        status if code != code else f"{status}: {code}"
-        for status, code in zip(counts["Status"], counts["ErrorCode"], strict=True)
-    ]
+    words = counts["Status"].str.replace("_", " ")
+    labels = words.where(counts["Reason"] == "", words + ": " + counts["Reason"])
     figure = Figure(figsize=(7.5, 0.8 + 0.34 * max(len(counts), 1)), layout="constrained")
     axes = figure.subplots()
     bars = axes.barh(labels, counts["Rows"], color=[COLOURS[Status(status)] for status in counts["Status"]], height=0.7)
@@ -55,9 +54,9 @@ _ALL: Final = "#8a8f98"
 
 
 def delivery_chart(results: pd.DataFrame) -> Figure:
-    """How many texts had been delivered by when, of a results frame with delivery news.
+    """How many texts or emails had been delivered by when, of a results frame with delivery news.
 
-    Times are London's, and begin with the first text that was accepted. No pyplot, so that any thread may draw.
+    Times are London's, and begin with the first that was accepted. No pyplot, so that any thread may draw.
     """
     from matplotlib import dates
     from matplotlib.figure import Figure
@@ -76,7 +75,9 @@ def delivery_chart(results: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.axhline(accepted, color=_ALL, linestyle="--", linewidth=1)
-    axes.set_title(f"{len(times):,} of {accepted:,} accepted texts delivered", fontsize=10)
+    axes.set_title(
+        f"{len(times):,} of {accepted:,} accepted {kind_in(results['SentTo']).message}s delivered", fontsize=10
+    )
     axes.set_ylim(0, max(1, accepted) * 1.08)
     axes.set_xlabel("UK time", fontsize=9)
     axes.set_ylabel("delivered")

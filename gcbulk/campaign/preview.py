@@ -10,6 +10,7 @@ from gcbulk.campaign.views import facts
 from gcbulk.campaign.views.facts import mask_number
 from gcbulk.codes import Status
 from gcbulk.messages.findings import are
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,13 +27,16 @@ def check_summary(checked: pd.DataFrame) -> dict[str, Any]:
     return facts.count_rows(checked)
 
 
-def check_report(checked: pd.DataFrame) -> str:
+def check_report(checked: pd.DataFrame, *, channel: str = "sms") -> str:
     """What a validated frame shows, in words for a terminal."""
+    kind = KINDS[channel]
     counts = check_summary(checked)
     ready = counts["statuses"].get(Status.READY, 0)
     mended = counts["repaired"]
     were = "was" if mended == 1 else "were"
-    lines = [f"{ready} of {are(counts['rows'], 'row')} can be texted; {are(mended, 'number')} {were} mended."]
+    lines = [
+        f"{ready} of {are(counts['rows'], 'row')} can be {kind.contacted}; {are(mended, kind.noun)} {were} mended."
+    ]
     problems = _problem_lines(checked)
     return "\n".join(
         [*lines, *(["", "Rows to look at (row 1 is the first below the header):"] if problems else []), *problems]

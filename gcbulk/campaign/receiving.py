@@ -108,11 +108,13 @@ class Answer(Enum):
 
     WRITTEN = (200, "Written down.")
     MALFORMED = (400, "This is no delivery news: a Status, and a MessageId or ClientRef, are needed.")
+    NO_AUTHORISATION = (400, "This is no authorisation by a customer.")
     NOBODYS = (404, "No campaign is reported on at this address.")
     PURGED = (410, "This campaign was purged: nothing more is written about it.")
     TOO_LARGE = (413, "This is too long for delivery news.")
     TOO_FAST = (429, "Too many requests. Try again in a moment.")
     NOT_NOW = (503, "The journal cannot be written at this moment. Try again later.")
+    NOT_KEPT = (503, "This cannot be kept at this moment. Try again later.")
 
     @property
     def status(self) -> int:
@@ -414,7 +416,7 @@ def _address(value: object) -> str | None:
 def _mended(text: str) -> str | None:
     import pandas as pd  # a receiver that is told plain numbers never needs it
 
-    from gcbulk.recipients.numbers import to_e164
+    from gcbulk.recipients.kinds import EMAIL, NUMBER
 
-    number = to_e164(pd.Series([text]), international=True)["SentTo"].iloc[0]
+    number = (EMAIL if "@" in text else NUMBER).judge(pd.Series([text]), True)["SentTo"].iloc[0]
     return number if isinstance(number, str) else None

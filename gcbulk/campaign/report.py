@@ -1,4 +1,4 @@
-"""A campaign on one page, to print or to send on: HTML that needs nothing from elsewhere, numbers masked."""
+"""A campaign on one page, to print or to send on: HTML that needs nothing from elsewhere, addresses masked."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from gcbulk.campaign.delivery import filled, undelivered
+from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, count_unmatched, texts_used, told
 from gcbulk.campaign.preview import mask_number
 from gcbulk.campaign.results import NOT_TOLD, summarise
+from gcbulk.campaign.views.facts import LIKE_AN_ADDRESS
 from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode
+from gcbulk.messages.markup import plain_words
+from gcbulk.recipients.kinds import KINDS, NUMBER
 from gcbulk.recipients.writing import write_text
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcbulk.campaign.journal import Campaign, TextUsed
+    from gcbulk.recipients.kinds import Kind
 
 TEXTS_SHOWN: Final = 20
 ROWS_SHOWN: Final = 200
@@ -35,6 +40,7 @@ table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{border-bottom:1px sol
 text-align:left;vertical-align:top}td.n{text-align:right}pre{white-space:pre-wrap;background:#f4f4f4;padding:.6rem;margin:0;
 font:inherit}img{max-width:100%}
 """
+_ENVELOPE: Final = {"sent_from_name": "From", "sent_from_address": "From the address", "reply_to": "Answers go to"}
 _NO_SCRIPTS: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -62,22 +68,24 @@ class Report:
 def report(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> Report:
     """A campaign on one page: what was sent, to how many, what came of it, how long it took, what was billed.
 
-    The page is HTML that fetches nothing; numbers are masked, and every word of others is shown as text. Raises
-    CampaignError for a name that is not known, or a campaign that was purged.
+    The page is HTML that fetches nothing; numbers and addresses are masked, and every word of others is shown as text.
+    Raises CampaignError for a name that is not known, or a campaign that was purged.
     """
     results = filled(campaign_results(campaign, journal=journal))
-    results["DeliveryError"] = _without_numbers(results["DeliveryError"])
+    results["DeliveryError"] = _without_addresses(results["DeliveryError"])
     with Journal(journal) as book:
         known = book.campaign(campaign)
         by = book.begun_by().get(known.id, "")
         texts, different = texts_used(book, known, most=TEXTS_SHOWN)
         unmatched = count_unmatched(book, known)
+    kind = KINDS[known.channel]
     sections = (
         _what_was_sent(known, by, results),
         _outcomes(results),
+        _customers(results),
         _delivery(results, unmatched),
-        _missed(results),
-        _texts(texts, different),
+        _missed(results, kind),
+        _texts(texts, different, kind),
     )
     title = escape(f"Campaign {campaign}")
     page = (
@@ -88,9 +96,12 @@ def report(campaign: str, *, journal: str | os.PathLike[str] | None = None) -> R
     return Report(campaign, page)
 
 
-def _without_numbers(reasons: pd.Series[str]) -> pd.Series[str]:
-    """The platform's reasons with everything masked that could be a telephone number, however it is written."""
-    masked = {reason: _LIKE_A_NUMBER.sub(_last_digits, reason) for reason in reasons.dropna().unique()}
+def _without_addresses(reasons: pd.Series[str]) -> pd.Series[str]:
+    """The platform's reasons with all masked that could be a telephone number, however written, or an address."""
+    masked = {
+        reason: _LIKE_A_NUMBER.sub(_last_digits, re.sub(LIKE_AN_ADDRESS, r"\1•••\2", reason))
+        for reason in reasons.dropna().unique()
+    }
     return reasons.map(masked).astype("str")
 
 
@@ -99,19 +110,20 @@ def _last_digits(number: re.Match[str]) -> str:
 
 
 def _what_was_sent(campaign: Campaign, by: str, results: pd.DataFrame) -> str:
-    summary = summarise(results)
+    summary, kind = summarise(results), KINDS[campaign.channel]
     facts = [
         ("Begun", f"{told(campaign.created_at)} UK time"),
         ("By", by),
         ("Customer", campaign.customer_id),
         ("Sender", str(campaign.options.get("sender", ""))),
+        *((words, str(campaign.options.get(name, ""))) for name, words in _ENVELOPE.items()),
         ("Scheduled for", f"{told(campaign.send_at)} UK time" if campaign.send_at else ""),
         ("Rows", f"{summary.total:,}"),
-        ("Different numbers", f"{results['SentTo'].nunique():,}"),
+        (f"Different {kind.noun}{'es' if kind.noun.endswith('s') else 's'}", f"{results['SentTo'].nunique():,}"),
         ("Accepted by the platform", f"{summary.accepted:,}"),
         ("Not told, as far as is known", f"{summary.not_told:,} ({', '.join(NOT_TOLD)})"),
         ("Did not arrive, by the delivery news", f"{summary.undelivered:,}" if summary.undelivered else ""),
-        ("SMS parts planned, of what was accepted", f"{summary.parts:,}"),
+        ("SMS parts planned, of what was accepted", f"{summary.parts:,}" if kind is NUMBER else ""),
         ("SMS parts billed, as far as was reported", _billed(results)),
     ]
     return _table("What was sent", ("", ""), [fact for fact in facts if fact[1]])
@@ -139,6 +151,13 @@ def _outcomes(results: pd.DataFrame) -> str:
     return _table("Outcome", ("Status", "Reason", "Rows", "What it means"), rows)
 
 
+def _customers(results: pd.DataFrame) -> str:
+    """What came of each customer's rows, in a partner's campaign."""
+    counts = summarise(results).customers
+    rows = [(name, *(f"{n[what]:,}" for what in ("rows", "accepted", "not_told"))) for name, n in counts.items()]
+    return _table("By customer", ("Customer", "Rows", "Accepted", "Not told"), rows) if rows else ""
+
+
 def _delivery(results: pd.DataFrame, unmatched: int) -> str:
     if results["DeliveryStatus"].isna().all():
         return "<h2>Delivery</h2><p>No delivery news: the campaign was sent without a callback URL.</p>"
@@ -164,7 +183,7 @@ def _chart(results: pd.DataFrame) -> str:
     return f'<img alt="How many were delivered by when" src="data:image/png;base64,{data}">'
 
 
-def _missed(results: pd.DataFrame) -> str:
+def _missed(results: pd.DataFrame, kind: Kind) -> str:
     """The people who have not been reached, to look up by row."""
     bad = results["Status"].isin([s.value for s in NOT_TOLD])
     rows = pd.concat([results[bad], undelivered(results[~bad])])
@@ -187,19 +206,32 @@ def _missed(results: pd.DataFrame) -> str:
         )
     ]
     more = f"<p>And {len(rows) - ROWS_SHOWN:,} more.</p>" if len(rows) > ROWS_SHOWN else ""
-    return _table("Not reached", ("Row", "Number", "What came of it", "Reason"), lines) + more
+    return _table("Not reached", ("Row", kind.noun.capitalize(), "What came of it", "Reason"), lines) + more
 
 
-def _texts(texts: Sequence[TextUsed], different: int) -> str:
+def _texts(texts: Sequence[TextUsed], different: int, kind: Kind) -> str:
+    """What was written, that which most rows share first; of an email its subject, and the words of its body."""
     if not texts:
         return ""
+    second, third = ("Parts", "Text") if kind is NUMBER else ("Subject", "Body")
     lines = "".join(
-        f'<tr><td class="n">{used.rows:,}</td><td class="n">{used.parts}</td>'
-        f"<td><pre>{escape(used.text)}</pre></td></tr>"
+        f'<tr><td class="n">{used.rows:,}</td><td>{escape(_beside(used))}</td>'
+        f"<td><pre>{escape(used.text if kind is NUMBER else plain_words(used.text))}</pre></td></tr>"
         for used in texts
     )
-    more = f"<p>{different:,} different texts; {len(texts):,} are shown.</p>" if different > len(texts) else ""
-    return f"<h2>Texts</h2>{more}<table><tr><th>Rows</th><th>Parts</th><th>Text</th></tr>{lines}</table>"
+    title = f"{kind.message.capitalize()}s"
+    more = (
+        f"<p>{different:,} different {title.lower()}; {len(texts):,} are shown.</p>" if different > len(texts) else ""
+    )
+    return f"<h2>{title}</h2>{more}<table><tr><th>Rows</th><th>{second}</th><th>{third}</th></tr>{lines}</table>"
+
+
+def _beside(used: TextUsed) -> str:
+    """Of a text its parts, of an email its subject."""
+    if used.first_content is None or used.last_content is None:
+        return str(used.parts)
+    first, last = parsed(used.first_content)[0], parsed(used.last_content)[0]
+    return first if first == last else f"{first} (and others)"
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

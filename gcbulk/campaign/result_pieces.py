@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
@@ -19,7 +20,7 @@ from gcbulk.recipients.writing import writing_table
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from gcbulk.campaign.journal import Campaign, Record
@@ -35,11 +36,17 @@ class Piece(NamedTuple):
 
 
 def result_pieces(
-    journal: Journal, campaign: Campaign, recipients: Pieces | None, *, intake: IntakeOptions | None = None
+    journal: Journal,
+    campaign: Campaign,
+    recipients: Pieces | None,
+    *,
+    intake: IntakeOptions | None = None,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Piece]:
     """What came of every row, in the order of the list, piece by piece.
 
     With `intake` it is checked that the recipients are those of the campaign. Raises CampaignError where they are not.
+    `names` are what a partner's customers are called, by id.
     """
     if campaign.callback_url is not None:
         journals.match_again(journal, campaign)
@@ -47,7 +54,7 @@ def result_pieces(
     if recipients is None:
         start = 0
         while some := list(islice(records, PIECE_ROWS)):
-            results = _results(journal, campaign, some, None, start)
+            results = _results(journal, campaign, some, None, start, names)
             yield Piece(results.set_axis(pd.RangeIndex(start, start + len(some))), None)
             start += len(some)
         return
@@ -58,16 +65,21 @@ def result_pieces(
             raise _other_length(campaign)
         if intake is not None:
             check_same_list(campaign, some, piece, intake)
-        yield Piece(_results(journal, campaign, some, piece, start), piece)
+        yield Piece(_results(journal, campaign, some, piece, start, names), piece)
         start += len(some)
     if next(records, None) is not None:
         raise _other_length(campaign)
 
 
 def _results(
-    journal: Journal, campaign: Campaign, records: Iterable[Record], piece: pd.DataFrame | None, start: int
+    journal: Journal,
+    campaign: Campaign,
+    records: Iterable[Record],
+    piece: pd.DataFrame | None,
+    start: int,
+    names: Mapping[str, str],
 ) -> pd.DataFrame:
-    results = results_frame(campaign, records, piece)
+    results = results_frame(campaign, records, piece, names=names)
     if campaign.callback_url is None:
         return results
     news = journals.news_of(journal, campaign, first=start, last=start + len(results) - 1)
@@ -124,6 +136,7 @@ class ResultPieces:
     summary: Summary
     journal: str | os.PathLike[str] | None = None
     recipients: Pieces | None = None
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)  # of a partner's customers, by id
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         for results, _ in self._pieces():
@@ -135,4 +148,4 @@ class ResultPieces:
 
     def _pieces(self) -> Iterator[Piece]:
         with Journal(self.journal) as book:
-            yield from result_pieces(book, book.campaign(self.campaign), self.recipients)
+            yield from result_pieces(book, book.campaign(self.campaign), self.recipients, names=self.names)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
+from gcbulk.api.customers import Customers
 from gcbulk.campaign.journal import KIND, TEST, Record
 from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
-from gcbulk.errors import CampaignError
+from gcbulk.errors import CampaignError, OptionError
+from gcbulk.messages.findings import are
 from gcbulk.recipients.choosing import are_numbers_of
-from gcbulk.recipients.columns import own_columns, user_columns
+from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, user_columns
+from gcbulk.recipients.kinds import KINDS, kind_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
+    from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
     from gcbulk.recipients.intake import IntakeOptions
 
+logger = logging.getLogger("gcbulk")
+
 NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
 """The statuses of people who were to be told and, as far as is known, were not."""
+
+CUSTOMERS_SHOWN: Final = 20
+NO_CUSTOMER: Final = "no known customer"
 
 _IN_FLIGHT: Final = "Another run is sending this at this moment. Look again when it has ended."
 _TEXT_COLUMNS: Final = {
@@ -35,17 +45,24 @@ _TEXT_COLUMNS: Final = {
 }
 
 
-def results_frame(campaign: Campaign, records: Iterable[Record], recipients: pd.DataFrame | None) -> pd.DataFrame:
+def results_frame(
+    campaign: Campaign,
+    records: Iterable[Record],
+    recipients: pd.DataFrame | None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """The same rows, in the same order, under the same index, each with its MessageId or an error code.
 
     Adds SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`), Parts (`Int64`) and
-    AcceptedAt (`datetime64[us, UTC]`). Without `recipients` the annotations come alone, under a RangeIndex.
+    AcceptedAt (`datetime64[us, UTC]`); in a partner's campaign CustomerId and CustomerName (`str`), by `names` of
+    customers. Without `recipients` the annotations come alone, under a RangeIndex.
     """
     known = pd.DataFrame.from_records(list(records), columns=list(Record._fields))
     if recipients is None:
         frame = pd.DataFrame(index=pd.RangeIndex(len(known)))
     else:
-        frame = user_columns(recipients)
+        frame = user_columns(recipients, of_customers=campaign.of_a_partner)
         if len(frame) != len(known):
             raise CampaignError(
                 f"Campaign {campaign.name!r} has {len(known)} rows, but these recipients are {len(frame)}. "
@@ -58,10 +75,25 @@ def results_frame(campaign: Campaign, records: Iterable[Record], recipients: pd.
     frame["ClientRef"] = pd.array(known["client_ref"].to_numpy(dtype=object), dtype="str")
     accepted_at = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
     frame["AcceptedAt"] = pd.to_datetime(accepted_at, unit="s", utc=True).as_unit("us")
+    if campaign.of_a_partner:
+        ids = known["customer_id"]
+        frame["CustomerId"] = pd.array(ids.to_numpy(dtype=object), dtype="str")
+        frame["CustomerName"] = pd.array(ids.map(dict(names or {})).to_numpy(dtype=object), dtype="str")
     frame.attrs["campaign"] = campaign.name
     if campaign.options.get(KIND) == TEST:
         frame.attrs["trial"] = True
     return frame
+
+
+def customer_names(campaign: Campaign, directory: Directory | None = None) -> dict[str, str]:
+    """What a partner's customers are called, by id; where the table cannot be read, results come without names."""
+    if not campaign.of_a_partner:
+        return {}
+    try:
+        return {one.id: one.name for one in (directory or Customers(campaign.base_url)).all().values()}
+    except OptionError as error:
+        logger.warning("%s Results are given without the customers' names.", error)
+        return {}
 
 
 def _say_why_not_sent(known: pd.DataFrame, campaign: Campaign) -> None:
@@ -83,6 +115,7 @@ def check_same_list(
 ) -> None:
     """Raise CampaignError where a list of recipients is not the one that the campaign was sent from."""
     theirs = [record.address for record in records]
+    intake = replace(intake, kind=KINDS[campaign.channel])
     if len(theirs) != len(recipients) or not are_numbers_of(recipients, theirs, intake):
         raise CampaignError(
             f"These recipients are not the list that campaign {campaign.name!r} was sent from. "
@@ -101,6 +134,8 @@ class Summary:
     delivery: dict[str, int] = field(default_factory=dict)  # rows by DeliveryStatus, where news is known
     trial: bool = False  # of texts to the sender's own phone alone
     sent_earlier: str | None = None  # of the first row whose text went already: when, and in which campaign
+    message: str = "text"  # what one row was sent
+    customers: dict[str, dict[str, int]] = field(default_factory=dict)  # a partner's: rows, accepted, not_told of each
 
     def __add__(self, other: Summary) -> Summary:
         """The counts of two pieces of a list together."""
@@ -117,6 +152,8 @@ class Summary:
             delivery={status.value: delivery[status] for status in DeliveryStatus if status in delivery},
             trial=self.trial or other.trial,
             sent_earlier=self.sent_earlier if self.sent_earlier is not None else other.sent_earlier,
+            message=min(self.message, other.message),  # "email", of whatever piece shows that it is
+            customers=_added(self.customers, other.customers),
         )
 
     @property
@@ -131,7 +168,7 @@ class Summary:
 
     @property
     def undelivered(self) -> int:
-        """Texts that did not arrive, and will not, as far as delivery news says."""
+        """Texts or emails that did not arrive, and will not, as far as delivery news says."""
         return sum(self.delivery.get(status, 0) for status in (DeliveryStatus.FAILED, DeliveryStatus.EXPIRED))
 
     def as_dict(self) -> dict[str, Any]:
@@ -143,7 +180,17 @@ class Summary:
             "parts_accepted": self.parts,
             "not_told": self.not_told,
             **({"delivery": self.delivery} if self.delivery else {}),
+            **({"customers": self.customers} if self.customers else {}),
         }
+
+    def _by_customer(self) -> list[str]:
+        """A line for each customer; of many, those who have somebody not told, the first of them."""
+        chosen = list(self.customers.items())
+        if len(chosen) > CUSTOMERS_SHOWN:
+            chosen = [(name, n) for name, n in chosen if n["not_told"]][:CUSTOMERS_SHOWN]
+        lines = [f"{n['accepted']:>7} of {n['rows']} accepted for {name}" for name, n in chosen]
+        more = len(self.customers) - len(chosen)
+        return [*lines, *([f"{'':>7} and {more} more customers"] if more else [])]
 
     def __str__(self) -> str:
         return self.told()
@@ -162,16 +209,46 @@ class Summary:
         for code, n in self.codes.items():
             sentence = SENTENCES[ErrorCode(code)]
             lines.append(f"{'':>7}   {n} {code}: {_first_sentence(sentence) if code in explained else sentence}")
+        lines += self._by_customer()
         if self.delivery:
             lines.append(f"Delivery: {', '.join(f'{n} {status}' for status, n in self.delivery.items())}")
         if self.not_told:
             lines.append(f"Not told: {self.not_told} of {self.total} {rows} (invalid, rejected, not sent or unknown).")
         if self.undelivered:
-            did = "text was accepted but" if self.undelivered == 1 else "texts were accepted but"
-            lines.append(f"Did not arrive: {self.undelivered} {did} failed or expired, by the delivery news.")
+            did = "was" if self.undelivered == 1 else "were"
+            lines.append(
+                f"Did not arrive: {are(self.undelivered, self.message)} {did} accepted but failed or expired, "
+                "by the delivery news."
+            )
         if not (self.not_told or self.undelivered or self.trial):
             lines.append("Everybody who was to be told was told, as far as the platform has answered.")
         return "\n".join(lines)
+
+
+def _added(some: dict[str, dict[str, int]], more: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """The counts of each customer in two pieces of a list."""
+    none = dict.fromkeys(("rows", "accepted", "not_told"), 0)
+    return {
+        name: {count: some.get(name, none)[count] + more.get(name, none)[count] for count in none}
+        for name in {**some, **more}
+    }
+
+
+def _counted_by_customer(results: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Rows, accepted and not told of each customer of a partner's campaign, in the order of the list."""
+    if not {*OF_CUSTOMERS} <= {*results.columns}:
+        return {}
+    named = results["CustomerName"].fillna("") + " (" + results["CustomerId"] + ")"
+    counts = pd.DataFrame(
+        {
+            "customer": named.fillna(NO_CUSTOMER).str.strip(),
+            "rows": 1,
+            "accepted": results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value]).astype(int),
+            "not_told": results["Status"].isin([status.value for status in NOT_TOLD]).astype(int),
+        }
+    )
+    by_customer = counts.groupby("customer", sort=False).sum()
+    return {str(name): {str(k): int(n) for k, n in row.items()} for name, row in by_customer.to_dict("index").items()}
 
 
 def _first_sentence(words: str) -> str:
@@ -194,6 +271,8 @@ def summarise(results: pd.DataFrame) -> Summary:
         parts=int(results.loc[taken, "Parts"].sum()),
         trial=bool(results.attrs.get("trial")),
         sent_earlier=str(earlier.iloc[0]) if len(earlier) else None,
+        customers=_counted_by_customer(results),
+        message=kind_in(results["SentTo"]).message,
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )
 

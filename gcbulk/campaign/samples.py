@@ -11,6 +11,7 @@ import pandas as pd
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import OptionError
 from gcbulk.recipients.columns import row_name
+from gcbulk.recipients.kinds import own_address
 from gcbulk.recipients.numbers import to_e164
 
 if TYPE_CHECKING:
@@ -48,11 +49,9 @@ def samples(plan: Plan, *, first: int = 1) -> list[Sample]:
         return []
     lengths = frame["Text"].iloc[ready].str.len().to_numpy()
     parts = frame["Parts"].to_numpy()[ready]
-    chosen = (
-        *zip(_FIRST, ready[:first], strict=False),
-        ("longest", ready[int(np.argmax(lengths))]),
-        ("most expensive", ready[int(np.lexsort((-lengths, -parts))[0])]),
-    )
+    chosen = [*zip(_FIRST, ready[:first], strict=False), ("longest", ready[int(np.argmax(lengths))])]
+    if plan.channel == "sms":
+        chosen.append(("most expensive", ready[int(np.lexsort((-lengths, -parts))[0])]))
     by_text: dict[str, tuple[list[str], int]] = {}
     for why, position in chosen:
         reasons, _ = by_text.setdefault(str(frame["Text"].iloc[position]), ([], int(position)))
@@ -62,7 +61,7 @@ def samples(plan: Plan, *, first: int = 1) -> list[Sample]:
 
 
 def trial(plan: Plan, test_to: str) -> tuple[Plan, pd.DataFrame]:
-    """A plan that sends a plan's samples to one phone, the sender's own; and the rows that it is made of.
+    """A plan that sends a plan's samples to the sender's own phone or address; and the rows that it is made of.
 
     Raises OptionError where there is no text to try, or the number cannot be texted.
     """
@@ -75,7 +74,7 @@ def trial(plan: Plan, test_to: str) -> tuple[Plan, pd.DataFrame]:
             "Row": pd.array([row_name(plan.frame.index, sample.position) for sample in found], dtype="str"),
         }
     )
-    number = own_number(test_to)
+    number = own_contact(test_to, plan.channel)
     at = [sample.position for sample in found]
     frame = rows.assign(
         SentTo=pd.array([number] * len(at), dtype="str"),
@@ -84,10 +83,34 @@ def trial(plan: Plan, test_to: str) -> tuple[Plan, pd.DataFrame]:
             for name, value in (("Repair", None), ("Status", Status.READY.value), ("ErrorCode", None))
         },
         ErrorDetail=pd.array([None] * len(at), dtype="str"),
-        Text=plan.frame["Text"].iloc[at].to_numpy(),
-        Parts=plan.frame["Parts"].iloc[at].to_numpy(),
+        **{
+            name: plan.frame[name].iloc[at].to_numpy()
+            for name in ("EmailSubject", "Text", "EmailFiles", "Parts")
+            if name in plan.frame.columns
+        },
     )
-    return replace(plan, frame=frame, encodings=plan.encodings.iloc[at], findings=(), trial=True), rows
+    contents = None if plan.contents is None else plan.contents.iloc[at]
+    whose = None if plan.customers is None else plan.customers.iloc[at].reset_index(drop=True)
+    trial = replace(
+        plan,
+        frame=frame,
+        encodings=plan.encodings.iloc[at],
+        contents=contents,
+        findings=(),
+        trial=True,
+        customers=whose,
+    )
+    return trial, rows
+
+
+def own_contact(test_to: str, channel: str) -> str:
+    """The number, or for emails the address, that `test_to` means. Raises OptionError where it is none."""
+    if channel == "sms":
+        return own_number(test_to)
+    address = own_address(test_to)
+    if address is None:
+        raise OptionError("test_to is no email address. Give your own, such as office@example.org.")
+    return address
 
 
 def own_number(test_to: str) -> str:

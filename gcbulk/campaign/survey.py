@@ -9,14 +9,16 @@ import warnings
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
 
 from gcbulk.campaign.firsts import Firsts
-from gcbulk.campaign.plan import Plan, make_plan, new_hash, other_texts
+from gcbulk.campaign.plan import ListHash, Plan
 from gcbulk.campaign.preview import Shown
+from gcbulk.campaign.repeats import other_texts
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import GcbulkWarning, RecipientsError
@@ -26,12 +28,13 @@ from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.schema import repeat_details
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from types import TracebackType
 
+    from gcbulk.api.customers import Customer
+    from gcbulk.campaign.repeats import Repeats
     from gcbulk.messages.findings import Finding
-    from gcbulk.messages.options import TextOptions
     from gcbulk.recipients.intake import IntakeOptions
     from gcbulk.recipients.pieces import Pieces
 
@@ -42,7 +45,7 @@ _FIRST: Final = 3  # texts that are shown of those at the list's beginning
 
 
 class _RepeatsInPieces:
-    """Finds the texts that go to the same number already, in this piece or an earlier one."""
+    """Finds the messages that go to the same address already, in this piece or an earlier one."""
 
     def __init__(self, firsts: Firsts) -> None:
         self._firsts = firsts
@@ -51,41 +54,48 @@ class _RepeatsInPieces:
         self.other_count = 0
 
     def among(
-        self, positions: _Numbers, addresses: _Objects, texts: _Objects, *, one_per_number: bool
+        self, positions: _Numbers, compared: Mapping[str, _Objects], texts: _Objects, intake: IntakeOptions
     ) -> tuple[_Numbers, list[str]]:
         """As `Repeats.among` of a list that is planned whole."""
         at = (positions + self.start).astype(np.int64)
-        numbers, words = addresses.tolist(), texts.tolist()
-        if one_per_number:
-            first = self._firsts.first_of(numbers, at, words)
+        keys = ["\x1f".join(one) for one in zip(*(column.tolist() for column in compared.values()), strict=True)]
+        if intake.one_per_number:
+            first = self._firsts.first_of(keys, at, texts.tolist())
         else:
-            first = self._firsts.first_of([f"{n}\x1f{w}" for n, w in zip(numbers, words, strict=True)], at)
+            first = self._firsts.first_of(keys, at)
         again = np.flatnonzero(first != at)
-        if one_per_number and len(again):
-            differ = self._firsts.differ([numbers[row] for row in again], [words[row] for row in again])
+        if intake.one_per_number and len(again):
+            differ = self._firsts.differ([keys[row] for row in again], texts[again].tolist())
             self.other_count += int(differ.sum())
             self.others += at[again[differ]].tolist()[: 10 - len(self.others)]
         named = pd.RangeIndex(int(at[-1]) + 1 if len(at) else 0)
-        return again, repeat_details(named, first[again].tolist(), one_per_number=one_per_number)
+        return again, repeat_details(named, first[again].tolist(), intake)
+
+
+class MakesPlans(Protocol):
+    """What makes a plan of a list, whatever the channel: `make_plan` with its message, or `make_email_plan`."""
+
+    def __call__(self, recipients: pd.DataFrame, *, intake: IntakeOptions, repeats: Repeats | None = None) -> Plan: ...
 
 
 class Planner:
     """Plans a list piece by piece; when it is through, it knows what a plan of the whole list would.
 
     A context manager: what it keeps of the rows that went before is on scratch space that it gives back.
-    Raises TemplateError or RecipientsError as `make_plan` does.
+    Raises TemplateError or RecipientsError as what makes the plans does.
     """
 
-    def __init__(self, message: str, intake: IntakeOptions, texts: TextOptions) -> None:
+    def __init__(self, make: MakesPlans, intake: IntakeOptions) -> None:
         if intake.opt_outs is not None:  # read once, not for each piece
             given = sorted(opt_out_numbers(intake.opt_outs, international=True))
             intake = replace(intake, opt_outs=given)
-        self._message, self._intake, self._texts = message, intake, texts
+        self._make, self.intake = make, intake
         self._open = ExitStack()
         self._repeats = _RepeatsInPieces(self._open.enter_context(Firsts()))
-        self._recipients, self._written = new_hash(), new_hash()
+        self._hash = ListHash()
         self.findings: list[Finding] = []
         self.rows = 0
+        self.asked: dict[str, Customer] = {}  # on whose behalf something is to be sent, in the order of the list
 
     def __enter__(self) -> Self:
         return self
@@ -97,11 +107,10 @@ class Planner:
         """Each piece's plan, with the position in the whole list at which the piece begins."""
         for piece in pieces:
             start = self._repeats.start = self.rows
-            plan = make_plan(
-                in_place(piece, start), self._message, intake=self._intake, texts=self._texts, repeats=self._repeats
-            )
-            plan.add_recipients(self._recipients)
-            plan.add_texts(self._written)
+            plan = self._make(in_place(piece, start), intake=self.intake, repeats=self._repeats)
+            self._hash.add_recipients(plan)
+            self._hash.add_texts(plan)
+            self.asked.update({one: plan.known[one] for one in plan.asked if one not in self.asked})
             self.findings = add_up(self.findings, plan.findings, from_row=start)
             self.rows += len(plan.frame)
             yield start, plan
@@ -111,17 +120,17 @@ class Planner:
 
     def recipients_hash(self) -> str:
         """As of a plan of the whole list."""
-        return self._recipients.hexdigest()
+        return self._hash.recipients()
 
     def texts_hash(self) -> str:
         """As of a plan of the whole list."""
-        return self._written.hexdigest()
+        return self._hash.texts()
 
     def _warn_of_other_texts(self) -> None:
         found = self._repeats
         if found.other_count:
             named = [f"row {row + 1}" for row in found.others]
-            warnings.warn(other_texts(found.other_count, named), GcbulkWarning, stacklevel=4)
+            warnings.warn(other_texts(found.other_count, named, self.intake), GcbulkWarning, stacklevel=4)
 
 
 @dataclass(slots=True, repr=False)
@@ -131,7 +140,6 @@ class Survey(Shown):
     `summary()` is that of a Preview; of the rows that a finding concerns it lists the first hundred, and `total`.
     """
 
-    texts: TextOptions
     send_at: datetime | None = None
     show_numbers: bool = False
     findings: tuple[Finding, ...] = ()
@@ -140,7 +148,9 @@ class Survey(Shown):
     _by: dict[str, Counter[Any]] = field(default_factory=dict)
     _problems: dict[str, facts.Problem] = field(default_factory=dict)
     _first_rows: dict[str, list[int]] = field(default_factory=dict)
-    _reading: Plan | None = None  # the texts worth reading
+    _customers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _cost: Decimal | None = Decimal(0)  # None where a text's price is not known
+    _reading: Plan | None = None  # the texts worth reading; and, with no row, how they are written, and for whom
 
     @property
     def ready(self) -> int:
@@ -150,8 +160,8 @@ class Survey(Shown):
     def take(self, start: int, plan: Plan, numbers: Firsts) -> None:
         """Add what there is to tell of a piece's plan, and its numbers to those of the pieces before."""
         told = facts.summary(plan, None)
-        for name in ("rows", "repaired", "texts", "parts"):
-            self._counts[name] += told[name]
+        for name in ("rows", "repaired", "texts", "parts", "files", "bytes"):
+            self._counts[name] += told.get(name, 0)
         for name in ("statuses", "error_codes", "parts_histogram", "encodings", "replaced_characters"):
             self._by.setdefault(name, Counter()).update(told[name])
         ready = plan.ready.nonzero()[0]
@@ -159,7 +169,18 @@ class Survey(Shown):
         numbers.first_of(addresses, (ready + start).astype(np.int64))
         for problem in facts.problems(plan.frame):
             self._add_problem(problem, plan, start)
+        for one in told.get("customers", ()):
+            self._add_customer(one)
+        if len(ready):
+            self._cost = None if self._cost is None or plan.cost is None else self._cost + plan.cost
         self._keep_worth_reading(plan)
+
+    def _add_customer(self, more: dict[str, Any]) -> None:
+        known = self._customers.setdefault(more["id"], more)
+        if known is not more:
+            for name in ("rows", "texts", "parts"):
+                known[name] += more[name]
+            known["cost"] = None if known["cost"] is None else known["cost"] + more["cost"]
 
     def _add_problem(self, problem: facts.Problem, plan: Plan, start: int) -> None:
         rows = self._first_rows.setdefault(problem.code, [])
@@ -176,45 +197,39 @@ class Survey(Shown):
 
     def _keep_worth_reading(self, plan: Plan) -> None:
         """Keep the first texts, the longest and the most expensive, of this piece and those before."""
-        ready = plan.ready.nonzero()[0]
-        if not len(ready):
-            return
-        parts = plan.frame["Parts"].to_numpy()[ready]
-        lengths = plan.frame["Text"].iloc[ready].str.len().to_numpy()
-        chosen = sorted(
-            {*ready[:_FIRST], ready[int(np.argmax(lengths))], ready[int(np.lexsort((-lengths, -parts))[0])]}
-        )
-        kept = _only(plan, chosen)
-        if self._reading is not None:
-            both = replace(
-                kept,
-                frame=pd.concat([self._reading.frame, kept.frame]),
-                encodings=pd.concat([self._reading.encodings, kept.encodings], ignore_index=True),
-            )
-            self._reading = None
-            self._keep_worth_reading(both)
-        else:
-            self._reading = kept
+        kept, before = _only(plan, _worth_reading(plan)), self._reading
+        if before is not None:
+            known = {**before.known, **kept.known}
+            if not len(kept.frame):
+                kept = before
+            elif len(before.frame):
+                both = _joined(before, kept)
+                kept = _only(both, _worth_reading(both))
+            kept = replace(kept, known=known)
+        self._reading = kept
 
     def worth_reading(self) -> Plan | None:
-        """A plan of nothing but the texts worth reading: the first, the longest, the most expensive."""
-        return self._reading
+        """A plan of nothing but the texts worth reading: the first, the longest, the most expensive; None of none."""
+        return self._reading if self.ready else None
 
     def summary(self) -> dict[str, Any]:
         """Everything that is counted, as a dict: see `Preview.summary`."""
-        price = self.texts.price
+        assert self._reading is not None  # a list without a piece was refused
+        email = {"channel": "email", **{name: self._counts[name] for name in ("files", "bytes")}}
         return {
             "rows": self._counts["rows"],
             **{name: dict(self._of(name).most_common()) for name in ("statuses", "error_codes")},
             "repaired": self._counts["repaired"],
+            **(email if self._reading.channel == "email" else {}),
             **{name: self._counts[name] for name in ("texts", "numbers", "parts")},
             "parts_histogram": dict(sorted(self._of("parts_histogram").items())),
             "encodings": dict(self._of("encodings").most_common()),
-            "price_per_part": price,
-            "cost": None if price is None else self._counts["parts"] * price,
+            "price_per_part": self._reading.texts.price,
+            "cost": self._cost if self._reading.priced else None,
             "send_at": self.send_at.isoformat() if self.send_at else None,
             "replaced_characters": dict(self._of("replaced_characters").most_common()),
             "findings": [{**found.as_dict(), "total": found.count} for found in self.findings],
+            **({"customers": list(self._customers.values())} if self._customers else {}),
         }
 
     def _of(self, name: str) -> Counter[Any]:
@@ -222,29 +237,25 @@ class Survey(Shown):
 
     def _facts(self, *, show_numbers: bool | None = None) -> facts.Facts:
         problems = sorted(self._problems.values(), key=lambda problem: -problem.count)
-        reading = self._reading or Plan(_NOTHING, texts=self.texts)
         shown = self.show_numbers if show_numbers is None else show_numbers
-        return facts.put_together(self.summary(), reading, found=self.findings, problems=problems, show_numbers=shown)
+        assert self._reading is not None
+        return facts.put_together(
+            self.summary(), self._reading, found=self.findings, problems=problems, show_numbers=shown
+        )
 
     def count_numbers(self, numbers: Firsts) -> None:
         """Note how many different numbers there are."""
         self._counts["numbers"] = len(numbers)
 
 
-_NOTHING: Final = pd.DataFrame({name: pd.array([], dtype="str") for name in ("Status", "SentTo", "Text")}).assign(
-    Parts=pd.array([], dtype="int64")
-)
-
-
 def survey(
     pieces: Pieces,
     planner: Planner,
-    texts: TextOptions,
     *,
     adjust: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> Survey:
     """Go over a list once, to tell what a send would do; `adjust` may leave rows out of what a piece's plan counts."""
-    seen = Survey(texts)
+    seen = Survey()
     with Firsts() as numbers:
         for start, plan in planner.plans(pieces):
             seen.take(start, adjust(plan), numbers)
@@ -254,8 +265,42 @@ def survey(
     return seen
 
 
+def _worth_reading(plan: Plan) -> list[int]:
+    """By position, the first texts of a plan, the longest and the most expensive, in their order."""
+    ready = plan.ready.nonzero()[0]
+    if not len(ready):
+        return []
+    parts = plan.frame["Parts"].to_numpy()[ready]
+    lengths = plan.frame["Text"].iloc[ready].str.len().to_numpy()
+    return sorted({*ready[:_FIRST], ready[int(np.argmax(lengths))], ready[int(np.lexsort((-lengths, -parts))[0])]})
+
+
 def _only(plan: Plan, at: list[int]) -> Plan:
     """A plan of nothing but some rows."""
+
+    def some(column: pd.Series[str] | None) -> pd.Series[str] | None:
+        return None if column is None else column.iloc[at].reset_index(drop=True)
+
     return replace(
-        plan, frame=plan.frame.iloc[at], encodings=plan.encodings.iloc[at].reset_index(drop=True), findings=()
+        plan,
+        frame=plan.frame.iloc[at],
+        encodings=plan.encodings.iloc[at].reset_index(drop=True),
+        customers=some(plan.customers),
+        contents=some(plan.contents),
+        findings=(),
+    )
+
+
+def _joined(before: Plan, more: Plan) -> Plan:
+    """The rows of two plans of a list in one."""
+
+    def both(one: pd.Series[str] | None, other: pd.Series[str] | None) -> pd.Series[str] | None:
+        return None if one is None or other is None else pd.concat([one, other], ignore_index=True)
+
+    return replace(
+        before,
+        frame=pd.concat([before.frame, more.frame]),
+        encodings=pd.concat([before.encodings, more.encodings], ignore_index=True),
+        customers=both(before.customers, more.customers),
+        contents=both(before.contents, more.contents),
     )

@@ -1,4 +1,4 @@
-"""Trying again what did not arrive: a new campaign of those texts, after a look."""
+"""Trying again what did not arrive: a new campaign of those texts or emails, after a look."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gcbulk.campaign.connecting import client_for, refuse_other_platform
+from gcbulk.campaign.connecting import client_for, known_customers, refuse_other_platform
 from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.delivery import filled, undelivered
+from gcbulk.campaign.emails import make_again_plan
 from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, gone_again, texts_of
 from gcbulk.campaign.looking_ahead import preview_plan
-from gcbulk.campaign.options import SendOptions
+from gcbulk.campaign.options import OF_CHANNEL, SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.errors import CampaignError, GcbulkWarning
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import EMAIL, KINDS
 
 if TYPE_CHECKING:
     import os
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Retry:
-    """The texts of a campaign that did not arrive, ready to be sent as a new one: look at it, then `send()`."""
+    """What did not arrive of a campaign, ready to be sent as a new one: look at it, then `send()`."""
 
     campaign: str
     of: str
@@ -59,13 +61,18 @@ class Retry:
         """What `send` and the faces share."""
         people = self._still_undelivered()
         with ExitStack() as stack:
-            client = self.client or stack.enter_context(client_for(self.options))
+            many = self.intake.customer_column is not None
+            client = self.client or stack.enter_context(client_for(self.options, many=many))
             if client is not None:
                 _check_platform(self.of, client, self.options)
             return send_plan(self._plan(people), people, self.options, campaign=self.campaign, client=client)
 
     def _plan(self, people: pd.DataFrame) -> Plan:
-        return make_plan(people, "{{ text }}", intake=self.intake, texts=TextOptions(smart_characters="keep"))
+        customers = known_customers(self.intake, self.options, self.client)
+        if self.intake.kind is EMAIL:
+            return make_again_plan(people, intake=self.intake, customers=customers)
+        as_it_was = TextOptions(smart_characters="keep")
+        return make_plan(people, "{{ text }}", intake=self.intake, texts=as_it_was, customers=customers)
 
     def _still_undelivered(self) -> pd.DataFrame:
         """Those who are still to be told: minutes or hours may have passed since the look, and news with them."""
@@ -74,13 +81,13 @@ class Retry:
         arrived = len(self.recipients) - len(people)
         if people.empty:
             raise CampaignError(
-                f"Nothing of campaign {self.of!r} is left to send again: since you looked, none of these texts is "
-                "reported as failed or expired any longer."
+                f"Nothing of campaign {self.of!r} is left to send again: since you looked, none of these "
+                f"{self.intake.kind.message}s is reported as failed or expired any longer."
             )
         if arrived:
             warnings.warn(
-                f"{arrived} of the {len(self.recipients)} texts {'is' if arrived == 1 else 'are'} not sent again: "
-                "since you looked, other news of them came.",
+                f"{arrived} of the {len(self.recipients)} {self.intake.kind.message}s "
+                f"{'is' if arrived == 1 else 'are'} not sent again: since you looked, other news of them came.",
                 GcbulkWarning,
                 stacklevel=4,
             )
@@ -102,18 +109,20 @@ def retry_undelivered(
     journal: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Retry:
-    """Make a new campaign of the texts that failed or expired. Nothing is sent before you have looked: `.send()` does.
+    """Make a new campaign of what failed or expired. Nothing is sent before you have looked: `.send()` does.
 
     What went again in a later campaign is left out: where that failed too, retry that one.
 
-    The same text goes to the same number again, on purpose, but not within ten minutes. `name` defaults to the
-    campaign's with "(again {date})". `opt_outs` are applied; other options are those of `send_sms`.
+    The same goes to the same number or address again, on purpose, but not within ten minutes; an email whose file is
+    gone or changed since is left out. `name` defaults to the
+    campaign's with "(again {date})". `opt_outs` are applied; other options are those of `send_sms` or
+    `send_email`.
     Raises CampaignError where there is nothing to try again, and, as `send()` does, where the client is another
     customer's than the campaign or calls another address.
     """
     failed = undelivered(filled(campaign_results(campaign, journal=journal)))
     if failed.empty:
-        raise CampaignError(f"Campaign {campaign!r} has no text that failed or expired, as far as is known.")
+        raise CampaignError(f"Campaign {campaign!r} has nothing that failed or expired, as far as is known.")
     with Journal(journal) as book:
         known = book.campaign(campaign)
         texts = texts_of(book, known, failed.index.tolist())
@@ -122,15 +131,29 @@ def retry_undelivered(
     if not texts:
         raise CampaignError(f"What failed of campaign {campaign!r} went again in a later campaign. Retry that one.")
     recipients = pd.DataFrame(
-        {"mobile": [text.address for text in texts], "text": [text.text for text in texts]},
+        {
+            "address": [text.address for text in texts],
+            "text": [text.text for text in texts],
+            "content": [text.content for text in texts],
+        },
         index=pd.Index([text.position for text in texts]),
         dtype="str",
     )
-    settings = SendOptions(journal=journal, **{"sender": known.options.get("sender"), **options})
+    if known.of_a_partner:
+        recipients["customer"] = pd.array([text.customer_id for text in texts], dtype="str")
+    as_it_was = {name: known.options.get(name) for name in OF_CHANNEL[known.channel]}
+    settings = SendOptions(journal=journal, **{**as_it_was, **options})
     settings = replace(settings, repeat=True, callback_url=settings.callback_base() or known.callback_url)
     if client is not None:
         _check_platform(campaign, client, settings)
-    intake = IntakeOptions(number_column="mobile", international=True, opt_outs=opt_outs)
+    intake = IntakeOptions(
+        number_column="address",
+        email_column="address",
+        kind=KINDS[known.channel],
+        international=True,
+        opt_outs=opt_outs,
+        customer_column="customer" if known.of_a_partner else None,
+    )
     return Retry(name or f"{campaign} (again {{date}})", campaign, recipients, intake, settings, client)
 
 

@@ -11,6 +11,7 @@ from gcbulk.campaign.history import campaign_results
 from gcbulk.codes import DeliveryStatus
 from gcbulk.errors import CampaignError
 from gcbulk.progress import Progress
+from gcbulk.recipients.kinds import kind_in
 
 if TYPE_CHECKING:
     import os
@@ -33,7 +34,7 @@ def watch(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> pd.DataFrame:
-    """Show a campaign's delivery as it comes in, until no text is on its way; returns the results then.
+    """Show a campaign's delivery as it comes in, until nothing is on its way; returns the results then.
 
     A progress bar counts what has arrived, failed or expired; a notebook shows how it adds up as a chart too. It ends
     after `seconds` (an hour), or when it is interrupted: nothing is lost by that, and it can be called again.
@@ -47,7 +48,7 @@ def watch(
         )
     ends, chart = clock() + seconds, _Chart(enabled=progress)
     total = int(results["DeliveryStatus"].notna().sum())
-    with Progress(total, "Delivery", unit="texts", enabled=progress) as bar:
+    with Progress(total, "Delivery", unit=f"{kind_in(results['SentTo']).message}s", enabled=progress) as bar:
         before = dict.fromkeys(FINAL, 0)
         try:
             while True:

@@ -18,6 +18,7 @@ from gcbulk.cli.commands import (
     history,
     login,
     opt_outs,
+    partner,
     preview,
     purge,
     results,
@@ -64,6 +65,7 @@ _A_DAYS_WORK: Final[tuple[click.Command, ...]] = (
     login.login,
     check_credentials.check_credentials,
     form.form,
+    partner.partner,
     callbacks.callbacks,
     sandbox.sandbox,
 )

@@ -27,6 +27,14 @@ def ask(question: str) -> None:
         raise OptionError("Nothing was sent.")
 
 
+def send_question(texts: int, settings: SendOptions, channel: str) -> str:
+    """The question before so many texts or emails are sent."""
+    noun = "email" if channel == "email" else "text"
+    if settings.test_to is not None:
+        return f"\nSend these {noun}s to {settings.test_to}, and to nobody else?"
+    return f"\nSend {f'these {texts} {noun}s' if texts != 1 else f'this {noun}'}?"
+
+
 def ask_if_refused(settings: SendOptions, go: Callable[[SendOptions], _Ran]) -> _Ran:
     """Send, or where that is refused unless somebody says so, ask; where there is nobody to ask, nothing is sent."""
     try:

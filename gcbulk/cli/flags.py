@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +12,12 @@ import click
 from gcbulk.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
+    from gcbulk.api.customers import Customer
+    from gcbulk.campaign.survey import MakesPlans
     from gcbulk.messages.options import TextOptions
     from gcbulk.recipients.intake import IntakeOptions
     from gcbulk.recipients.pieces import Pieces
@@ -46,12 +48,20 @@ class Intake:
     international: bool = False
     opt_outs: Path | None = None
     one_per_number: bool = False
+    customer_column: str | None = None
 
-    def read_if_given(self, file: Path | None) -> tuple[pd.DataFrame | None, IntakeOptions]:
+    def read_if_given(
+        self, file: Path | None, *, email_column: str | None
+    ) -> tuple[pd.DataFrame | None, IntakeOptions]:
         """The list that a campaign was sent from, where the user gives it again."""
-        from gcbulk.recipients.intake import IntakeOptions
+        if file is None:
+            return None, self.to_look_back(email_column)
+        recipients, _ = self.read(file)
+        return recipients, self.to_look_back(email_column)
 
-        return (None, IntakeOptions(opt_outs=self.opt_outs)) if file is None else self.read(file)
+    def to_look_back(self, email_column: str | None) -> IntakeOptions:
+        """The options with which the list of a campaign is known again; its channel is the campaign's."""
+        return replace(self.options(), email_column=email_column)
 
     def is_large(self, file: Path | None) -> bool:
         """Whether a list is worked through in pieces. A workbook never is, nor rows that are made for each number."""
@@ -94,6 +104,7 @@ class Intake:
             international=self.international,
             opt_outs=self.opt_outs,
             one_per_number=self.one_per_number,
+            customer_column=self.customer_column,
         )
 
 
@@ -121,7 +132,66 @@ class Words:
         return _message_text(self.message, self.message_file), texts
 
 
-def together(name: str, flags: type[Intake | Words]) -> Callable[[Any], Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """The flags that say that a list is emailed, what, and with which files."""
+
+    channel: str
+    subject: str | None
+    body_file: Path | None
+    email_column: str | None
+    attach: tuple[str, ...]
+    attach_column: str | None
+    attach_folder: Path | None
+    max_file_mb: float
+    max_call_mb: float
+
+    def making(self, words: Words, customers: Mapping[str, Customer] | None) -> MakesPlans:
+        """What makes a plan of the channel that was chosen."""
+        from gcbulk.campaign.plan import make_plan
+
+        if self.channel == "sms":
+            self._refuse_for_texts()
+            text, texts = words.read()
+            return functools.partial(make_plan, message=text, texts=texts, customers=customers)
+        from gcbulk.campaign.attachments import Attachments
+        from gcbulk.campaign.emails import make_email_plan
+        from gcbulk.messages.letter import Letter
+
+        if self.subject is None:
+            raise OptionError("An email needs a subject: --subject TEXT.")
+        if self.body_file is not None and (words.message or words.message_file):
+            raise OptionError("Give the body with --body-file, or in --message: one of the two.")
+        body = self.body_file or _message_text(words.message, words.message_file, "--body-file, --message")
+        files = Attachments(
+            files=self.attach,
+            column=self.attach_column,
+            folder=self.attach_folder,
+            max_file_mb=self.max_file_mb,
+            max_call_mb=self.max_call_mb,
+        )
+        letter = Letter(self.subject, body)
+        return functools.partial(make_email_plan, letter=letter, attachments=files, customers=customers)
+
+    def intake(self, taking: IntakeOptions) -> IntakeOptions:
+        """How the list is taken in, for the channel that was chosen."""
+        from gcbulk.recipients.kinds import kind_of
+
+        return replace(taking, email_column=self.email_column, kind=kind_of(self.channel))
+
+    def _refuse_for_texts(self) -> None:
+        given = {
+            "--subject": self.subject,
+            "--body-file": self.body_file,
+            "--email-column": self.email_column,
+            "--attach": self.attach,
+            "--attach-column": self.attach_column,
+        }
+        if named := [flag for flag, value in given.items() if value]:
+            raise OptionError(f"{named[0]} is for emails. Add --channel email.")
+
+
+def together(name: str, flags: type[Intake | Words | Mail]) -> Callable[[Any], Any]:
     """Hand a command all of these flags as one argument."""
     names = {field.name for field in fields(flags)}
 
@@ -153,12 +223,25 @@ column_flags: Final = stack(
 )
 
 
+customer_flag: Final = click.option(
+    "--customer-column", metavar="NAME", help="As a partner: the column that names each row's customer."
+)
+
+
 recipient_flags: Final = stack(
     click.argument("file", type=PATH),
     column_flags,
     click.option("--international", is_flag=True, help="Take numbers from outside the UK (with + or 00)."),
     click.option("--one-per-number", is_flag=True, help="One text a number, though the texts may differ."),
     intake_flags,
+)
+
+
+channel_flag: Final = click.option(
+    "--channel", type=click.Choice(["sms", "email"]), default="sms", show_default=True, help="Text, or email."
+)
+email_column_flag: Final = click.option(
+    "--email-column", metavar="NAME", help="The column of addresses, where it cannot be told."
 )
 
 
@@ -178,6 +261,32 @@ message_flags: Final = stack(
     click.option("--header-length", type=int, default=0, help="Characters the platform puts before each text."),
     click.option("--price-per-part", metavar="POUNDS", help="What one SMS part costs, such as 0.035."),
     together("words", Words),
+)
+
+
+email_flags: Final = stack(
+    channel_flag,
+    click.option("--subject", metavar="TEXT", help="The subject of the emails, with fields."),
+    click.option("--body-file", type=PATH, metavar="FILE", help="The body: .html, .md or .txt, in UTF-8."),
+    email_column_flag,
+    click.option(
+        "--attach",
+        metavar="FILE",
+        multiple=True,
+        help="A file for everybody, or a pattern of one for each row: letters/{{ upn }}.pdf (give it again for more).",
+    ),
+    click.option("--attach-column", metavar="NAME", help="A column that names a file for each row."),
+    click.option("--attach-folder", type=PATH, metavar="FOLDER", help="Where the files are. Default: here."),
+    click.option("--max-file-mb", type=float, default=7.0, show_default=True, help="Megabytes of one file."),
+    click.option("--max-call-mb", type=float, default=10.0, show_default=True, help="Megabytes of a call's files."),
+    together("mail", Mail),
+)
+
+
+envelope_flags: Final = stack(
+    click.option("--sent-from-name", metavar="NAME", help="From whom emails are said to be."),
+    click.option("--sent-from-address", metavar="ADDRESS", help="The address that they are said to be from."),
+    click.option("--reply-to", metavar="ADDRESS", help="Where answers go."),
 )
 
 
@@ -232,9 +341,11 @@ output_flags: Final = stack(
 )
 
 
-def _message_text(message: str | None, message_file: Path | None) -> str:
+def _message_text(message: str | None, message_file: Path | None, flags: str = "--message") -> str:
     if (message is None) == (message_file is None):
-        raise OptionError("Give the text with --message or --message-file: one of the two.")
+        raise OptionError(
+            f"Give the text with {flags} or --message-file: one of {'them' if ',' in flags else 'the two'}."
+        )
     if message_file is None:
         return str(message)
     try:

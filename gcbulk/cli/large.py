@@ -7,30 +7,32 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from gcbulk.cli.asking import ask, ask_if_refused
+from gcbulk.cli.asking import ask, ask_if_refused, send_question
 from gcbulk.cli.outputs import Outputs, finish, nothing_written, preview_json
 from gcbulk.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from gcbulk.api.customers import Customer
     from gcbulk.campaign.in_pieces import RanInPieces
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.results import Summary
-    from gcbulk.cli.flags import Intake
-    from gcbulk.messages.options import TextOptions
+    from gcbulk.campaign.survey import MakesPlans
+    from gcbulk.cli.flags import Intake, Mail
+    from gcbulk.recipients.intake import IntakeOptions
 
 
 def send_large(
     file: Path,
     intake: Intake,
-    text: str,
-    texts: TextOptions,
+    mail: Mail,
+    make: MakesPlans,
     settings: SendOptions,
     outputs: Outputs,
     *,
-    question: Callable[[int, SendOptions], str],
+    customers: Mapping[str, Customer] | None,
     campaign: str | None,
     yes: bool,
     dry_run: bool,
@@ -44,30 +46,31 @@ def send_large(
 
     files = outputs.as_pieces_pass()
     pieces, taking = intake.read_in_pieces(file)
-    view = preview_in_pieces(pieces, text, taking, texts, settings)
+    taking = mail.intake(taking)
+    view = preview_in_pieces(pieces, make, taking, settings)
     view.show(sys.stderr)
     if dry_run:
         settings.check_time()
         if as_json:
             click.echo(preview_json(view))
         return
-    with client_for(settings) as client:
+    with client_for(settings, many=customers is not None) as client:
         if not yes and view.ready:
-            ask(question(view.ready, settings))
+            ask(send_question(view.ready, settings, mail.channel))
         if settings.test_to is not None:
             reading = view.worth_reading()
             if reading is None:
                 raise OptionError("There is no text to test: no row of the list can be sent.")
             sent = send_plan(reading, reading.frame, settings, client=client)
-            finish(sent, lambda: None, nothing_written(), as_json=as_json, fail_on_errors=fail_on_errors)
+            finish(sent, lambda: None, nothing_written(mail.channel), as_json=as_json, fail_on_errors=fail_on_errors)
         ran = ask_if_refused(
             settings,
             lambda settings: send_in_pieces(
                 pieces,
-                text,
+                make,
                 taking,
-                texts,
                 settings,
+                customers=customers,
                 campaign=campaign,
                 client=client,
                 looked_at=view.hashes,
@@ -91,6 +94,7 @@ def resume_large(
     campaign: str,
     file: Path | None,
     intake: Intake,
+    taking: IntakeOptions,
     settings: SendOptions,
     outputs: Outputs,
     *,
@@ -101,7 +105,7 @@ def resume_large(
     from gcbulk.campaign.in_pieces import resume_in_pieces
 
     files = outputs.as_pieces_pass()
-    pieces, taking = (None, intake.options()) if file is None else intake.read_in_pieces(file)
+    pieces = None if file is None else intake.read_in_pieces(file)[0]
     ran = ask_if_refused(
         settings,
         lambda settings: resume_in_pieces(campaign, settings, recipients=pieces, intake=taking, files=files),
@@ -110,14 +114,14 @@ def resume_large(
 
 
 def results_large(
-    campaign: str, file: Path | None, intake: Intake, outputs: Outputs, *, journal: str | None
+    campaign: str, file: Path | None, intake: Intake, taking: IntakeOptions, outputs: Outputs, *, journal: str | None
 ) -> Summary:
     """What is known of a large campaign, written piece by piece."""
     from gcbulk.campaign.history import campaign_results_in_pieces
     from gcbulk.campaign.result_pieces import sum_up_pieces
 
     files = outputs.as_pieces_pass()
-    pieces, taking = (None, intake.options()) if file is None else intake.read_in_pieces(file)
+    pieces = None if file is None else intake.read_in_pieces(file)[0]
     with campaign_results_in_pieces(campaign, pieces, taking, journal=journal) as found:
         return sum_up_pieces(found, files)
 

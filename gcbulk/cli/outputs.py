@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from gcbulk.cli.ending import FAILED, HELD, INTERRUPTED, NOTHING_LEFT, UNKNOWN, exit_code, stop
 from gcbulk.errors import InputError, OptionError
+
+_CUSTOMERS_SHOWN: Final = 20
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -73,9 +75,10 @@ class Outputs:
                 write_table(rows_with(statuses, frame, recipients), path, byte_order_mark=self.byte_order_mark)
 
 
-def nothing_written() -> Outputs:
-    """The outputs of a test on one's own phone, and words for it."""
-    click.echo("\nOnly your own phone was texted: no file was written. To send, leave --test-to out.", err=True)
+def nothing_written(channel: str) -> Outputs:
+    """The outputs of a test on oneself, and words for it."""
+    whom = "your own phone was texted" if channel == "sms" else "you were written to"
+    click.echo(f"\nOnly {whom}: no file was written. To send, leave --test-to out.", err=True)
     return Outputs(None, None, None, byte_order_mark=False)
 
 
@@ -142,6 +145,8 @@ def finish(
     show_summary(sent.campaign, sent.summary, as_json=as_json, explained=explained)
     if sent.report.stop_code is not None:
         click.echo(f"The run stopped early: {sent.report.stop_detail}", err=True)
+    for customer, (_, detail) in list(sent.report.held.items())[:_CUSTOMERS_SHOWN]:
+        click.echo(f"Held for customer {customer}: {detail}", err=True)
     if sent.nothing_left:
         click.echo(sent.nothing_left, err=True)
     outputs.name_files()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,20 +10,23 @@ import ipywidgets as widgets
 
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.looking_ahead import preview_plan
-from gcbulk.form.browser import KeyField
+from gcbulk.form.browser import PrivateField
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.form.trial import Trial
 from gcbulk.form.words import URGENT, for_officers
 from gcbulk.messages.findings import are, pounds_and_pence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from gcbulk.api.customers import Customer
     from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.preview import Preview
     from gcbulk.form.background import Helper
     from gcbulk.form.desk import Desk
 
+KEYS_CHECKED: Final = 20
+"""Schools whose keys are asked about before a send; the others' show when their turn comes."""
 QUIET: Final = "quiet_hours"
 """The finding that a send would refuse because of the time of the day."""
 
@@ -33,23 +37,26 @@ class Credentials(widgets.VBox):
     def __init__(self, desk: Desk, helper: Helper, changed: Callable[[], None]) -> None:
         self._desk, self._helper, self._changed = desk, helper, changed
         self.works = False
-        self._asked = False
+        self._asked: tuple[object, ...] = ()  # about whom the platform was asked
         self._words = html("", "gcb-who-sends", "gcb-live")
         self._notice = Notice("gcb-key-notice")
         self._customer = widgets.Text(description="Customer id", placeholder="such as 1469")
         self._customer.add_class("gcb-customer")
         self._customer.add_class("gcb-labelled")
-        self._key = KeyField("API key", entered=self._entered)
-        self._key.add_class("gcb-key")
+        self._key = PrivateField("API key", kind="password", entered=self._entered)
+        for name in ("gcb-key", "gcb-labelled"):
+            self._key.add_class(name)
         self._fields = row(self._customer, self._key)
         self._change = button("Send as another customer", "gcb-change-key", lambda: show(self._fields, True))
         super().__init__([row(self._words, self._change), self._fields, self._notice])
         self._show()
 
     def check(self) -> None:
-        """Ask the platform, once, whether the key works."""
-        if self._desk.client is not None and not self._asked:
-            self._asked = True
+        """Ask the platform, once, whether the key works, or those of the schools that are asked for."""
+        wanted = (self._desk.client, *self._schools())
+        if self._desk.client is not None and wanted != self._asked:
+            self._asked, self.works = wanted, False
+            self._show()
             self._helper.ask("credentials", self._check)
 
     def _entered(self, key: str) -> None:
@@ -60,7 +67,7 @@ class Credentials(widgets.VBox):
             return
         with in_words(self._notice):
             self._desk.use(customer, key)
-            self._asked, self.works = False, False
+            self._asked, self.works = (), False
             self._show()
             self._changed()
             self.check()
@@ -70,15 +77,22 @@ class Credentials(widgets.VBox):
         if client is None:
             return
         with in_words(self._notice):
-            found = client.check_credentials()
-            self.works = found.result != "invalid"
+            schools = self._schools()
+            found = [client.check_credentials(one) for one in (schools[:KEYS_CHECKED] if schools else [None])]
+            wrong = [one.detail for one in found if one.result == "invalid"]
+            self.works = len(wrong) < len(found)  # one school's holds up no other
             self._notice.clear()
-            if found.result == "invalid":
-                self._notice.error(found.detail)
-            elif found.result == "cannot tell":
-                self._notice.hint(f"The key could not be checked. {found.detail}")
+            if wrong:
+                (self._notice.hint if self.works else self._notice.error)(" ".join(wrong))
+            elif doubts := [one.detail for one in found if one.result == "cannot tell"]:
+                self._notice.hint(f"The key could not be checked. {doubts[0]}")
         self._show()
         self._changed()
+
+    def _schools(self) -> list[str]:
+        """The schools that something is to be sent for; of a partner alone."""
+        plan = self._desk.plan
+        return [] if plan is None else plan.asked
 
     def _show(self) -> None:
         client = self._desk.client
@@ -86,11 +100,15 @@ class Credentials(widgets.VBox):
             self._words.value = (
                 "<span>Who is sending? Your customer id and API key, as Groupcall gave them to you.</span>"
             )
+        elif client.customers is not None:
+            schools = [self._desk.schools[one] for one in self._schools() if one in self._desk.schools]
+            works = " The keys were checked." if self.works and not self._notice.value else ""
+            self._words.value = f"<span>Sending for <b>{escape(in_short(schools))}</b>.{works}</span>"
         else:
             works = " The key works." if self.works else ""
             self._words.value = f"<span>Sending as customer <b>{escape(client.customer_id)}</b>.{works}</span>"
-        show(self._fields, client is None or (self._asked and not self.works and bool(self._notice.value)))
-        show(self._change, client is not None)
+        show(self._fields, client is None or (client.customers is None and not self.works and bool(self._notice.value)))
+        show(self._change, client is not None and client.customers is None)
 
 
 class Urgency(widgets.VBox):
@@ -113,6 +131,17 @@ class Urgency(widgets.VBox):
     def _ticked(self, urgent: bool, ticked: Callable[[], None]) -> None:
         self._desk.shape(urgent=urgent)
         ticked()
+
+
+def _but_for_stops(view: Preview) -> Preview:
+    """A preview without what stops a send: that stands beside the tick or the field that can do something about it."""
+    findings = tuple(found for found in view.plan.findings if found.severity != "stop")
+    return replace(view, plan=replace(view.plan, findings=findings))
+
+
+def in_short(schools: Sequence[Customer]) -> str:
+    """One school by name and id, several by their number."""
+    return f"{schools[0].name} ({schools[0].id})" if len(schools) == 1 else are(len(schools), "school")
 
 
 class CheckStep(Step):
@@ -175,7 +204,7 @@ class CheckStep(Step):
             self._tell_stops(view)
             rehearsal = " <i>This is the sandbox: nobody is really texted.</i>" if desk.nobody_is_texted else ""
             self._sentence.value = f"<p>{escape(self._in_one_sentence(counts))}{rehearsal}</p>"
-            self._view.value = for_officers(view.to_html())
+            self._view.value = for_officers(_but_for_stops(view).to_html())
             self._button.description = f"Send {are(counts['texts'], 'text')}"
         self.allow()
 
@@ -197,6 +226,8 @@ class CheckStep(Step):
             when = f"at {at:%H:%M} on {at.day} {at:%B %Y}"
         cost = "" if counts["cost"] is None else f" {pounds_and_pence(counts['cost'])},"
         who = f" from school {desk.client.customer_id}" if desk.client is not None else ""
+        if schools := [desk.schools[one["id"]] for one in counts.get("customers", []) if one["texts"]]:
+            who = f" from {in_short(schools)}"
         return (
             f"Sends {are(counts['texts'], 'text')}, {are(counts['parts'], 'part')},{cost} "
             f"to {are(counts['numbers'], 'number')}{who} {when}."

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 import pandas as pd
 
-from gcbulk.campaign.overview import html_table, on_screen
+from gcbulk.campaign.overview import html_table, on_screen, reasons
 from gcbulk.errors import GcbulkError, GcbulkWarning
+from gcbulk.form.browser import PrivateField
 from gcbulk.form.words import for_officers
 
 if TYPE_CHECKING:
@@ -157,9 +158,9 @@ class SearchTable(widgets.VBox):
         self._haystack: pd.Series[str] = pd.Series(dtype="str")
         self._found: Any = []
         self._page = 0
-        self._search = widgets.Text(description=words, placeholder="name, number, status or reason")
+        self._wanted = ""  # here alone: it could be somebody's number
+        self._search = PrivateField(words, kind="search", entered=self._entered, hint="name, number, status or reason")
         _classed(self._search, "gcb-search", "gcb-labelled")
-        self._search.observe(lambda _change: helper.ask("search", self._look, pause=SEARCH_PAUSE), "value")
         self._where = html("", "gcb-live", "gcb-table-where")
         self._table = html("", "gcb-scroll")
         self._back = button("Previous rows", "gcb-rows-back", lambda: self._turn(-1))
@@ -172,12 +173,18 @@ class SearchTable(widgets.VBox):
         self._frame = frame
         plain = frame.set_axis(range(frame.shape[1]), axis=1).reset_index(drop=True).astype(object)
         words = plain.where(plain.notna(), "").astype(str)
-        self._haystack = words[0].str.cat(words.iloc[:, 1:], sep=" ").str.casefold()
-        self._search.value = ""
+        told = words.assign(reason=reasons(frame["ErrorCode"]).to_numpy())
+        self._haystack = told[0].str.cat(told.iloc[:, 1:], sep=" ").str.casefold()
+        self._search.empty()
+        self._wanted = ""
         self._look()
 
+    def _entered(self, words: str) -> None:
+        self._wanted = words
+        self._helper.ask("search", self._look, pause=SEARCH_PAUSE)
+
     def _look(self) -> None:
-        words = self._search.value.casefold().split()
+        words = self._wanted.casefold().split()
         hits = pd.Series(True, index=self._haystack.index)
         for word in words:
             hits &= self._haystack.str.contains(word, regex=False)

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.form.controls import Notice, in_words, row
-from gcbulk.form.words import LATER, PRICE
+from gcbulk.form.words import LATER, PRICE, UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ class Field(widgets.VBox):
 
     def __init__(self, entry: Any, name: str, taken: Callable[[Any], None], changed: Callable[[], None]) -> None:
         self._entry, self._taken, self._changed = entry, taken, changed
-        self.refused = False
+        self.refused = self._unfinished = False
         self._notice = Notice(f"{name}-notice")
         for one in (name, "gcb-labelled"):
             entry.add_class(one)
@@ -30,13 +30,24 @@ class Field(widgets.VBox):
         super().__init__([entry, self._notice])
         self.add_class("gcb-entry")
 
+    def unfinished(self, unfinished: bool) -> None:
+        """The browser says that a part of what is typed is missing, or no longer: until then it has no value."""
+        self._unfinished = unfinished
+        self._take()
+
     def _take(self) -> None:
         self._notice.clear()
         self.refused = True
+        if self._unfinished:
+            self._notice.error(UNFINISHED)
+        else:
+            self._judge()
+        self._changed()
+
+    def _judge(self) -> None:
         with in_words(self._notice):
             self._taken(self._entry.value)
             self.refused = False
-        self._changed()
 
 
 class Manner(widgets.VBox):
@@ -46,6 +57,14 @@ class Manner(widgets.VBox):
         self._desk = desk
         options, price = desk.options, desk.texts.price
         scheduled = options.scheduled()
+        self._time = Field(
+            widgets.NaiveDatetimePicker(
+                value=scheduled.astimezone(LONDON).replace(tzinfo=None) if scheduled else None, description=LATER
+            ),
+            "gcb-send-at",
+            self._scheduled,
+            changed,
+        )
         self._fields = (
             Field(
                 widgets.Text(
@@ -61,14 +80,7 @@ class Manner(widgets.VBox):
                 lambda typed: desk.shape(sender=typed.strip() or None),
                 changed,
             ),
-            Field(
-                widgets.NaiveDatetimePicker(
-                    value=scheduled.astimezone(LONDON).replace(tzinfo=None) if scheduled else None, description=LATER
-                ),
-                "gcb-send-at",
-                self._scheduled,
-                changed,
-            ),
+            self._time,
             Field(
                 widgets.Text("" if price is None else str(price), description=PRICE, placeholder="such as 0.04"),
                 "gcb-price",
@@ -82,6 +94,10 @@ class Manner(widgets.VBox):
     def refused(self) -> bool:
         """Whether what stands in one of them cannot be used: then nothing may be sent as if it did not stand there."""
         return any(field.refused for field in self._fields)
+
+    def unfinished(self, unfinished: bool) -> None:
+        """The browser says that a part of the time is missing, or no longer."""
+        self._time.unfinished(unfinished)
 
     def _named(self, typed: str) -> None:
         self._desk.campaign = typed.strip() or None

@@ -10,17 +10,19 @@ import ipywidgets as widgets
 from gcbulk.campaign.preview import mask_number
 from gcbulk.campaign.views.facts import remarks
 from gcbulk.campaign.views.page import remarks_html
-from gcbulk.codes import Status
+from gcbulk.codes import REASONS, ErrorCode, Status
 from gcbulk.errors import GcbulkError
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row
 from gcbulk.form.manner import Manner
 from gcbulk.form.words import for_officers
+from gcbulk.messages.findings import are
 from gcbulk.messages.template import field_name
 from gcbulk.recipients.columns import own_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from gcbulk.campaign.plan import Plan
     from gcbulk.form.background import Helper
     from gcbulk.form.browser import Page
     from gcbulk.form.desk import Desk
@@ -42,11 +44,13 @@ class MessageStep(Step):
         self._text = widgets.Textarea(message, description="Message", rows=5, placeholder="Dear {{ parent_name }}, ...")
         self._notice = Notice("gcb-message-notice")
         self._parts = html("", "gcb-parts", "gcb-live")
+        self._ready_words = html("", "gcb-ready", "gcb-live")
         self._preview = html("", "gcb-preview", "gcb-live")
         self._back = button("Previous row", "gcb-previous-row", lambda: self._page_by(-1))
         self._on = button("Next row", "gcb-next-row", lambda: self._page_by(1))
         self._findings = html("", "gcb-findings", "gcb-live")
         self._manner = Manner(desk, self.look)
+        page.unfinished = self._manner.unfinished
         for name in ("gcb-message", "gcb-labelled"):
             self._text.add_class(name)
         self._text.observe(lambda _change: self.look(), "value")
@@ -54,6 +58,7 @@ class MessageStep(Step):
             self._fields,
             self._text,
             self._parts,
+            self._ready_words,
             self._notice,
             self._findings,
             self._preview,
@@ -77,6 +82,8 @@ class MessageStep(Step):
                 if name and names.count(name) == 1
             ),
         ]
+        if desk.intake.for_customers and "customer_name" not in names:
+            self._fields.children += (self._field_button("the school's name", "customer_name"),)
         self._ready = (desk.checked["Status"] == Status.READY).to_numpy(dtype=bool).nonzero()[0].tolist()
         self._at = 0
         self.look()
@@ -107,7 +114,7 @@ class MessageStep(Step):
                 if desk.message == text and not self._manner.refused:  # else a later look is under way, or must come
                     desk.plan = plan
         self._findings.value = found
-        self._show_parts()
+        (self._show_row if self._notice.value else self._show_parts)()
         self._changed()
 
     def _page_by(self, step: int) -> None:
@@ -116,19 +123,26 @@ class MessageStep(Step):
 
     def _show_row(self) -> None:
         """Render the row on the screen alone, which is quick however long the list is."""
-        desk = self._desk
-        self._back.disabled, self._on.disabled = self._at == 0, self._at >= len(self._ready) - 1
         self._row_words = ""
-        if desk.recipients is None or not self._ready or not desk.message.strip():
-            self._preview.value = ""
-            self._show_parts()
-            return
-        position = self._ready[self._at]
         try:
-            found = desk.plan_of(desk.recipients.iloc[[position]]).frame.iloc[0]
-        except GcbulkError:  # half-typed: the sentence comes when the typing pauses
-            self._show_parts()
-            return
+            nothing = self._render_row()
+        except GcbulkError as error:  # half-typed, or wrong: then the notice says so too, once the typing pauses
+            nothing = "put right what is marked above." if self._notice.value else str(error)
+        if nothing:
+            self._preview.value = f"<p class='gcb-bubble gcb-left-out'><b>Nothing to preview:</b> {escape(nothing)}</p>"
+        self._back.disabled = bool(nothing) or self._at == 0
+        self._on.disabled = bool(nothing) or self._at >= len(self._ready) - 1
+        self._show_parts()
+
+    def _render_row(self) -> str:
+        """Show the row; return why there is none to show, or "". GcbulkError where the message cannot be used."""
+        desk = self._desk
+        if desk.recipients is None or not self._ready:
+            return "no row has a number that can be texted."
+        if not desk.message.strip():
+            return "there is no message yet."
+        position = self._ready[self._at]
+        found = desk.plan_of(desk.recipients.iloc[[position]]).frame.iloc[0]
         ready = found["Status"] == Status.READY
         who = f"Row {position + 1:,} ({self._at + 1:,} of {len(self._ready):,}), to {mask_number(found['SentTo'])}"
         words = str(found["Text"]) if ready else for_officers(str(found["ErrorDetail"]))
@@ -136,16 +150,17 @@ class MessageStep(Step):
         lead = "" if ready else "<b>Not sent:</b> "
         self._preview.value = f"<p class='gcb-who'>{who}</p><p class='{kind}'>{lead}{escape(words)}</p>"
         if ready:
-            self._row_words = f"This text: {len(words):,} characters, {_parts(int(found['Parts']))}."
-        self._show_parts()
+            self._row_words = f"This text: {are(len(words), 'character')}, {are(int(found['Parts']), 'part')}."
+        return ""
 
     def _show_parts(self) -> None:
         plan = self._desk.plan
+        self._ready_words.value = "" if plan is None else f"<span>{_how_many(plan, self._ready)}</span>"
         whole = "counting ..." if self._desk.message.strip() and self._desk.checked is not None else ""
         if plan is not None:
             parts = plan.frame["Parts"].to_numpy()[plan.ready]
             all_texts = "The only text" if len(parts) == 1 else f"All {len(parts):,} texts"
-            whole = f"{all_texts}: {_parts(int(parts.sum()))}."
+            whole = f"{all_texts}: {are(int(parts.sum()), 'part')}."
         elif self._manner.refused:
             whole = "First put right the field that is marked below."
         elif self._notice.value:
@@ -153,5 +168,11 @@ class MessageStep(Step):
         self._parts.value = f"<span>{self._row_words} {whole}</span>"
 
 
-def _parts(number: int) -> str:
-    return f"{number:,} part{'s' * (number != 1)}"
+def _how_many(plan: Plan, good: Sequence[int]) -> str:
+    """How many rows with a good number are ready to send, and why the others are not."""
+    codes = plan.frame["ErrorCode"].iloc[list(good)].dropna()
+    why = ", ".join(f"{n:,} ({REASONS[ErrorCode(str(code))]})" for code, n in codes.value_counts().items())
+    rows = f"{are(len(good), 'row')} with a good number"
+    if not why:
+        return f"Ready to send: all {rows}." if good[1:] else f"Ready to send: {rows}."
+    return f"Ready to send: {len(good) - len(codes):,} of {rows}. Left out: {why}."

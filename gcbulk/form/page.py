@@ -14,6 +14,7 @@ import tempfile
 import webbrowser
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +24,14 @@ from tornado.web import HTTPError
 from traitlets.config import Config
 from voila.app import Voila
 
+from gcbulk.api.authorisation import Authorisation
+from gcbulk.api.credentials import Secret
+from gcbulk.api.customers import Customers
 from gcbulk.errors import OptionError
 from gcbulk.form.background import LAST_CALLS
+from gcbulk.recipients.optout_list import opt_outs_file
 from gcbulk.sandbox import Sandbox
+from gcbulk.sandbox_customers import SandboxCustomer, example_schools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +43,7 @@ CULL_POLL: Final = 30
 STARTING_POLL: Final = 0.2
 STARTING_POLLS: Final = 150
 KERNEL: Final = "gcbulk"
+TEMPLATE: Final = "gcbulk"
 # A kernel's complaints could quote a list: what concerns the user is on the page.
 LAUNCH: Final = (
     "import os; os.dup2(os.open(os.devnull, os.O_WRONLY), 2); "
@@ -45,6 +52,8 @@ LAUNCH: Final = (
 LARGEST_MESSAGE: Final = 128 << 20
 """Bytes: far above any piece of an upload, so that no message is ever cut off in silence."""
 CELL: Final = "from gcbulk.form import SendForm\n\nSendForm()"
+ONLY_FROM_HERE: Final = "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:; frame-ancestors 'self'"
+"""What the browser is told: a page with children's data asks no other host for anything, nor tells it anything."""
 
 
 class _App(Voila):
@@ -98,6 +107,7 @@ def serve(*, port: int = 0, sandbox: bool = False, ready: Callable[[FormPage], N
         token = secrets.token_urlsafe(24)
         page = FormPage(f"http://{HOST}:{port}/?token={token}", local)
         app = _App(lambda: ready(page), config=_config(port, token, folder), log=_quiet())
+        _template(folder)
         app.initialize([str(_notebook(folder))])
         app.start()
 
@@ -113,7 +123,12 @@ def _config(port: int, token: str, folder: Path) -> Config:
     config.Voila.token = token
     config.Voila.open_browser = True  # see _App.launch_browser
     config.Voila.connection_dir_root = str(folder)
-    config.Voila.tornado_settings = {"websocket_max_message_size": LARGEST_MESSAGE}
+    sockets = f"connect-src 'self' ws://{HOST}:{port} ws://localhost:{port} blob: data:"  # 'self' is http: in some
+    config.Voila.tornado_settings = {
+        "websocket_max_message_size": LARGEST_MESSAGE,
+        "headers": {"Content-Security-Policy": f"{ONLY_FROM_HERE}; {sockets}"},
+    }
+    config.VoilaConfiguration.template = TEMPLATE
     config.VoilaConfiguration.show_tracebacks = False
     config.VoilaConfiguration.preheat_kernel = True  # the next page's kernel is ready before it is opened
     config.VoilaConfiguration.default_pool_size = 1
@@ -146,17 +161,45 @@ def _notebook(folder: Path) -> Path:
     return path
 
 
+def _template(folder: Path) -> None:
+    """The page around the cell, where Voilà looks for it."""
+    place = folder / "voila" / "templates" / TEMPLATE
+    place.mkdir(parents=True)
+    (place / "conf.json").write_text(json.dumps({"base_template": "lab"}), encoding="utf-8")
+    source = files("gcbulk.form.browser").joinpath("index.html.j2")
+    (place / "index.html.j2").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+
+
 @contextmanager
 def _sandbox(folder: Path) -> Iterator[Sandbox]:
-    """One stand-in for all pages, handed to their kernels as any platform is: by the environment."""
-    with Sandbox() as local:
+    """One stand-in for all pages, handed to their kernels as any platform is: by the environment.
+
+    Whoever tries the form is a partner there, of three invented schools, and has an account of his own too.
+    """
+    schools = example_schools()
+    for one in schools:
+        one.authorised = True
+    with Sandbox(customers=schools) as local:
+        own = SandboxCustomer(local.customer_id, "Your own account", authorised=True)
+        local.customers[own.id] = own
+        place = folder / "home"
+        place.mkdir()
+        if opt_outs_file().exists():  # whoever must not be texted is left out of a rehearsal too
+            shutil.copy(opt_outs_file(), place)
         settings = {
+            "GCBULK_HOME": str(place),
+            "GCBULK_STORE_KEY": secrets.token_urlsafe(24),
+            "GCBULK_PARTNER_KEY": local.partner_key,
+            "GCBULK_STYLE_CLASS": local.style_class,
             "GCBULK_BASE_URL": local.url,
             "GCBULK_CUSTOMER_ID": local.customer_id,
             "GCBULK_API_KEY": local.api_key,
             "GCBULK_JOURNAL": str(folder / "journal.sqlite3"),
         }
         with _environment(settings):
+            book = Customers(local.url)
+            for one in schools:
+                book.take(Authorisation(one.id, one.code, one.name, "own", one.attributes, Secret(one.api_key)))
             yield local
 
 

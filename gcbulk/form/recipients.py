@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.overview import html_table, summary
+from gcbulk.campaign.overview import by_customer_html, html_table, summary
 from gcbulk.campaign.preview import check_summary
 from gcbulk.campaign.results import rows_with
 from gcbulk.codes import Status
 from gcbulk.errors import RecipientsError
 from gcbulk.form.browser import Upload
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
+from gcbulk.form.school import SchoolChoice
 from gcbulk.form.words import INTERNATIONAL, for_officers
 from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import candidates, user_columns
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.reading import read_recipients
-from gcbulk.recipients.schema import validate
 from gcbulk.recipients.workbooks import is_workbook, sheet_names
 from gcbulk.recipients.writing import table_bytes
 
@@ -106,6 +106,7 @@ class RecipientsStep(Step):
         self._counts = html("", "gcb-counts", "gcb-live")
         self._mend = html("", "gcb-mend", "gcb-scroll")
         self._mend_button = button("Download the rows to mend (CSV)", "gcb-download-mend", self._download)
+        self._school = SchoolChoice(desk, lambda: helper.ask("check", self._check))
         self._about_column = row(self._column, self._international)
         self.fill(
             row(self._file, self._file_name),
@@ -113,6 +114,7 @@ class RecipientsStep(Step):
             self._file_notice,
             self._about_column,
             self._column_notice,
+            self._school,
             row(self._optouts, self._optouts_name),
             self._optouts_notice,
             self._counts,
@@ -161,6 +163,7 @@ class RecipientsStep(Step):
 
     def _refuse(self, name: str) -> None:
         self._file_name.value = f"<span>{escape(name)} was not taken</span>"
+        self._column_notice.clear()
         if self._desk.recipients is not None:
             self._forget()
 
@@ -188,6 +191,7 @@ class RecipientsStep(Step):
         self._column.options = [("choose", None), *((one.words, one) for one in choices)]
         self._column.value = found
         self._column.observe(self._column_chosen, "value")
+        self._school.offer(recipients)
         self._check()
 
     def _choose(self, chosen: Choice | None) -> None:
@@ -224,15 +228,9 @@ class RecipientsStep(Step):
         """Judge the list as it now stands."""
         desk = self._desk
         desk.checked = None
-        if desk.recipients is not None and self._column.value is not None:
+        if desk.recipients is not None and self._column.value is not None and desk.whose is not None:
             with in_words(self._column_notice):
-                desk.checked = validate(
-                    desk.recipients,
-                    number_column=desk.number_column,
-                    number_columns=desk.number_columns,
-                    international=desk.international,
-                    opt_outs=desk.opt_outs,
-                )
+                desk.checked = desk.check(desk.recipients)
         self._show_checked()
 
     def _show_checked(self) -> None:
@@ -244,12 +242,12 @@ class RecipientsStep(Step):
             by_status = counts["statuses"]
             wrong = by_status.get(Status.INVALID, 0)
             self._counts.value = _tiles(
-                (by_status.get(Status.READY, 0), "to send"),
+                (by_status.get(Status.READY, 0), "rows with a good number"),
                 (wrong, "to mend"),
                 (by_status.get(Status.DUPLICATE, 0), "duplicates"),
                 (by_status.get(Status.OPTED_OUT, 0), "opted out"),
                 (counts["repaired"], "numbers put right"),
-            )
+            ) + by_customer_html(checked)
             mend = summary(checked).to_mend()
             if wrong:
                 words = f"The first {len(mend)} of {wrong:,} rows to mend" if wrong > len(mend) else "Rows to mend"

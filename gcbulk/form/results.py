@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.overview import html_chart, summary
+from gcbulk.campaign.overview import by_customer_html, html_chart, summary
 from gcbulk.campaign.results import NOT_TOLD, Summary, rows_with, summarise
 from gcbulk.codes import Status
 from gcbulk.form.check import Urgency
@@ -88,9 +88,11 @@ class ResultsStep(Step):
         if results is None:
             return
         view, counts = summary(results), summarise(results)
-        table = view.counts().fillna("")
-        words = "; ".join(f"{rows} {status} {code}".strip() for status, code, rows in table.itertuples(index=False))
-        chart, counted = html_chart(view.plot(), words), for_officers(view.counts_html())
+        words = "; ".join(
+            f"{rows} {status.replace('_', ' ')}{reason and f', {reason}'}"
+            for status, reason, rows in view.counts_in_words().itertuples(index=False)
+        )
+        chart, counted = html_chart(view.plot(), words), for_officers(view.counts_html()) + by_customer_html(results)
         self._overview.value = f"<p class='gcb-sum'>{view.first_line()}</p>{chart}{counted}"
         missed = counts.not_told
         self._missed_words.value = _who_was_missed(counts)
@@ -137,9 +139,13 @@ class ResultsStep(Step):
 def _who_was_missed(counts: Summary) -> str:
     words = []
     if counts.not_told:
+        waiting = counts.statuses.get(Status.NOT_SENT, 0)
+        rest = "mend their rows, or phone them" if counts.not_told > waiting else ""
+        first = f"{waiting:,} can still be sent to, with the button below" if waiting else ""
+        ways = f"{first}; the others: {rest}" if first and rest else first or rest
         words.append(
-            f"<p><b>{counts.not_told:,} of {counts.total:,} people have not been told</b>, as far as is known: mend "
-            "their rows, or phone them.</p>"
+            f"<p><b>{counts.not_told:,} of {counts.total:,} people have not been told</b>, as far as is known: {ways}."
+            "</p>"
         )
     if counts.undelivered:
         words.append(f"<p><b>Texts that did not arrive: {counts.undelivered:,}</b>, by the delivery news.</p>")

@@ -42,14 +42,21 @@ FOLLOW_POLL: Final = 0.5
 """Seconds between looks at a run in another process."""
 
 
+BEING_SENT: Final = (
+    "“{name}”, begun on {begun}, is being sent: from this page before it was loaded again, or from another window or "
+    "program. It goes on by itself, whether you look on here or not; Stop ends it cleanly."
+)
+
+
 class SendForm(widgets.VBox):
     """A form that sends: choose a list, write, check, send, see the results. Show it as the last line of a cell.
 
     `recipients` is a DataFrame, or None for an upload; `message`, `campaign`, `number_column` or `number_columns`,
-    `international`, `opt_outs` and the sending options of `send_sms` fill the form in beforehand. `sandbox=True` sends
-    to a stand-in that the form brings with it, with a journal that ends with it. A form opened on a campaign that the
-    journal knows shows where it stands; running the cell again, or clicking twice, sends nothing twice.
-    `results` is the DataFrame, None until there is one.
+    `international`, `opt_outs`, `customer_column` and the sending options of `send_sms` fill the form in beforehand.
+    A partner chooses the school, or the column that names each row's. `sandbox=True` sends to a stand-in that the form
+    brings with it, with a journal that ends with it. A form opened on a campaign that the journal knows shows where it
+    stands; running the cell again, or clicking twice, sends nothing twice. `results` is the DataFrame, None until
+    there is one.
 
     >>> form = SendForm(sandbox=True)
     >>> form
@@ -70,6 +77,7 @@ class SendForm(widgets.VBox):
         number_columns: Sequence[Hashable] | None = None,
         international: bool = False,
         opt_outs: OptOuts | None = None,
+        customer_column: Hashable | None = None,
         sandbox: bool = False,
         **options: Any,
     ) -> None:
@@ -81,6 +89,7 @@ class SendForm(widgets.VBox):
             number_columns=number_columns,
             international=international,
             opt_outs=opt_outs,
+            customer_column=customer_column,
             sandbox=sandbox,
             options=options,
         )
@@ -171,13 +180,19 @@ class SendForm(widgets.VBox):
         desk, name = self._desk, self._desk.campaign
         if name is None:
             return
+        client = None
+        with in_words(self._results.notice):
+            known = whereabouts(name, journal=desk.options.journal)
+            client = desk.client_of(known[0].customer_id) if known else desk.client
+            if client is None:
+                raise CredentialsError("Who is sending? Give your customer id and API key first.")
+        if client is None:
+            return
 
         def work(watch: Watch) -> _Ended:
-            if desk.client is None:
-                raise CredentialsError("Who is sending? Give your customer id and API key first.")
             options = replace(desk.options, late=late)
             sent = resume_campaign(
-                name, options, recipients=desk.recipients, intake=desk.intake, client=desk.client, watch=watch
+                name, options, recipients=desk.recipients, intake=desk.intake, client=client, watch=watch
             )
             return _of_a_run(sent)
 
@@ -274,7 +289,7 @@ class SendForm(widgets.VBox):
     def _show_where_it_stands(self, known: Whereabouts) -> None:
         self._desk.campaign = known.campaign
         if known.at_work:
-            words = "Another window or program is sending this."
+            words = BEING_SENT.format(name=known.campaign, begun=known.begun)
             self._begin(lambda watch: self._follow(known, watch), words, another=True)
             return
         self._read_results()
@@ -289,15 +304,14 @@ class SendForm(widgets.VBox):
         desk, name = self._desk, known.campaign
         journal = desk.options.journal
         watch.on_stop(lambda: ask_to_stop(name, journal=journal))
-        left = known.to_send
-        with Progress(left, "Texts", enabled=False, watch=watch) as bar:
-            while True:
-                (now,) = whereabouts(name, journal=journal)
-                bar.add(left - now.to_send)
-                left = now.to_send
-                if not now.at_work:
-                    break
+        now, went = known, sum(known.answered.values())
+        with Progress(went + known.to_send, "Texts", enabled=False, watch=watch, before=went) as bar:
+            bar.add(0, **known.answered)
+            while now.at_work:
                 time.sleep(FOLLOW_POLL)
+                before, (now,) = now, whereabouts(name, journal=journal)
+                more = {kind: n - before.answered[kind] for kind, n in now.answered.items()}
+                bar.add(sum(more.values()), **more)
         results = campaign_results(
             name,
             recipients=desk.recipients,

@@ -20,6 +20,7 @@ class SendStep(Step):
     def __init__(self, stop: Callable[[], None], again: Callable[[], None]) -> None:
         super().__init__(4, "Send", "Leave this page open if you can. What went is written down as it goes.")
         self._stop = stop
+        self._seen: Standing | None = None
         self._bar = html("", "gcb-progress")
         self._status = html("", "gcb-status", "gcb-live")
         self._button = button("Stop", "gcb-stop", self._clicked)
@@ -30,7 +31,7 @@ class SendStep(Step):
 
     def begin(self, words: str, *, another: bool = False) -> None:
         """A run begins; `another` program's may be left to itself."""
-        self._bar.value = ""
+        self._bar.value, self._seen = "", None
         self.say("sending", words)
         self._button.disabled, self._button.description = False, "Stop"
         show(self._another, another)
@@ -38,7 +39,10 @@ class SendStep(Step):
 
     def see(self, standing: Standing) -> None:
         """Show how far it is."""
-        left = standing.seconds_left
+        self._seen = standing
+        self._show(standing, standing.seconds_left)
+
+    def _show(self, standing: Standing, left: float | None) -> None:
         counts = ", ".join(f"{n:,} {name}" for name, n in standing.counts.items() if n)
         time_left = f"; about {_duration(left)} left" if left is not None and standing.done < standing.total else ""
         words = f"{standing.done:,} of {standing.total:,} texts{': ' if counts else ''}{counts}{time_left}"
@@ -51,6 +55,8 @@ class SendStep(Step):
     def end(self, word: str, words: str) -> None:
         """The run has ended: `done`, `stopped` or `failed`, and what that means."""
         self.say(word, words)
+        if self._seen is not None:  # nothing is left of the time
+            self._show(self._seen, None)
         self._button.disabled, self._button.description = True, "Stop"
         show(self._another, False)
 

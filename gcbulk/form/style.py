@@ -39,14 +39,14 @@ STYLE: Final = """<style>
 .gcb-form .gcb-field { min-height: 26px; padding: 0 9px; font-size: 13px; background: var(--gcb-tint); }
 .gcb-form .gcb-fields { gap: 6px; }
 .gcb-form button:focus-visible, .gcb-form input:focus-visible, .gcb-form select:focus-visible,
-.gcb-form textarea:focus-visible { outline: 3px solid #f0b429; outline-offset: 1px; }
-.gcb-form .gcb-labelled { flex-direction: column; align-items: stretch; height: auto; width: 270px; }
-.gcb-form .gcb-labelled > label, .gcb-form .gcb-key > label { width: auto; text-align: left; font-size: 14px;
+.gcb-form textarea:focus-visible, .gcb-form .gcb-heading:focus-visible { outline: 3px solid #f0b429;
+  outline-offset: 1px; }
+.gcb-form .gcb-labelled { display: flex; flex-direction: column; align-items: stretch; height: auto; width: 270px; }
+.gcb-form .gcb-labelled > label { width: auto; text-align: left; font-size: 14px;
   font-weight: 600; line-height: 1.6; height: auto; color: var(--gcb-ink); display: block; }
-.gcb-form .gcb-labelled input, .gcb-form .gcb-labelled select, .gcb-form .gcb-key input { height: 34px; width: 100%;
+.gcb-form .gcb-labelled input, .gcb-form .gcb-labelled select { height: 34px; width: 100%;
   border: 1px solid #9aa7b3; border-radius: 6px; padding: 0 10px; box-sizing: border-box; background-color: #fff;
   font: inherit; font-size: 15px; color: var(--gcb-ink); flex: none; }
-.gcb-form .gcb-key { width: 270px; }
 .gcb-form .gcb-message { width: 100%; }
 .gcb-form .gcb-message textarea { width: 100%; min-height: 112px; border: 1px solid #9aa7b3; border-radius: 6px;
   padding: 8px 10px; font: inherit; font-size: 15px; line-height: 1.5; box-sizing: border-box; color: var(--gcb-ink); }
@@ -64,7 +64,7 @@ STYLE: Final = """<style>
 .gcb-form .gcb-upload, .gcb-form .gcb-optouts { display: flex; align-items: center; gap: 12px;
   width: fit-content; cursor: pointer; }
 .gcb-form .gcb-upload-words { color: var(--gcb-bad); }
-.gcb-form .gcb-file-name, .gcb-form .gcb-parts, .gcb-form .gcb-who,
+.gcb-form .gcb-file-name, .gcb-form .gcb-parts, .gcb-form .gcb-ready, .gcb-form .gcb-who,
 .gcb-form .gcb-table-where { color: var(--gcb-soft); }
 .gcb-form .gcb-error { border-left: 4px solid var(--gcb-bad); background: #fcf1ee; padding: 8px 12px; }
 .gcb-form .gcb-good { border-left: 4px solid #22693f; background: #eef6f1; padding: 8px 12px; }
@@ -80,7 +80,9 @@ STYLE: Final = """<style>
   padding: 5px 10px 5px 0; vertical-align: bottom; background: transparent; }
 .gcb-form table td { text-align: left; border: 0; border-bottom: 1px solid var(--gcb-line); padding: 5px 10px 5px 0;
   vertical-align: top; overflow-wrap: break-word; max-width: 22em; background: transparent; white-space: normal; }
-.gcb-form table.gcb-table td:last-child:not(:nth-child(3)) { min-width: 15em; }
+.gcb-form table.dataframe td:last-child, .gcb-form .gcb-reasons td:nth-child(4) { min-width: 15em; }
+.gcb-form table.dataframe td:nth-last-child(2) { white-space: nowrap; }
+.gcb-form .gcb-reasons td:last-child { color: var(--gcb-soft); font-size: 11px; }
 .gcb-form .gcb-bubble { background: #e8f1f8; border-radius: 12px; padding: 10px 14px; margin: 4px 0; max-width: 36em;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .gcb-form .gcb-left-out { background: #fdf7e8; }

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.preview import mask_number
 from gcbulk.codes import Status
+from gcbulk.form.browser import PrivateField
 from gcbulk.form.controls import Notice, button, in_words, quiet_log, row
 from gcbulk.messages.findings import are
 
@@ -30,13 +31,14 @@ class Trial(widgets.VBox):
     def __init__(self, desk: Desk, helper: Helper) -> None:
         self._desk, self._helper = desk, helper
         self._ready = self._under_way = False
-        self._number = widgets.Text(desk.test_to, description="Your own phone", placeholder="07...")
+        self._number = desk.test_to  # here alone: a person's number is no widget's state
+        hint = f"given: •••{self._number[-3:]}" if self._number else "07..."
+        field = PrivateField("Your own phone", kind="tel", entered=self._entered, hint=hint)
         for name in ("gcb-test-to", "gcb-labelled"):
-            self._number.add_class(name)
-        self._number.observe(lambda _change: self._show(), "value")
+            field.add_class(name)
         self._button = button("Send a test to my phone", "gcb-test", self._clicked)
         self._notice = Notice("gcb-test-notice")
-        beside = row(self._number, self._button)
+        beside = row(field, self._button)
         beside.add_class("gcb-low")
         super().__init__([beside, self._notice])
         self._show()
@@ -50,8 +52,12 @@ class Trial(widgets.VBox):
         """Another message: what came of a test was about the one before."""
         self._notice.clear()
 
+    def _entered(self, number: str) -> None:
+        self._number = number
+        self._show()
+
     def _show(self) -> None:
-        self._button.disabled = not (self._ready and self._number.value.strip()) or self._under_way
+        self._button.disabled = not (self._ready and self._number) or self._under_way
 
     def _clicked(self) -> None:
         plan, recipients = self._desk.plan, self._desk.recipients
@@ -66,7 +72,7 @@ class Trial(widgets.VBox):
         desk = self._desk
         try:
             with in_words(self._notice):
-                options = replace(desk.options, test_to=self._number.value.strip())
+                options = replace(desk.options, test_to=self._number)
                 with quiet_log():
                     sent = send_plan(plan, recipients, options, client=desk.client)
                 self._tell(sent)

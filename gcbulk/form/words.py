@@ -10,6 +10,7 @@ RESUME: Final = "Send to those not sent"
 URGENT: Final = "It is urgent"
 INTERNATIONAL: Final = "Text numbers from outside the UK too"
 LATER: Final = "Send later, at"
+UNFINISHED: Final = "A part of this time is missing. Give the day and the hour, or clear the field."
 PRICE: Final = "Price of a part, in pounds"
 
 # A sentence of the wings, and what it is in the form. Tried in this order; whole phrases, so that a text of the user's
@@ -52,6 +53,8 @@ _TABLE: Final = tuple(
             r"look at the platform(?:'|&#x27;)s history, then settle it with gcbulk settle --sent or --not-sent",
             "look it up in the platform's message history, then say here what it shows",
         ),
+        (r"(?<=\d )GSM-7(?=[,<])|(?<=characters, )GSM-7(?=, \d)", "plain"),
+        (r"(?<=\d )UCS-2(?=[,<])|(?<=characters, )UCS-2(?=, \d)", "with special characters"),
         (
             r"The API tells no balance: see on the platform that there is credit",
             "Your balance cannot be seen from here: look on the platform whether there is credit",
@@ -59,6 +62,14 @@ _TABLE: Final = tuple(
         (r"cannot be called back: the API has no call for it", "cannot be called back"),
         (r"Name one with sheet= \(--sheet\)", "Show one of them in the workbook, save it, and choose it again"),
         (r", leave out one_per_number \(--one-per-number\)", ", open the form without that"),
+        (r"No customer is called (?=['\"&])", "No school is called "),
+        (r"The cell that names the customer is blank\.", "The cell that names the school is blank."),
+        (
+            r"This customer is not known here\. Add it, or mend its name in this row\.",
+            "Mend the school's name in this row, or let it authorise you first.",
+        ),
+        (r"(?<=>)customer not known(?=<)", "school not known"),
+        (r"(?<=>)By customer:(?=<)", "By school:"),
         (r" with number_columns?= \(--number-columns?\)", ""),
     )
 )

@@ -135,7 +135,8 @@ def are(count: int, noun: str) -> str:
     >>> are(1, "text"), are(2, "text")
     ('1 text', '2 texts')
     """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{plural * (count != 1)}"
 
 
 def do(count: int, noun: str, verb: str) -> str:

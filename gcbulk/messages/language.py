@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -126,6 +127,7 @@ _JINJA = SandboxedEnvironment(finalize=printed, keep_trailing_newline=True, cach
 _JINJA.globals = {}
 _JINJA.filters = dict(_FILTERS)
 _JINJA.tests = dict(_TESTS)
+_HTML = _JINJA.overlay(finalize=lambda value: escape(str(printed(value))))
 
 
 def _fault(node: nodes.Node) -> str | None:
@@ -208,6 +210,35 @@ def _plain(exc: TemplateSyntaxError) -> str:
     return str(exc.message).rstrip(".").replace("end of print statement", "}}").replace("end of statement block", "%}")
 
 
+def with_tags_aside(text: str, change: Callable[[str], str]) -> str:
+    """A message changed by what knows nothing of tags: they stand aside, as words of their own, in the meantime.
+
+    A tag that writes nothing, alone in an HTML paragraph, loses the paragraph.
+
+    >>> with_tags_aside("<b>{{ name }}</b>", str.upper)
+    '<B>{{ name }}</B>'
+    """
+    mark = "gcbulkTag"
+    while mark.casefold() in text.casefold():
+        mark += "g"
+    pieces: list[str] = []
+    tags: list[str] = []
+    position = 0
+    for tag in _tags(text):
+        begin = text.index(tag.source, position)
+        pieces += [text[position:begin], f"{mark}{len(tags)}z"]
+        tags.append(tag.source)
+        position = begin + len(tag.source)
+    changed = change("".join([*pieces, text[position:]]))
+    changed = re.sub(
+        rf"<p>{mark}(\d+)z</p>\n?",
+        lambda found: found[0] if tags[int(found[1])].startswith("{{") else f"{mark}{found[1]}z",
+        changed,
+        flags=re.IGNORECASE,
+    )
+    return re.sub(rf"{mark}(\d+)z", lambda found: tags[int(found[1])], changed, flags=re.IGNORECASE)
+
+
 def _where(text: str, position: int) -> str:
     before = text[:position]
     return f"Line {before.count(_NEWLINE) + 1}, column {position - before.rfind(_NEWLINE)}"
@@ -261,7 +292,7 @@ def _check_language(text: str) -> None:
         raise branches[-1].error("it has no {% endif %} after it")
 
 
-def _pieces(tree: nodes.Template, names: Sequence[str]) -> list[str | int] | None:
+def _pieces(tree: nodes.Template, names: Sequence[str], *, html: bool) -> list[str | int] | None:
     """Return a message as texts and the positions of its fields' names, or None if it is more than that."""
     pieces: list[str | int] = []
     for node in tree.iter_child_nodes():
@@ -270,7 +301,7 @@ def _pieces(tree: nodes.Template, names: Sequence[str]) -> list[str | int] | Non
                 case nodes.TemplateData(data=text):
                     pieces.append(text)
                 case nodes.Const(value=value):
-                    pieces.append(str(value))
+                    pieces.append(escape(str(value)) if html else str(value))
                 case nodes.Name(name=name):
                     pieces.append(names.index(field_name(name)))
                 case _:
@@ -290,20 +321,20 @@ class Reading:
     printed: frozenset[str]  # fields that are printed
 
 
-def read(text: str) -> Reading:
-    """Read a message. Raises TemplateError, with line and column, for what a message cannot have."""
+def read(text: str, *, html: bool = False) -> Reading:
+    """Read a message; in HTML what a tag writes is escaped. Raises TemplateError for what a message cannot have."""
     try:
         _check_language(text)
         tree = _JINJA.parse(text)
         used = list(tree.find_all(nodes.Name))
         names = tuple(dict.fromkeys(field_name(node.name) for node in used))
-        pieces = _pieces(tree, names)
+        pieces = _pieces(tree, names, html=html)
         words = tuple(node.data for node in tree.find_all(nodes.TemplateData))
         as_typed, printed_names = _printed(tree)
         for node in used:
             # A name of our own for each: Jinja2 has other plans for some, such as `self`.
             node.name = f"field_{names.index(field_name(node.name))}"
-        return Reading(names, pieces, _JINJA.from_string(tree), words, as_typed, printed_names)
+        return Reading(names, pieces, (_HTML if html else _JINJA).from_string(tree), words, as_typed, printed_names)
     except TemplateError:
         raise
     except TemplateSyntaxError as exc:

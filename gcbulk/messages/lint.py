@@ -16,12 +16,11 @@ import pyarrow.compute as pc
 from gcbulk.messages.cells import field_name
 from gcbulk.messages.columns import to_arrow
 from gcbulk.messages.findings import Batch, Finding, are, do, positions
+from gcbulk.messages.options import TextOptions
 from gcbulk.messages.parts import holds_wide, part_ends, units_in_a_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from gcbulk.messages.options import TextOptions
 
     _Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -67,6 +66,13 @@ def lint(batch: Batch, columns: Iterable[object], options: TextOptions) -> list[
     """
     names = [name for name in map(field_name, columns) if name]
     found = [finding for check in _CHECKS for finding in check(batch, names, options)]
+    return sorted(found, key=lambda finding: finding.severity == "note")
+
+
+def lint_letter(batch: Batch, columns: Iterable[object]) -> list[Finding]:
+    """What `lint` does, for emails: without what concerns the parts of a text, or marks that HTML has of its own."""
+    names = [name for name in map(field_name, columns) if name]
+    found = [finding for check in _OF_LETTERS for finding in check(batch, names, TextOptions())]
     return sorted(found, key=lambda finding: finding.severity == "note")
 
 
@@ -327,3 +333,4 @@ _CHECKS: Final[tuple[Callable[[Batch, list[str], TextOptions], Iterator[Finding]
     _long_texts,
     _platform_tokens,
 )
+_OF_LETTERS: Final = (_unbraced_fields, _spreadsheet_words, _blank_fields, _names_in_one_case, _lost_characters)

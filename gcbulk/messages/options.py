@@ -6,12 +6,30 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
+from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import OptionError
+from gcbulk.messages.characters import CONTROL
 from gcbulk.messages.parts import MAX_CHARACTERS
 
 SmartCharacters = Literal["replace", "keep"]
 _SMART_CHARACTERS: Final[tuple[SmartCharacters, ...]] = ("replace", "keep")
 _DEAREST: Final = Decimal(100)  # pounds for one part: whoever gives more has given pence, or a total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """How a template's words are written, and what they may be, whatever becomes of them.
+
+    most: characters that there is room for, None where there is no limit. refused: a pattern of characters that must
+    not be in them; `why` ends the sentence that says so.
+    """
+
+    smart_characters: SmartCharacters = "keep"
+    most: int | None = MAX_CHARACTERS
+    header_length: int = 0
+    refused: str = CONTROL
+    why: str = "that no phone shows"
+    too_long: str = SENTENCES[ErrorCode.MESSAGE_TOO_LONG]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +59,11 @@ class TextOptions:
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                 raise OptionError(f"{name} must be a whole number from {least} to {most}, not {value!r}.")
         _ = self.price
+
+    @property
+    def writing(self) -> Writing:
+        """Return how a text is written."""
+        return Writing(smart_characters=self.smart_characters, header_length=self.header_length)
 
     @property
     def price(self) -> Decimal | None:

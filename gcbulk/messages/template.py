@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,11 +16,11 @@ import pyarrow.compute as pc
 from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import TemplateError
 from gcbulk.messages.cells import UNSEEN, Cell, RowProblem, cell_texts, field_name, missing, quoted
-from gcbulk.messages.characters import CONTROL, character_name, plain
+from gcbulk.messages.characters import character_name, plain
 from gcbulk.messages.columns import CHUNK, to_arrow, to_pandas
 from gcbulk.messages.language import HELP, NO_CHARACTER, read
-from gcbulk.messages.options import TextOptions
-from gcbulk.messages.parts import MAX_CHARACTERS, composed
+from gcbulk.messages.options import TextOptions, Writing
+from gcbulk.messages.parts import composed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -82,6 +83,17 @@ def _fill(template: jinja2.Template, cells: Sequence[pa.Array], labels: Sequence
     return pa.array(texts, _TEXT), pa.array(problems, _TEXT)
 
 
+def _writing(options: TextOptions | Writing) -> Writing:
+    return options.writing if isinstance(options, TextOptions) else options
+
+
+def _as_html(column: pa.Array) -> pa.Array:
+    """Write a column as HTML shows it; what `html.escape` does, for all cells at once."""
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;")):
+        column = pc.replace_substring(column, sign, entity)
+    return column
+
+
 def _as_cells(column: pa.Array, label: str) -> list[Cell]:
     """Make the cells of a column, each that comes again only once."""
     known = column.dictionary_encode(null_encoding="encode")
@@ -94,7 +106,7 @@ _NOT_SIMPLE = "[^\n -~]"
 _SEEN = f"[^{UNSEEN}]"
 
 
-def _written(words: pa.Array, options: TextOptions) -> tuple[pa.Array, pa.Array]:
+def _written(words: pa.Array, options: Writing) -> tuple[pa.Array, pa.Array]:
     """Write texts as they are sent, plain and in NFC; and for each what was replaced, null where nothing could be."""
     suspects = pc.fill_null(pc.match_substring_regex(words, _NOT_SIMPLE), False)
     replaced = pa.nulls(len(words), _TEXT)
@@ -107,14 +119,15 @@ def _written(words: pa.Array, options: TextOptions) -> tuple[pa.Array, pa.Array]
     return pc.replace_with_mask(words, suspects, some), replaced
 
 
-def _judged(texts: pa.Array, problems: pa.Array, options: TextOptions) -> dict[str, pa.Array]:
+def _judged(texts: pa.Array, problems: pa.Array, options: Writing) -> dict[str, pa.Array]:
     """Name what is wrong with each text, or with the row that has none."""
     codes = pc.if_else(pc.is_valid(problems), pa.scalar(ErrorCode.FIELD_MISSING.value, _TEXT), pa.scalar(None, _TEXT))
     empty = pc.invert(pc.fill_null(pc.match_substring_regex(texts, _SEEN), True))
-    too_long = pc.fill_null(pc.greater(pc.utf8_length(texts), MAX_CHARACTERS - options.header_length), False)
-    control = pc.fill_null(pc.match_substring_regex(texts, CONTROL), False)
+    room = sys.maxsize if options.most is None else options.most - options.header_length
+    too_long = pc.fill_null(pc.greater(pc.utf8_length(texts), room), False)
+    control = pc.fill_null(pc.match_substring_regex(texts, options.refused), False)
     for code, rows, details in (
-        (ErrorCode.INVALID_CHARACTERS, control, _control_characters),
+        (ErrorCode.INVALID_CHARACTERS, control, _refused(options)),
         (ErrorCode.MESSAGE_TOO_LONG, too_long, _lengths(options)),
         (ErrorCode.MESSAGE_EMPTY, empty, None),
     ):
@@ -125,17 +138,20 @@ def _judged(texts: pa.Array, problems: pa.Array, options: TextOptions) -> dict[s
     return {"Text": pc.if_else(empty, pa.scalar(None, _TEXT), texts), "ErrorCode": codes, "ErrorDetail": problems}
 
 
-def _control_characters(texts: pa.Array) -> list[str]:
-    found = [character_name(re.search(CONTROL, text)[0]) for text in texts.to_pylist()]  # type: ignore[index]
-    return [f"This text holds a character that no phone shows, {one}. Take it out of the cell." for one in found]
+def _refused(options: Writing) -> Callable[[pa.Array], list[str]]:
+    def sentences(texts: pa.Array) -> list[str]:
+        found = [character_name(re.search(options.refused, text)[0]) for text in texts.to_pylist()]  # type: ignore[index]
+        return [f"This text holds a character {options.why}, {one}. Take it out of the cell." for one in found]
+
+    return sentences
 
 
-def _lengths(options: TextOptions) -> Callable[[pa.Array], list[str]]:
+def _lengths(options: Writing) -> Callable[[pa.Array], list[str]]:
     header = f", with {options.header_length} for the header" if options.header_length else ""
 
     def sentences(texts: pa.Array) -> list[str]:
         counts = pc.add(pc.utf8_length(texts), options.header_length).to_pylist()
-        return [f"This text has {n} characters{header}. {SENTENCES[ErrorCode.MESSAGE_TOO_LONG]}" for n in counts]
+        return [f"This text has {n} characters{header}. {options.too_long}" for n in counts]
 
     return sentences
 
@@ -146,6 +162,7 @@ class Template:
     text: plain text with `{{ parent_name }}` for the column "Parent Name" (any case), `{{ x | default('Parent') }}`,
     `{% if %}`, the filters and tests of this module, and Jinja2's comments and raw blocks. One newline at the end is
     dropped and line ends become "\\n"; the platform's own tokens (`$Firstname$`) are left alone.
+    With `html` the text is HTML, and what stands in a cell is written so that it is shown there as it is.
     Raises TemplateError, with line and column, for anything else and for a text that is blank.
 
     >>> message = Template("Dear {{ parent_name | default('Parent') }}, school is closed.")
@@ -153,7 +170,7 @@ class Template:
     ['Dear Ms Khan, school is closed.', 'Dear Parent, school is closed.']
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, html: bool = False) -> None:
         if not isinstance(text, str):
             raise TemplateError(f"The message must be a text, and this is a {type(text).__name__}.")
         self.text = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
@@ -161,7 +178,8 @@ class Template:
             raise TemplateError(f"The message is empty. {HELP}")
         if NO_CHARACTER.search(self.text):
             raise TemplateError("The message holds bytes that are no characters. Save it as UTF-8.")
-        self.reading = read(self.text)
+        self.reading = read(self.text, html=html)
+        self._html = html
 
     @property
     def fields(self) -> frozenset[str]:
@@ -177,15 +195,16 @@ class Template:
         """
         self._positions(list(columns))
 
-    def check_characters(self, options: TextOptions) -> None:
+    def check_characters(self, options: TextOptions | Writing) -> None:
         """Raise TemplateError, with line and column, where the message itself holds a control character."""
+        options = _writing(options)
         taken = "\t" if options.smart_characters == "replace" else ""
-        control = next((found for found in re.finditer(CONTROL, self.text) if found[0] not in taken), None)
+        control = next((found for found in re.finditer(options.refused, self.text) if found[0] not in taken), None)
         if control is not None:
             before = self.text[: control.start()]
             raise TemplateError(
                 f"Line {before.count(_NEWLINE) + 1}, column {len(before) - before.rfind(_NEWLINE)}: the message holds "
-                f"a character that no phone shows, {character_name(control[0])}. Take it out."
+                f"a character {options.why}, {character_name(control[0])}. Take it out."
             )
 
     def render(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -212,13 +231,15 @@ class Template:
         columns = [cell_texts(frame.iloc[:, at], label) for at, label in zip(positions, labels, strict=True)]
         return Cells(self.reading.names, labels, tuple(map(to_arrow, columns)), len(frame))
 
-    def write(self, cells: Cells, options: TextOptions) -> Rendered:
+    def write(self, cells: Cells, options: TextOptions | Writing) -> Rendered:
         """Fill in the text for every row of the cells, as it is sent: see `render`. The frame has a RangeIndex."""
+        options = _writing(options)
         pieces: dict[str, list[pa.Array]] = {"Text": [], "ErrorCode": [], "ErrorDetail": [], "Replaced": []}
         for start in range(0, cells.rows if cells.columns else 1, CHUNK):
             some = [column.slice(start, CHUNK) for column in cells.columns]
             if self.reading.pieces is not None and some:
-                words, problems = _join(self.reading.pieces, some, cells.labels)
+                shown = [*map(_as_html, some)] if self._html else some
+                words, problems = _join(self.reading.pieces, shown, cells.labels)
             else:
                 words, problems = _fill(self.reading.template, some, cells.labels)
             texts, replaced = _written(words, options)

@@ -22,16 +22,16 @@ NUMBER, NUMBER_FROM = "Number", "Number From"
 
 
 def first_usable(
-    own: pd.DataFrame, positions: Sequence[int], *, international: bool, opted_out: Collection[str]
+    own: pd.DataFrame, positions: Sequence[int], intake: IntakeOptions, *, opted_out: Collection[str]
 ) -> pd.DataFrame:
-    """What `to_e164` says of the number that is to be used in each row, under a RangeIndex.
+    """What is said of the number or address that is to be used in each row, under a RangeIndex.
 
     `positions` are columns of `own`, the best first. A number that can be texted and has not opted out goes
     before one that has, that before a number that is wrong, and that before none. `Repair` and `ErrorDetail`
     say which column it was, where it was not the first, or was wrong.
     """
     judged = [
-        to_e164(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), international=international)
+        intake.kind.judge(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), intake.international)
         for position in positions
     ]
     if len(judged) == 1:
@@ -41,7 +41,7 @@ def first_usable(
             [
                 verdict["SentTo"].notna() & ~verdict["SentTo"].isin(opted_out),
                 verdict["SentTo"].notna(),
-                verdict["ErrorCode"] != ErrorCode.NUMBER_MISSING,
+                verdict["ErrorCode"] != intake.kind.missing,
             ],
             [0, 1, 2],
             3,
@@ -56,7 +56,7 @@ def first_usable(
         if nth:
             mended = verdict["Repair"].radd(f"taken from {column}; ").fillna(f"taken from {column}")
             verdict["Repair"] = mended.where(verdict["SentTo"].notna())
-        wrong = verdict["ErrorCode"].notna() & (verdict["ErrorCode"] != ErrorCode.NUMBER_MISSING)
+        wrong = verdict["ErrorCode"].notna() & (verdict["ErrorCode"] != intake.kind.missing)
         verdict["ErrorDetail"] = verdict["ErrorDetail"].where(~wrong, f"In {column}: " + verdict["ErrorDetail"])
         result = result.where(~here, verdict)
     return result
@@ -71,7 +71,7 @@ def are_numbers_of(recipients: pd.DataFrame, addresses: Sequence[str | None], in
     wanted = pd.Series(list(addresses), dtype="object").astype("str")
     same = wanted.isna().to_numpy(dtype=bool, copy=True)
     for position in intake.positions(own.columns):
-        numbers = to_e164(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), international=True)["SentTo"]
+        numbers = intake.kind.judge(own.iloc[:, position].set_axis(pd.RangeIndex(len(own))), True)["SentTo"]
         same |= (numbers == wanted).to_numpy(dtype=bool)
     return bool(same.all())
 

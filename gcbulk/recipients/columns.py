@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -28,6 +29,9 @@ ANNOTATIONS: tuple[str, ...] = (
     "DeliveryError",
     "UnitsBilled",
 )
+
+# What the results and previews of a partner's campaign have besides.
+OF_CUSTOMERS: tuple[str, ...] = ("CustomerId", "CustomerName")
 
 # A frame that holds all of these came out of `validate`, `preview` or a send.
 _OURS = frozenset({"SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"})
@@ -80,6 +84,53 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "Groupcall": ("MobileNumber", "Mobile Number", "ContactMobile", "SMS Number", "Contact.MobileNumber"),
 }
 
+_EMAIL_OWNER = _OWNER.removesuffix(r")s?\d?") + r"|home|work|personal|school|my|other)s?\d?"
+_EMAIL_TIERS = tuple(
+    re.compile(pattern, re.VERBOSE)
+    for pattern in (
+        # those that say email
+        rf"(?:{_EMAIL_OWNER})*e?mails?(?:address(?:es)?|addr)?(?:es|s)?\d{{0,2}}(?:home|work|personal|main|primary)?",
+        # those that only say address, of a kind that can be written to
+        r"(?:electronicmail|internet)(?:address)?",
+    )
+)
+EMAIL_HEADINGS: dict[str, tuple[str, ...]] = {
+    "SIMS": ("Parental Email", "Contact Email", "Priority 1 Email", "Primary Email", "Email Address (Home)"),
+    "Arbor": ("Email Address", "Primary Guardian Email", "Primary Guardian's Email Address", "Guardians: Email"),
+    "Bromcom": ("Contact 1 Email", "First Contact Email Address", "Contact: Email", "ParentEmail"),
+    "ScholarPack": ("Contact 1 Email", "Parent Email 1", "E-mail"),
+    "Groupcall": ("EmailAddress", "Email Address", "Contact.EmailAddress"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A kind of column that a list must have: what it holds, by which names it is known, how a user names it."""
+
+    holds: str
+    called: str
+    tiers: tuple[re.Pattern[str], ...]
+    known: tuple[str, ...]
+    option: str
+    several: str = ""
+
+
+NUMBERS: Final = Sought(
+    holds="numbers",
+    called="mobile or phone",
+    tiers=_TIERS,
+    known=("mobile", "mobilenumber", "telephone", "phone", *sum(HEADINGS.values(), ())),
+    option="number_column= (--number-column)",
+    several="number_columns= (--number-columns)",
+)
+ADDRESSES: Final = Sought(
+    holds="email addresses",
+    called="email",
+    tiers=_EMAIL_TIERS,
+    known=("email", "emailaddress", *sum(EMAIL_HEADINGS.values(), ())),
+    option="email_column= (--email-column)",
+)
+
 _PLACES = "gcbulk: places in the whole list"  # the name of an index that holds nothing else
 _SHOWN_COLUMNS = 30  # in an error: enough to recognise the file by
 _NEAR = 75  # of 100 in rapidfuzz's ratio: a letter or two apart
@@ -99,36 +150,46 @@ def find_number_column(columns: pd.Index, number_column: Hashable | None = None)
         >>> find_number_column(pd.Index(["Forename", "Home Phone", "Parent Mobile"]))
         2
     """
-    if number_column is not None:
-        return _named(columns, number_column)
-    found = candidates(columns)
+    return find_column(columns, NUMBERS, number_column)
+
+
+def find_column(columns: pd.Index, sought: Sought, named: Hashable | None = None) -> int:
+    """What `find_number_column` does, for any kind of column.
+
+    >>> import pandas as pd
+    >>> find_column(pd.Index(["Forename", "Parent Mobile", "Parent 1 E-mail"]), ADDRESSES)
+    2
+    """
+    if named is not None:
+        return named_column(columns, named, holds=sought.holds)
+    found = candidates(columns, sought)
     if len(found) == 1:
         return found[0]
     if found:
+        more = f", or several, the best first, with {sought.several}" if sought.several else ""
         raise RecipientsError(
-            f"The numbers could be in any of these columns: {_listed(columns[found])}. "
-            "Name the right one with number_column= (--number-column), or several, the best first, with "
-            "number_columns= (--number-columns)."
+            f"The {sought.holds} could be in any of these columns: {_listed(columns[found])}. "
+            f"Name the right one with {sought.option}{more}."
         )
     names = [_normalised(column) for column in columns]
-    known = ["mobile", "mobilenumber", "telephone", "phone", *(_normalised(n) for n in sum(HEADINGS.values(), ()))]
+    known = [_normalised(name) for name in sought.known]
     near = next((column for column, name in zip(columns, names, strict=True) if _nearest(name, known)), None)
     raise RecipientsError(
-        f"None of the columns is called mobile or phone, or another name known for numbers: {_listed(columns)}. "
-        + (f'Is it "{_on_one_line(near)}"? ' if near is not None else "")
-        + "Name the one with the numbers with number_column= (--number-column)."
+        f"None of the columns is called {sought.called}, or another name known for {sought.holds}: "
+        f"{_listed(columns)}. " + (f'Is it "{_on_one_line(near)}"? ' if near is not None else "") + "Name the one with "
+        f"the {sought.holds} with {sought.option}."
     )
 
 
-def candidates(columns: pd.Index) -> list[int]:
-    """At which positions the numbers could stand, by the columns' names; several where it cannot be told.
+def candidates(columns: pd.Index, sought: Sought = NUMBERS) -> list[int]:
+    """At which positions what is sought could stand, by the columns' names; several where it cannot be told.
 
     >>> import pandas as pd
     >>> candidates(pd.Index(["Forename", "Home Phone", "Parent 1 Mobile", "Parent 2 Mobile"]))
     [2, 3]
     """
     names = [_normalised(column) for column in columns]
-    every = ([position for position, name in enumerate(names) if tier.fullmatch(name)] for tier in _TIERS)
+    every = ([position for position, name in enumerate(names) if tier.fullmatch(name)] for tier in sought.tiers)
     return next((found for found in every if found), [])
 
 
@@ -138,7 +199,7 @@ def names_a_number(name: str) -> bool:
     >>> names_a_number("Priority Contact 1 Mobile"), names_a_number("Forename")
     (True, False)
     """
-    return any(tier.fullmatch(_normalised(name)) for tier in _TIERS)
+    return any(tier.fullmatch(_normalised(name)) for tier in NUMBERS.tiers)
 
 
 def is_annotated(labels: Iterable[Hashable]) -> bool:
@@ -146,12 +207,13 @@ def is_annotated(labels: Iterable[Hashable]) -> bool:
     return _OURS.issubset(labels)
 
 
-def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
+def user_columns(recipients: pd.DataFrame, *, of_customers: bool = False) -> pd.DataFrame:
     """Return a new frame with the user's own columns, as they are before annotations are joined to them.
 
     A frame that gcbulk annotated earlier (it holds all of `SentTo`, `Repair`, `Status`, `ErrorCode` and
     `ErrorDetail`) loses its annotations. Otherwise a column whose name is one of `ANNOTATIONS` is kept as
-    `<name>_input`. The order, the index and the cells stay; labels of several levels become tuples.
+    `<name>_input`; with `of_customers` the annotations of a partner's campaign are among them. The order, the index
+    and the cells stay; labels of several levels become tuples.
 
     Example:
         >>> import pandas as pd
@@ -165,13 +227,16 @@ def user_columns(recipients: pd.DataFrame) -> pd.DataFrame:
         )
     labels = list(recipients.columns.to_flat_index())
     fed_back = is_annotated(labels)
+    annotations = {*ANNOTATIONS, *(OF_CUSTOMERS if of_customers else ())}
     ours = {*ANNOTATIONS, *(_PREVIEWED if "Parts" in labels and "MessageId" not in labels else ())}
+    if "Parts" in labels and {*OF_CUSTOMERS} <= {*labels}:
+        ours |= {*OF_CUSTOMERS}
     kept = [i for i, label in enumerate(labels) if not (fed_back and label in ours)]
     taken = {labels[i] for i in kept}
     names: list[Hashable] = []
     for label in (labels[i] for i in kept):
         name = label
-        if label in ANNOTATIONS:
+        if label in annotations:
             while name in taken:
                 name = f"{name}_input"
             taken.add(name)
@@ -189,24 +254,27 @@ def own_columns(recipients: pd.DataFrame) -> pd.DataFrame:
     return own
 
 
-def _named(columns: pd.Index, number_column: Hashable) -> int:
-    """The position of the column that the user named; forgiving about case, spaces and signs."""
-    wanted = [number_column, f"{number_column}_input"] if number_column in ANNOTATIONS else [number_column]
+def named_column(columns: pd.Index, name: Hashable, *, holds: str) -> int:
+    """The position of the column that the user named; forgiving about case, spaces and signs.
+
+    Raises RecipientsError where there is none, or where several are called so; `holds` says what it is needed for.
+    """
+    wanted = [name, f"{name}_input"] if name in ANNOTATIONS else [name]
     attempts = (
         *([i for i, column in enumerate(columns) if _same(column, label)] for label in wanted),
-        [i for i, column in enumerate(columns) if _normalised(column) == _normalised(number_column) != ""],
+        [i for i, column in enumerate(columns) if _normalised(column) == _normalised(name) != ""],
     )
     found = next((positions for positions in attempts if positions), [])
     if len(found) == 1:
         return found[0]
     if found:
         raise RecipientsError(
-            f'{len(found)} columns are called "{number_column}", so the one with the numbers cannot be told. '
+            f'{len(found)} columns are called "{name}", so the one with the {holds} cannot be told. '
             "Give each column a name of its own."
         )
-    near = _nearest(_normalised(number_column), [_normalised(column) for column in columns])
+    near = _nearest(_normalised(name), [_normalised(column) for column in columns])
     meant = next((f'Did you mean "{_on_one_line(c)}"? ' for c in columns if near and _normalised(c) == near), "")
-    raise RecipientsError(f'There is no column "{number_column}". {meant}The columns are: {_listed(columns)}.')
+    raise RecipientsError(f'There is no column "{name}". {meant}The columns are: {_listed(columns)}.')
 
 
 def _same(column: Hashable, label: Hashable) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gcbulk.errors import OptionError
-from gcbulk.recipients.columns import find_number_column
+from gcbulk.errors import GcbulkWarning, OptionError
+from gcbulk.recipients.columns import find_column
+from gcbulk.recipients.kinds import NUMBER, Kind
 from gcbulk.recipients.optout_list import kept_opt_outs
 from gcbulk.recipients.optouts import opt_out_numbers
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeOptions:
-    """Where the numbers are, which are taken, and who must not be texted.
+    """Where the numbers (or addresses) are, which are taken, and who must not be contacted.
 
     Raises OptionError, naming the option, for a value that cannot be used.
     """
@@ -30,7 +32,11 @@ class IntakeOptions:
     number_columns: Sequence[Hashable] | None = None  # several: the first number of a row that can be texted
     international: bool = False
     opt_outs: OptOuts | None = None  # besides those in the user's own list
-    one_per_number: bool = False  # one text a number, though the texts may differ
+    one_per_number: bool = False  # one text a number, or email an address, though they may differ
+    customer_column: Hashable | None = None  # on whose behalf a partner sends: by id, code or name
+    customer: str | None = None  # instead: the id of the one on whose behalf every row goes
+    email_column: Hashable | None = None  # as number_column, where the kind is EMAIL
+    kind: Kind = NUMBER
 
     def __post_init__(self) -> None:
         several = self.number_columns
@@ -44,18 +50,31 @@ class IntakeOptions:
                 f'["Parent 1 Mobile", "Parent 2 Mobile"], not {several!r}.'
             )
 
+    @property
+    def for_customers(self) -> bool:
+        """Whether a partner sends, on behalf of one customer or of many."""
+        return self.customer is not None or self.customer_column is not None
+
     def positions(self, columns: pd.Index) -> list[int]:
         """At which positions the numbers stand, the best column first.
 
         Raises RecipientsError where a column is not there, or cannot be told.
         """
+        if self.kind is not NUMBER:
+            return [find_column(columns, self.kind.sought, self.email_column)]
         wanted = [self.number_column] if self.number_columns is None else self.number_columns
-        return list(dict.fromkeys(find_number_column(columns, column) for column in wanted))
+        return list(dict.fromkeys(find_column(columns, self.kind.sought, column) for column in wanted))
 
     def opted_out(self) -> frozenset[str]:
-        """Who must not be texted, in E.164: the user's own list and `opt_outs`; numbers of any country.
+        """Who must not be contacted: the user's own list and `opt_outs`; numbers of any country, and addresses.
 
         Whoever opted out stays out whatever the other options are.
         """
         given = opt_out_numbers(self.opt_outs, international=True) if self.opt_outs is not None else frozenset[str]()
+        if given and not any(map(self.kind.of, given)):
+            warnings.warn(
+                f"The opt-out list has no column with any {self.kind.noun} in it, so nobody is opted out by it.",
+                GcbulkWarning,
+                stacklevel=5,
+            )
         return kept_opt_outs() | given

@@ -1,30 +1,27 @@
-"""The user's own list of who must not be texted: kept from one day to the next, applied to every send."""
+"""The user's own list of who must not be contacted: kept from one day to the next, applied to every send."""
 
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
-from contextlib import contextmanager
+import io
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from gcbulk.errors import OptionError, RecipientsError
+from gcbulk.private_files import alone, replace_file
 from gcbulk.recipients.optouts import found_in, opt_out_numbers
 from gcbulk.recipients.reading import read_table
 from gcbulk.settings import home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from gcbulk.recipients.optouts import OptOuts
 
 _HEADER: Final = ("Mobile", "Added")
-_LOCK_SECONDS: Final = 30  # how long a change waits for another
+_CALLED: Final = "The opt-out list"
 
 
 def opt_outs_file() -> Path:
@@ -33,11 +30,11 @@ def opt_outs_file() -> Path:
 
 
 def kept_opt_outs() -> frozenset[str]:
-    """The numbers on the user's own list, in E.164; none where there is no list yet.
+    """The numbers (in E.164) and addresses on the user's own list; none where there is no list yet.
 
     Raises:
         OptionError: the list cannot be read, has not the header that is always left in it, or holds an entry
-            that is no number. Nothing is sent then, as nobody knows who is missing from it.
+            that is neither. Nothing is sent then, as nobody knows who is missing from it.
     """
     file = opt_outs_file()
     try:
@@ -57,8 +54,8 @@ def kept_opt_outs() -> frozenset[str]:
         raise _damaged(file, str(error).rstrip(".")) from None
     if found.unread:
         raise OptionError(
-            f"The opt-out list {file} holds in {found.places} what is no mobile number, or more than that, so nothing "
-            "is sent. Open it in a text editor and mend or remove what stands there."
+            f"The opt-out list {file} holds in {found.places} what is no mobile number or address, or more than "
+            "that, so nothing is sent. Open it in a text editor and mend or remove what stands there."
         )
     return found.numbers
 
@@ -73,7 +70,7 @@ def _damaged(file: Path, why: str) -> OptionError:
 def list_opt_outs() -> pd.DataFrame:
     """The user's own opt-out list: one row a number, the oldest first.
 
-    Columns `Mobile` (E.164) and `Added` (ISO date, `""` where it is not known), both `str`.
+    Columns `Mobile` (E.164, or an email address) and `Added` (ISO date, `""` where it is not known), both `str`.
 
     >>> add_opt_outs(["07700 900123"], today="2026-11-24")
     1
@@ -87,7 +84,7 @@ def list_opt_outs() -> pd.DataFrame:
 
 
 def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
-    """Put numbers on the user's own list, from which every send, resume, preview and `validate` leaves them out.
+    """Put numbers or addresses on the user's own list; every send, resume, preview and `validate` leaves them out.
 
     `numbers` are a path, Series, DataFrame or iterable, written in any way that can be mended; entries that
     cannot are reported by a GcbulkWarning. Returns how many were not on it yet.
@@ -95,9 +92,11 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
     """
     given = sorted(opt_out_numbers(numbers, international=True))
     if not given:
-        raise OptionError("None of these is a number that could be texted, so nobody was put on the list.")
+        raise OptionError(
+            "None of these is a number that could be texted, or an address, so nobody was put on the list."
+        )
     day = today or datetime.now(UTC).astimezone().date().isoformat()
-    with _alone():
+    with alone(opt_outs_file(), _CALLED):
         known = _entries()
         new = [number for number in given if number not in known]
         if new:
@@ -106,9 +105,9 @@ def add_opt_outs(numbers: OptOuts, *, today: str | None = None) -> int:
 
 
 def remove_opt_outs(numbers: OptOuts) -> int:
-    """Take numbers off the user's own list; returns how many were on it."""
+    """Take numbers or addresses off the user's own list; returns how many were on it."""
     given = opt_out_numbers(numbers, international=True)
-    with _alone():
+    with alone(opt_outs_file(), _CALLED):
         known = _entries()
         gone = given & known.keys()
         if gone:
@@ -127,34 +126,8 @@ def _entries() -> dict[str, str]:
     return {**listed, **dict.fromkeys(sorted(numbers - listed.keys()), "")}
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One change at a time, among all processes: none may write over what another has just added."""
-    file = opt_outs_file()
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS, mode=0o600):
-            yield
-    except Timeout:
-        raise OptionError(
-            f"The opt-out list {file} is held by another program. Try again when that has ended."
-        ) from None
-    except OSError as error:
-        raise OptionError(
-            f"The opt-out list {file} cannot be written: {error.strerror}. Is the folder yours?"
-        ) from None
-
-
 def _write(entries: dict[str, str]) -> None:
     """Replace the list, whole or not at all; readable by its owner alone."""
-    file = opt_outs_file()
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opt-outs.", suffix=".part")  # made with mode 0600
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
-            csv.writer(out).writerows([_HEADER, *entries.items()])
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([_HEADER, *entries.items()])
+    replace_file(opt_outs_file(), out.getvalue().encode())

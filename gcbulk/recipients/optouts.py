@@ -1,4 +1,4 @@
-"""Lists of who must not be texted, as a set of E.164 numbers."""
+"""Lists of who must not be contacted, as a set of E.164 numbers and of email addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from gcbulk.codes import ErrorCode
 from gcbulk.errors import GcbulkWarning, RecipientsError
-from gcbulk.recipients.columns import find_number_column
+from gcbulk.recipients.columns import ADDRESSES, candidates, find_number_column
 from gcbulk.recipients.numbers import as_text, numbers_in, to_e164
 from gcbulk.recipients.reading import read_table
 from gcbulk.recipients.sources import is_upload
@@ -27,24 +27,25 @@ if TYPE_CHECKING:
 _NAMED_ENTRIES = 10  # in a warning
 _DATE = re.compile(r"(?<!\d)\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d)(?: \d\d:\d\d(?::\d\d)?)?")
 _WORDS = re.compile(r"[^\d+()/,;|&.\s-]+")
+_BETWEEN_ADDRESSES = r"[\s,;/|<>]+"
 _DIGITS_OF_A_NUMBER = 7  # a first row with that many digits in a cell is no header
 
 
 def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozenset[str]:
-    """Read the numbers that must not be texted, before recipients are compared with them.
+    """Read the numbers and addresses that must not be contacted, before recipients are compared with them.
 
     Args:
-        source: a path or open file (one number a line, or a CSV with a number column, with or without a
-            header), a Series, a DataFrame, or any iterable of numbers. They may be written in any way that
-            `to_e164` can mend.
+        source: a path or open file (one number or address a line, or a CSV with a column of either or both, with
+            or without a header), a Series, a DataFrame, or any iterable of them. They may be written in any way
+            that can be mended; what holds an @ is an address.
         international: also take numbers of other countries.
 
     Returns:
-        E.164 numbers. Blank entries are passed over. Of an entry with several numbers, each of them.
+        E.164 numbers, and email addresses. Blank entries are passed over. Of an entry with several, each of them.
 
     Warns:
-        GcbulkWarning: once, when entries are not numbers that could be texted, or not that alone; it counts
-            them and names their lines or places.
+        GcbulkWarning: once, when entries are no numbers that could be texted and no addresses, or not that
+            alone; it counts them and names their lines or places.
 
     Raises:
         RecipientsError: the file cannot be read, or its number column cannot be told.
@@ -58,8 +59,8 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
         one = len(found.unread) == 1
         which = f"{len(found.unread)} of {found.entries} entries" if found.entries > 1 else "The only entry"
         warnings.warn(
-            f"{which} in the opt-out list {'is no mobile number' if one else 'are no mobile numbers'}, so nobody is "
-            f"opted out by what cannot be read there. Check {found.places}.",
+            f"{which} in the opt-out list {'is no mobile number' if one else 'are no mobile numbers'}, and no address, "
+            f"so nobody is opted out by what cannot be read there. Check {found.places}.",
             GcbulkWarning,
             stacklevel=2,
         )
@@ -70,8 +71,8 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
 class Found:
     """What an opt-out list holds."""
 
-    numbers: frozenset[str]  # E.164
-    unread: tuple[int, ...]  # places of the entries that hold anything but numbers that could be texted
+    numbers: frozenset[str]  # E.164, and addresses
+    unread: tuple[int, ...]  # places of the entries that hold anything but numbers and addresses that can be used
     entries: int
     unit: str  # what to call a place
 
@@ -85,11 +86,13 @@ class Found:
 def found_in(source: OptOuts, *, international: bool) -> Found:
     """What `opt_out_numbers` finds in a list, and where it finds none."""
     entries, unit = _entries(source)
+    places = entries.index.nunique()
+    entries, written_to, unread_addresses = _addresses_in(entries)
     checked = to_e164(entries, international=international)
     told = checked["ErrorCode"].isna() | (checked["ErrorCode"] == ErrorCode.NUMBER_MISSING)
-    numbers = set(checked["SentTo"].dropna())
-    texts = entries[~told].map(lambda entry: as_text(entry).encode("utf-8", "replace").decode())
-    doubtful = texts.astype("str").str.replace(_DATE, " ", regex=True)
+    numbers = written_to | set(checked["SentTo"].dropna())
+    texts = _written(entries[~told])
+    doubtful = texts.str.replace(_DATE, " ", regex=True)
     unread = set(doubtful.index)
     # words ("asked by phone") cast no doubt on a number in this list, and where there are several all are meant
     for in_place_of_words in (" ", "|"):
@@ -98,7 +101,24 @@ def found_in(source: OptOuts, *, international: bool) -> Found:
         sent_to = to_e164(pieces, international=international)["SentTo"]
         numbers.update(sent_to.dropna())
         unread -= set(pieces.index) - set(pieces.index[sent_to.isna()])
-    return Found(frozenset(numbers), tuple(sorted(unread)), len(entries), unit)
+    return Found(frozenset(numbers), tuple(sorted(unread | unread_addresses)), places, unit)
+
+
+def _written(entries: pd.Series) -> pd.Series:
+    return entries.map(lambda entry: as_text(entry).encode("utf-8", "replace").decode()).astype("str")
+
+
+def _addresses_in(entries: pd.Series) -> tuple[pd.Series, set[str], set[int]]:
+    """The entries without those that hold an @; the addresses in these; and where one of them cannot be read."""
+    texts = _written(entries)
+    written = texts.str.contains("@", regex=False)
+    if not written.any():
+        return entries, set(), set()
+    from gcbulk.recipients.addresses import to_address
+
+    pieces = texts[written].str.split(_BETWEEN_ADDRESSES, regex=True).explode()
+    found = to_address(pieces[pieces.str.contains("@", regex=False)])["SentTo"]
+    return entries[~written], set(found.dropna()), set(found.index[found.isna()])
 
 
 def _file_entries(source: Source) -> pd.Series:
@@ -106,32 +126,49 @@ def _file_entries(source: Source) -> pd.Series:
     # no number is taken for a title: nobody who opted out may be lost above a header
     titles = table.header_row()
     rows = table.rows.iloc[0 if _holds_a_number(table.rows.head(titles)) else titles :]
-    numbers_in_first = [i for i, cell in enumerate(rows.iloc[0]) if sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER]
+    in_first = [i for i, cell in enumerate(rows.iloc[0]) if _is_an_entry(cell)]
+    numbers_in_first = [i for i in in_first if "@" not in str(rows.iloc[0, i])]
     if rows.shape[1] == 1:
-        position = 0
-    elif not numbers_in_first:
-        position = find_number_column(pd.Index(rows.iloc[0]))
-    elif len(numbers_in_first) == 1:
-        position = numbers_in_first[0]
+        positions = [0]
+    elif not in_first:
+        positions = _positions(pd.Index(rows.iloc[0]))
+    elif len(numbers_in_first) <= 1:
+        positions = in_first
     else:
         raise RecipientsError(
             "The opt-out list has no header and more than one column of numbers. "
             "Put a row with the columns' names above it."
         )
-    return rows.iloc[0 if numbers_in_first else 1 :, position].rename(index=lambda row: row + 1)
+    return _joined(rows.iloc[0 if in_first else 1 :], positions).rename(index=lambda row: row + 1)
+
+
+def _is_an_entry(cell: str) -> bool:
+    return "@" in cell or sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER
+
+
+def _positions(columns: pd.Index) -> list[int]:
+    """Where the numbers stand, and the addresses; either may be missing."""
+    addresses = candidates(columns, ADDRESSES)
+    return addresses if addresses and not candidates(columns) else [find_number_column(columns), *addresses]
+
+
+def _joined(rows: pd.DataFrame, positions: list[int]) -> pd.Series:
+    """Some columns under one another, each entry under the place of its row."""
+    entries: pd.Series = pd.concat([rows.iloc[:, position] for position in positions])
+    return entries
 
 
 def _holds_a_number(rows: pd.DataFrame) -> bool:
     cells = _DATE.sub("", "|".join(rows.to_numpy(dtype=object).ravel().tolist())).split("|")
-    return any(sum(map(str.isdigit, cell)) >= _DIGITS_OF_A_NUMBER for cell in cells)
+    return any(map(_is_an_entry, cells))
 
 
 def _entries(source: OptOuts) -> tuple[pd.Series, str]:
     """The entries with their places, counted from 1, as index; and what to call a place."""
     if isinstance(source, pd.DataFrame):
-        position = 0 if source.shape[1] == 1 else find_number_column(source.columns)
-        entries = source.iloc[:, position]
-    elif isinstance(source, pd.Series):
+        positions = [0] if source.shape[1] == 1 else _positions(source.columns)
+        return _joined(source.set_axis(pd.RangeIndex(1, len(source) + 1)), positions), "row"
+    if isinstance(source, pd.Series):
         entries = source
     elif _holds_numbers(source):
         entries = pd.Series(list(cast("Iterable[object]", source)), dtype=object)

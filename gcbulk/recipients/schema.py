@@ -13,6 +13,7 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.recipients.choosing import first_usable
 from gcbulk.recipients.columns import ANNOTATIONS, find_number_column, row_name, user_columns
 from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -87,8 +88,10 @@ def validate(
     international: bool = False,
     opt_outs: OptOuts | None = None,
     one_per_number: bool = False,
+    email_column: Hashable | None = None,
+    channel: str = "sms",
 ) -> pd.DataFrame:
-    """Say of every row whether it can be texted, and why not; nothing is sent and nothing left out.
+    """Say of every row whether it can be texted or emailed, and why not; nothing is sent and nothing left out.
 
     Args:
         recipients: any DataFrame: any index, columns and dtypes. It is not modified.
@@ -98,7 +101,10 @@ def validate(
         international: accept mobiles of other countries too.
         opt_outs: who must not be texted: a path, Series, DataFrame or any iterable of numbers. The user's own
             list (`add_opt_outs`) is applied besides.
-        one_per_number: only the first row of each number is `ready`.
+        one_per_number: only the first row of each number, or address, is `ready`.
+        email_column: the column of the addresses, where its name does not give it away.
+        channel: "sms", or "email" to check addresses instead of numbers. `ErrorDetail` beside an address that can be
+            written to asks about a likely slip (`gamil.com`), which is never changed.
 
     Returns:
         The user's columns (see `user_columns`) under the same index and in the same order, and `SentTo`,
@@ -126,6 +132,8 @@ def validate(
         international=international,
         opt_outs=opt_outs,
         one_per_number=one_per_number,
+        email_column=email_column,
+        kind=kind_of(channel),
     )
     return check(recipients, intake)
 
@@ -140,7 +148,7 @@ def check(recipients: pd.DataFrame, intake: IntakeOptions) -> pd.DataFrame:
     compared = [] if intake.one_per_number else [i for i in range(own.shape[1]) if i not in positions]
     repeats, firsts = _repeats(own.iloc[:, compared], notes["SentTo"], ready)
     _mark(notes, repeats, Status.DUPLICATE, ErrorCode.DUPLICATE)
-    notes.loc[repeats, "ErrorDetail"] = repeat_details(own.index, firsts, one_per_number=intake.one_per_number)
+    notes.loc[repeats, "ErrorDetail"] = repeat_details(own.index, firsts, intake)
     return _beside(own, notes)
 
 
@@ -149,7 +157,7 @@ def annotated(recipients: pd.DataFrame, intake: IntakeOptions) -> pd.DataFrame:
     own = user_columns(recipients)
     opted_out = intake.opted_out()
     positions = intake.positions(own.columns)
-    notes = first_usable(own, positions, international=intake.international, opted_out=opted_out)
+    notes = first_usable(own, positions, intake, opted_out=opted_out)
     notes.insert(2, "Status", pd.Series(str(Status.READY), index=notes.index, dtype="str"))
     notes.loc[_failing(notes), "Status"] = str(Status.INVALID)
     if opted_out:
@@ -165,11 +173,16 @@ def _beside(own: pd.DataFrame, notes: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def repeat_details(index: pd.Index, firsts: Iterable[int], *, one_per_number: bool) -> list[str]:
+def repeat_details(index: pd.Index, firsts: Iterable[int], intake: IntakeOptions) -> list[str]:
     """Why rows are duplicates, by the positions of the rows that go in their stead."""
+    noun, message = intake.kind.noun, intake.kind.message
+    a = "an" if noun[0] in "aeiou" else "a"
     same, why = (
-        ("The same number as", "One text a number was asked for (one_per_number), so this row was left out.")
-        if one_per_number
+        (
+            f"The same {noun} as",
+            f"One {message} {a} {noun} was asked for (one_per_number), so this row was left out.",
+        )
+        if intake.one_per_number
         else ("The same as", SENTENCES[ErrorCode.DUPLICATE])
     )
     return [f"{same} {row_name(index, first)}. {why}" for first in firsts]

@@ -8,6 +8,7 @@ upkeep.py     settling by hand, purging     events.py     delivery news, and wha
 tokens.py     who may report on a campaign  looking_back.py  what is still held of texts and numbers
 stopping.py   a stop asked for by another process   migrations.py  journals of an older gcbulk
 drafting.py   rows written before it is known whose campaign they are
+transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
@@ -27,7 +28,7 @@ from gcbulk.campaign.journal.looking_back import (
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import journal_exists, journal_file
 from gcbulk.campaign.journal.stopping import ask_to_stop
-from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Record
+from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Planned, Record
 from gcbulk.campaign.journal.tables import IN_FLIGHT
 from gcbulk.campaign.journal.tokens import callback_token, campaign_of, note_receiver, receiver_noted
 from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, refuse_while_sending, settle
@@ -48,6 +49,7 @@ __all__ = [
     "Identity",
     "Journal",
     "News",
+    "Planned",
     "PlannedText",
     "Record",
     "Run",

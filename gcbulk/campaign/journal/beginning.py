@@ -10,6 +10,7 @@ from gcbulk.campaign.journal.claims import Run, begin_run
 from gcbulk.campaign.journal.days import london, london_date, told
 from gcbulk.campaign.journal.drafting import adopt
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
+from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.errors import CampaignError, LateError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Begun:
     fresh: bool
 
 
+@outlasting
 def begin(
     journal: Journal,
     identity: Identity,
@@ -77,6 +79,7 @@ def begin(
         sleep(PLANNING_POLL)
 
 
+@outlasting
 def go_on(
     journal: Journal,
     campaign: Campaign,
@@ -167,9 +170,9 @@ def _refuse_late(journal: Journal, connection: Connection, campaign: Campaign, n
         return
     if journal.left_to_send(connection, campaign.id, again=again):
         raise LateError(
-            f"Campaign {campaign.name!r} was begun on {told(campaign.created_at)} and is not finished. Going on texts "
-            "only those whom it has not texted yet. Is it still true? If it is, add --late (late=True). "
-            "To text everybody, send under a name of its own (--campaign, campaign=)."
+            f"Campaign {campaign.name!r} was begun on {told(campaign.created_at)} and is not finished. Going on sends "
+            "only to those whom it has not reached yet. Is it still true? If it is, add --late (late=True). "
+            "To tell everybody, send under a name of its own (--campaign, campaign=)."
         )
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psutil
@@ -23,6 +24,7 @@ from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machi
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
+from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.store import Campaign, Journal
+    from gcbulk.campaign.journal.store import Campaign, Journal, Planned
 
 logger = logging.getLogger("gcbulk")
 
@@ -52,6 +54,8 @@ class ClaimedRow(NamedTuple):
     address: str
     text: str
     client_ref: str
+    customer_id: str | None  # under whom a partner sends it
+    content: str | None  # what an email holds beside its body
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class Run:
         except JournalError as error:
             logger.warning("The run's end could not be written: %s", error)
 
+    @outlasting
     def opt_out(self, addresses: Collection[str], *, again: bool = False) -> None:
         """Leave out rows to be sent whose address is on the opt-out list by now; with `again`, unknown ones too."""
         wanted = sorted(addresses)
@@ -145,6 +150,7 @@ class Run:
                         .values(state=Status.OPTED_OUT, error_code=ErrorCode.OPTED_OUT, error_detail=detail)
                     )
 
+    @outlasting
     def opted_out(self) -> set[int]:
         """The positions of the rows that are left out because their address was on the opt-out list."""
         with self.journal.reading() as connection:
@@ -156,14 +162,28 @@ class Run:
                 ).scalars()
             )
 
-    def take_in(self, rows: Iterable[Mapping[str, Any]], *, chunk_size: int) -> None:
-        """Make rows that were opted out ready to be sent, as they are planned by now, in calls of their own."""
+    def take_in(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        chunk_size: int,
+        sizes: Mapping[int, int] = MappingProxyType({}),
+        most_bytes: int | None = None,
+    ) -> None:
+        """Make rows that were opted out ready to be sent, as they are planned by now, in calls of their own.
+
+        `sizes`: by position the bytes of a row's files, of which a call may have `most_bytes`.
+        """
         with self.journal.writing() as connection:
             last = connection.execute(
                 sa.select(sa.func.max(recipients.c.batch_number)).where(recipients.c.campaign_id == self.campaign.id)
             ).scalar_one()
-            for place, row in enumerate(rows):
-                number = (-1 if last is None else last) + 1 + place // chunk_size
+            number, free, room, whose = -1 if last is None else int(last), 0, 0, None
+            for row in sorted(rows, key=lambda row: (row["customer_id"] or "", row["position"])):
+                size = sizes.get(row["position"], 0)
+                if not free or size > room or row["customer_id"] != whose:  # a call is one customer's
+                    number, free, room, whose = number + 1, chunk_size, most_bytes or 0, row["customer_id"]
+                free, room = free - 1, room - size
                 connection.execute(
                     recipients.update()
                     .where(
@@ -174,6 +194,15 @@ class Run:
                     .values({**row, "batch_number": number})
                 )
 
+    @outlasting
+    def hold(self, calls: Sequence[Planned], code: str, detail: str) -> None:
+        """Write down why the rows of these planned calls that were never tried are not sent in this run."""
+        with self.journal.writing() as connection:
+            for number, positions, _ in calls:
+                chosen = {"the_campaign": self.campaign.id, "the_number": number, "code": code, "detail": detail}
+                self._on_rows(connection, _HOLD, {**chosen, "the_state": Status.READY}, positions)
+
+    @outlasting
     def heartbeat(self) -> None:
         """Say that this run is alive."""
         with self._ending:
@@ -186,6 +215,7 @@ class Run:
         connection.execute(runs.update().where(runs.c.id == self.id).values(heartbeat_at=now, ended_at=None))
         self._beaten_at = now
 
+    @outlasting
     def end(self, *, stop_code: str | None = None, stop_detail: str | None = None) -> None:
         """End the run; a row that it still had in flight is `unknown`. `stop_code` says why it ended early."""
         with self._ending:
@@ -198,6 +228,7 @@ class Run:
                 end_run(connection, self.id, self.campaign.id, self.journal.now(connection))
             self._ended = True
 
+    @outlasting
     def claim(self, number: int, positions: Sequence[int] | None, *, states: Sequence[str]) -> Claim | None:
         """Take the rows of planned call `number` (or only `positions` of it) that are in one of `states`.
 
@@ -239,6 +270,7 @@ class Run:
         result = connection.execute(statement.where(recipients.c.position.in_(positions)), values)
         return result.all() if result.returns_rows else []
 
+    @outlasting
     def settle(self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None) -> None:
         """Write down what became of each row of a claim. Committed to disk on return."""
         with self.journal.writing() as connection:
@@ -308,6 +340,7 @@ class Run:
             )
         return list(proven)
 
+    @outlasting
     def others_in_flight(self) -> bool:
         """Whether another live run has rows of this campaign in flight; the dead ones' are unknown from now on."""
         with self.journal.writing() as connection:
@@ -320,6 +353,7 @@ class Run:
                 ).first()
             )
 
+    @outlasting
     def recall(self) -> None:
         """Mark every row that another campaign sent already, or may have sent, before the first call of a run.
 
@@ -371,6 +405,16 @@ _TAKE: Final = (
     )
 )
 _TAKEN: Final = {"in_flight": IN_FLIGHT, "no_code": None, "no_detail": None}
+_HOLD: Final = (
+    recipients.update()
+    .where(
+        recipients.c.campaign_id == sa.bindparam("the_campaign"),
+        recipients.c.batch_number == sa.bindparam("the_number"),
+        recipients.c.state == sa.bindparam("the_state"),
+        recipients.c.error_code.is_(None),
+    )
+    .values(error_code=sa.bindparam("code"), error_detail=sa.bindparam("detail"))
+)
 _OPEN: Final = (
     batches.insert()
     .values({name: sa.bindparam(name) for name in ("campaign_id", "run_id", "number", "claimed_at")})

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from gcbulk.campaign.journal.claims import begin_run
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
-from gcbulk.campaign.journal.store import Campaign
+from gcbulk.campaign.journal.store import PLANNED, Campaign
 from gcbulk.campaign.journal.tables import campaigns, recipients, runs
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError
@@ -140,7 +140,7 @@ def planned_rows(journal: Journal, campaign: Campaign, positions: Iterable[int])
     for some in _in_stretches(positions):
         with journal.reading() as connection:
             found = connection.execute(
-                sa.select(*(recipients.c[name] for name in _PLANNED))
+                sa.select(*(recipients.c[name] for name in PLANNED if name != "campaign_id"))
                 .where(
                     recipients.c.campaign_id == campaign.id,
                     recipients.c.position.in_(some),
@@ -183,19 +183,6 @@ def _in_stretches(rows: Iterable[_T]) -> Iterator[list[_T]]:
         yield some
 
 
-_PLANNED: Final = (
-    "position",
-    "batch_number",
-    "address",
-    "repair",
-    "text",
-    "parts",
-    "client_ref",
-    "content_key",
-    "state",
-    "error_code",
-    "error_detail",
-)
 _RENUMBER: Final = (
     recipients.update()
     .where(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.tables import IN_FLIGHT, campaigns, events, recipients
+from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.codes import Status
 
 if TYPE_CHECKING:
@@ -143,12 +144,14 @@ _PROVE: Final = (
 )
 
 
+@outlasting
 def take(journal: Journal, news: Sequence[Event]) -> list[Taken]:
     """Write down pieces of news and what they prove, in one transaction: committed to disk on return."""
     with journal.writing() as connection:
         return _Reading(journal, connection).take(news)
 
 
+@outlasting
 def match_again(journal: Journal, campaign: Campaign) -> list[Taken]:
     """Match the news that fitted no row when it came: since then an answer may have told its MessageId.
 
@@ -202,6 +205,7 @@ def news_of(
         after = found[-1].id
 
 
+@outlasting
 def count_unmatched(journal: Journal, campaign: Campaign) -> int:
     """How much of a campaign's news fits no row, or more than one."""
     with journal.reading() as connection:

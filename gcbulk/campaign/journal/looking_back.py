@@ -15,11 +15,20 @@ _POSITIONS_AT_ONCE = 10_000
 
 
 class TextUsed(NamedTuple):
-    """A text of a campaign, and to how many rows it was to go."""
+    """A text of a campaign, or an email's body, and to how many rows it was to go."""
 
     text: str
     rows: int
-    parts: int
+    parts: int | None
+    first_content: str | None = None
+    last_content: str | None = None  # of emails: of the same body, the first and the last content in order
+
+
+class Kept(NamedTuple):
+    """What is kept of one row: its text, or an email's body and what it holds beside that."""
+
+    text: str | None
+    content: str | None
 
 
 class PlannedText(NamedTuple):
@@ -29,13 +38,16 @@ class PlannedText(NamedTuple):
     address: str
     text: str
     content_key: bytes
+    customer_id: str | None
+    content: str | None
 
 
 def texts_used(journal: Journal, campaign: Campaign, *, most: int) -> tuple[list[TextUsed], int]:
     """The texts of a campaign that most rows share, and how many different ones there are."""
     of_it = (recipients.c.campaign_id == campaign.id, recipients.c.text.is_not(None))
+    contents = (sa.func.min(recipients.c.content), sa.func.max(recipients.c.content))
     by_text = (
-        sa.select(recipients.c.text, sa.func.count(), sa.func.max(recipients.c.parts))
+        sa.select(recipients.c.text, sa.func.count(), sa.func.max(recipients.c.parts), *contents)
         .where(*of_it)
         .group_by(recipients.c.text)
         .order_by(sa.func.count().desc(), sa.func.min(recipients.c.position))
@@ -83,16 +95,16 @@ def gone_again(journal: Journal, campaign: Campaign, keys: list[bytes]) -> set[b
     return found
 
 
-def rows_of_number(journal: Journal, address: str) -> dict[str, dict[int, str | None]]:
-    """By campaign, and by position in it, the texts of every row with this number, sent or not."""
+def rows_of_number(journal: Journal, address: str) -> dict[str, dict[int, Kept]]:
+    """By campaign, and by position in it, what was written to this number or address, sent or not."""
     asked = (
-        sa.select(campaigns.c.name, recipients.c.position, recipients.c.text)
+        sa.select(campaigns.c.name, recipients.c.position, recipients.c.text, recipients.c.content)
         .join(campaigns, campaigns.c.id == recipients.c.campaign_id)
         .where(recipients.c.address == address)
         .order_by(campaigns.c.id, recipients.c.position)
     )
-    found: dict[str, dict[int, str | None]] = {}
+    found: dict[str, dict[int, Kept]] = {}
     with journal.reading() as connection:
-        for name, position, text in connection.execute(asked).all():
-            found.setdefault(name, {})[position] = text
+        for name, position, *kept in connection.execute(asked).all():
+            found.setdefault(name, {})[position] = Kept(*kept)
     return found

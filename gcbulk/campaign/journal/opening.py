@@ -17,6 +17,7 @@ from sqlalchemy.pool import StaticPool
 
 from gcbulk.campaign.journal.migrations import migrate
 from gcbulk.campaign.journal.tables import SCHEMA_VERSION, meta, metadata
+from gcbulk.campaign.journal.transactions import take_turns, transaction
 from gcbulk.errors import JournalError, OptionError
 from gcbulk.settings import home
 
@@ -93,7 +94,7 @@ def masked(url: URL) -> str:
     """The journal's address as it may be shown: a path, or a URL without its password."""
     if url.get_backend_name() == "sqlite":
         return url.database or "memory"
-    return url.render_as_string(hide_password=True)
+    return url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
 
 
 def open_engine(url: URL) -> Engine:
@@ -103,7 +104,7 @@ def open_engine(url: URL) -> Engine:
     """
     engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _server_engine(url)
     try:
-        with engine.begin() as connection:
+        with transaction(engine, reading=False, patience=0) as connection:
             _make_or_check_schema(connection, masked(url))
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
@@ -119,6 +120,9 @@ def open_engine(url: URL) -> Engine:
 def plain_reason(error: Exception) -> str:
     """The database's own words, without the statement and its parameters: those hold numbers and texts."""
     original = getattr(error, "orig", None) if isinstance(error, sa.exc.SQLAlchemyError) else error
+    state = getattr(original, "sqlstate", None)
+    if state in _PLAIN_STATES:
+        return _PLAIN_STATES[state]
     words = str(original if original is not None else type(error).__name__).strip().rstrip(".")
     first_line = words.splitlines()[0] if words else "no reason was given"
     return _PLAIN_REASONS.get(first_line, first_line)
@@ -133,6 +137,13 @@ _PLAIN_REASONS: Final[dict[str, str]] = {
     "disk I/O error": "the disk cannot be written; check it and resume",
     "unable to open database file": "the file cannot be opened; check that its folder exists and is yours",
 }
+
+_PLAIN_STATES: Final[dict[str, str]] = {
+    "53100": "the disk of the database server is full; free some space and resume",
+    "25006": "the database can only be read; is it a standby?",
+    "42501": "your database user may not do that; grant it the right to create and change tables",
+}
+"""By PostgreSQL's SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -183,19 +194,41 @@ def _server_engine(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     try:
-        engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        engine = sa.create_engine(
+            url,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",
+            connect_args=dict(_NOTICES_A_CUT) if url.get_driver_name() == "psycopg" else {},
+        )
     except ImportError:
         raise OptionError(
             "A journal in PostgreSQL needs the package psycopg. "
-            "Install it with: python -m pip install 'psycopg[binary]'"
+            "Install it with: python -m pip install 'gcbulk[postgres]'"
         ) from None
 
-    @sa.event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        if not connection.get_execution_options().get("gcbulk_reading", False):
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1735549557)")
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_KEEPS_THE_PROMISE)
+        connection.commit()
 
+    take_turns(engine)
     return engine
+
+
+_NOTICES_A_CUT: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Seconds (the last: milliseconds) until it is noticed that a server is out of reach; by themselves they are hours."""
+
+_KEEPS_THE_PROMISE: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""A claim is on disk before its call leaves."""
 
 
 def _prepare_file(path: Path) -> None:

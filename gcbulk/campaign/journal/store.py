@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from gcbulk.api.partner import PARTNER_ID
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
+from gcbulk.campaign.journal.transactions import ServerLostError, outlasting, transaction
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import CampaignError, JournalError
+from gcbulk.errors import CampaignError, JournalError, OptionError
 
 if TYPE_CHECKING:
     import os
@@ -75,6 +77,19 @@ class Campaign:
     callback_url: str | None = None
     callback_token: str | None = field(default=None, repr=False)
 
+    @property
+    def of_a_partner(self) -> bool:
+        """Whether a partner sends it, each row on behalf of a customer of its own."""
+        return self.customer_id.startswith(PARTNER_ID)
+
+
+class Planned(NamedTuple):
+    """A planned call: its number, the positions of those of its rows that may go (None: all), and whose it is."""
+
+    number: int
+    positions: tuple[int, ...] | None
+    customer_id: str | None
+
 
 class Record(NamedTuple):
     """One input row as the journal knows it; `state` is a Status value, `ready` or `in_flight`."""
@@ -89,9 +104,10 @@ class Record(NamedTuple):
     parts: int | None
     client_ref: str | None
     accepted_at: float | None
+    customer_id: str | None  # under whom a partner sends this row
 
 
-_PLANNED: Final = (
+PLANNED: Final = (
     "campaign_id",
     "position",
     "batch_number",
@@ -104,9 +120,12 @@ _PLANNED: Final = (
     "state",
     "error_code",
     "error_detail",
+    "customer_id",
+    "content",
 )
 _OF_ITS_OWN: Final = sa.or_(campaigns.c.planned, campaigns.c.texts_hash.is_not(None))  # no draft
-_INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _PLANNED})
+_UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
+_INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in PLANNED})
 _RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]
 
 
@@ -114,19 +133,19 @@ class Journal:
     """Durable memory of every campaign: what was planned, what left, what came of it.
 
     `journal` is a path, a database URL, or None for GCBULK_JOURNAL or the default place. `clock` gives
-    seconds since 1970 UTC; with PostgreSQL the server's clock is used instead. Safe to share between threads.
-    Raises JournalError, with a sentence, where the database refuses.
+    seconds since 1970 UTC; without one, it is this machine's for SQLite, the server's for PostgreSQL. Safe to share
+    between threads. Raises JournalError, with a sentence, where the database refuses.
     """
 
     def __init__(
-        self, journal: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] = time.time
+        self, journal: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] | None = None
     ) -> None:
         url = journal_url(journal)
         self.shown = masked(url)
-        self._clock = clock
         self._engine = open_engine(url)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._is_sqlite = url.get_backend_name() == "sqlite"
+        self._clock = clock or (time.time if self._is_sqlite else None)
         self._lock = threading.RLock()
         self._statements: dict[_Statement, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
@@ -147,16 +166,14 @@ class Journal:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction, alone among all processes on this journal, committed to disk at its end."""
-        with self._translated(), self._turn(), self._engine.begin() as connection:
+        with self._translated(), self._turn(), transaction(self._engine, reading=False) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One read-only transaction, which never waits for a writer in another process."""
-        with self._translated(), self._turn(), self._engine.connect() as bare:
-            connection = bare.execution_options(gcbulk_reading=True)
-            with connection.begin():
-                yield connection
+        with self._translated(), self._turn(), transaction(self._engine, reading=True) as connection:
+            yield connection
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -170,6 +187,8 @@ class Journal:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except ServerLostError:
+            raise ServerLostError(f"The journal {self.shown} cannot be used: its server went away.") from None
         except (*DATABASE_ERRORS, self._driver_error) as error:
             raise JournalError(f"The journal {self.shown} cannot be used: {plain_reason(error)}.") from None
 
@@ -220,9 +239,9 @@ class Journal:
 
     def now(self, connection: Connection) -> float:
         """The time by the clock that all runs on this journal share, in seconds since 1970 UTC."""
-        if self._is_sqlite:
+        if self._clock is not None:
             return self._clock()
-        return float(connection.execute(sa.select(sa.func.extract("epoch", sa.func.clock_timestamp()))).scalar_one())
+        return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
 
     def check_clock(self, connection: Connection) -> float:
         """The time now; JournalError where this machine's clock is far behind what the journal has seen."""
@@ -242,11 +261,14 @@ class Journal:
             )
         return now
 
+    @outlasting
     def campaign(self, name: str) -> Campaign:
         """The campaign of this name, as it is now; CampaignError, with the nearest names, where there is none.
 
         `{date}` in the name is today's.
         """
+        if not isinstance(name, str):
+            raise OptionError(f"campaign must be the name of a campaign, not {name!r}.")
         with self.reading() as connection:
             name = name.replace("{date}", london_date(self.now(connection)).isoformat())
             found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()
@@ -255,11 +277,13 @@ class Journal:
                 raise CampaignError(_no_such_campaign(name, names))
         return Campaign(**found._mapping)
 
+    @outlasting
     def bury_dead(self) -> None:
         """End the runs that are alive no longer: what they had in flight is unknown, and shown as such."""
         with self.writing() as connection:
             bury_dead_runs(connection, self.now(connection))
 
+    @outlasting
     def campaigns(self) -> list[Campaign]:
         """Every campaign, the newest first."""
         with self.reading() as connection:
@@ -346,7 +370,7 @@ class Journal:
         """Write rows of a campaign that is not planned yet, and leave it so. Raises as `write_rows` does."""
         for chunk in _chunks(rows, WRITE_ROWS):
             with self.planning(campaign) as connection:
-                self.many(connection, _INSERT, [{"campaign_id": campaign.id, **row} for row in chunk])
+                self.many(connection, _INSERT, [{**_UNSAID, "campaign_id": campaign.id, **row} for row in chunk])
 
     @contextmanager
     def planning(self, campaign: Campaign) -> Iterator[Connection]:
@@ -360,6 +384,7 @@ class Journal:
                 )
             yield connection
 
+    @outlasting
     def is_planned(self, campaign: Campaign) -> bool:
         """Whether every row of the campaign is written."""
         with self.reading() as connection:
@@ -379,6 +404,7 @@ class Journal:
             is not None
         )
 
+    @outlasting
     def count_states(self, campaign: Campaign, *, up_to: int | None = None) -> dict[str, int]:
         """How many rows of the campaign are in each state; `up_to` is the last position that counts."""
         if campaign.counts is not None:
@@ -391,6 +417,7 @@ class Journal:
             ).all()
         return {str(state): int(n) for state, n in found}
 
+    @outlasting
     def last_of_the_first(self, campaign: Campaign, limit: int) -> int:
         """The position of the last row within the first `limit` that are to go, or went, in this campaign.
 
@@ -411,10 +438,17 @@ class Journal:
             ).scalar_one_or_none()
         return campaign.row_count if found is None else int(found)
 
-    def batches_with(
-        self, campaign: Campaign, states: Sequence[str], *, up_to: int | None = None
-    ) -> list[tuple[int, tuple[int, ...] | None]]:
-        """The planned calls that have a row in one of these states: number, and None for all of its rows.
+    @outlasting
+    def customers_with(self, campaign: Campaign, state: str) -> list[str]:
+        """The ids of the customers of a partner's campaign who have a row in this state."""
+        where = (recipients.c.campaign_id == campaign.id, recipients.c.state == state)
+        with self.reading() as connection:
+            found = connection.execute(sa.select(recipients.c.customer_id).where(*where).distinct()).scalars().all()
+        return sorted(filter(None, found))
+
+    @outlasting
+    def batches_with(self, campaign: Campaign, states: Sequence[str], *, up_to: int | None = None) -> list[Planned]:
+        """The planned calls that have a row in one of these states.
 
         With `up_to`, the last position that may go, each call has the positions of its rows that may. Calls of which
         only rows are left that the platform put off before come last: they must not hold up the others.
@@ -422,29 +456,36 @@ class Journal:
         where = (recipients.c.campaign_id == campaign.id, recipients.c.state.in_(states), *_within(up_to))
         with self.reading() as connection:
             if up_to is None:
-                numbers = sa.select(recipients.c.batch_number).where(*where).group_by(recipients.c.batch_number)
+                whose = sa.func.min(recipients.c.customer_id) if campaign.of_a_partner else sa.null()
+                numbers = sa.select(recipients.c.batch_number, whose).where(*where).group_by(recipients.c.batch_number)
                 put_off = sa.case((recipients.c.error_code == ErrorCode.RATE_LIMITED, 1), else_=0)
                 in_order = numbers.order_by(sa.func.min(put_off), recipients.c.batch_number)
-                return [(number, None) for number in connection.execute(in_order).scalars()]
-            rows = sa.select(recipients.c.batch_number, recipients.c.position).where(*where)
+                return [Planned(number, None, one) for number, one in connection.execute(in_order)]
+            columns = (recipients.c.batch_number, recipients.c.customer_id, recipients.c.position)
+            rows = sa.select(*columns).where(*where)
             found = connection.execute(rows.order_by(recipients.c.batch_number, recipients.c.position)).all()
-        return [(number, tuple(row.position for row in group)) for number, group in groupby(found, key=itemgetter(0))]
+        return [
+            Planned(number, tuple(row.position for row in group), one)
+            for (number, one), group in groupby(found, key=itemgetter(0, 1))
+        ]
 
     def records(self, campaign: Campaign) -> Iterator[Record]:
         """Every row of the campaign in the order of the input, read in pieces."""
         after = -1
-        while True:
-            with self.reading() as connection:
-                rows = connection.execute(
-                    sa.select(*_RECORD_COLUMNS)
-                    .where(recipients.c.campaign_id == campaign.id, recipients.c.position > after)
-                    .order_by(recipients.c.position)
-                    .limit(READ_ROWS)
-                ).all()
-            if not rows:
-                return
-            yield from (Record._make(row) for row in rows)
+        while rows := self._some_records(campaign, after):
+            yield from rows
             after = rows[-1].position
+
+    @outlasting
+    def _some_records(self, campaign: Campaign, after: int) -> list[Record]:
+        with self.reading() as connection:
+            rows = connection.execute(
+                sa.select(*_RECORD_COLUMNS)
+                .where(recipients.c.campaign_id == campaign.id, recipients.c.position > after)
+                .order_by(recipients.c.position)
+                .limit(READ_ROWS)
+            ).all()
+        return [Record._make(row) for row in rows]
 
 
 def _within(up_to: int | None) -> list[sa.ColumnElement[bool]]:

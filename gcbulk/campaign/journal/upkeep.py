@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KEEP_DAYS: Final = 90
 """For how many days numbers and texts are kept."""
+_AT_ONCE: Final = 10_000  # positions in a statement
 
 
 def keep_days() -> float:
@@ -44,9 +45,7 @@ def settle(journal: Journal, campaign: Campaign, *, sent: bool, positions: Seque
     with journal.writing() as connection:
         now = journal.now(connection)
         _refuse_while_sending(connection, campaign, now)
-        which = [recipients.c.campaign_id == campaign.id, recipients.c.state == Status.UNKNOWN]
-        if positions is not None:
-            which.append(recipients.c.position.in_(positions))
+        which = (recipients.c.campaign_id == campaign.id, recipients.c.state == Status.UNKNOWN)
         values = (
             {
                 "state": Status.ACCEPTED,
@@ -59,10 +58,13 @@ def settle(journal: Journal, campaign: Campaign, *, sent: bool, positions: Seque
             if sent
             else {"state": Status.READY, "batch_id": None, "claimed_at": None, "counts_at": None}
         )
-        done = connection.execute(
-            recipients.update().where(*which).values(**values, error_code=None, error_detail=None)
+        settled = recipients.update().where(*which).values(**values, error_code=None, error_detail=None)
+        if positions is None:
+            return int(connection.execute(settled).rowcount)
+        return sum(
+            connection.execute(settled.where(recipients.c.position.in_(positions[start : start + _AT_ONCE]))).rowcount
+            for start in range(0, len(positions), _AT_ONCE)
         )
-        return int(done.rowcount)
 
 
 def refuse_while_sending(journal: Journal, campaign: Campaign) -> None:

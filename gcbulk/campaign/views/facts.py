@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
+from gcbulk.campaign.attachments import MEGABYTE
+from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.journal.memory import TOO_SOON
 from gcbulk.campaign.samples import samples
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
 from gcbulk.messages.findings import are, pounds_and_pence
+from gcbulk.messages.markup import plain_words
 from gcbulk.recipients.columns import row_name
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,22 +26,29 @@ if TYPE_CHECKING:
 
     from gcbulk.campaign.plan import Plan
     from gcbulk.messages.findings import Finding, Severity
-    from gcbulk.messages.options import TextOptions
 
 EXAMPLE_ROWS: Final = 3
 FIRST_TEXTS: Final = 3
+CUSTOMERS_SHOWN: Final = 20
+BY_CUSTOMER: Final = "By customer:"
 NO_BALANCE: Final = "The API tells no balance: see on the platform that there is credit for {parts}."
 NOT_SENT: Final = "Rows that would not be sent (row 1 is the first below the header):"
 REPLACED: Final = 'Typographic characters, made plain (smart_characters="keep" leaves them):'
 TO_LOOK_AT: Final = "Before you send:"
 
 
-def mask_number(number: str) -> str:
-    """A number with its middle hidden, for screens that others may see.
+LIKE_AN_ADDRESS: Final = r"([^\s@<>(),;:\"'])[^\s@<>(),;:\"']*(@[^\s@<>(),;:\"']*\w)"
+"""What stands in a text as an email address does: its first letter, and what follows from the @ on."""
 
-    >>> mask_number("+447700900123")
-    '+44 7700 •••123'
+
+def mask_number(number: str) -> str:
+    """A number or an address with its middle hidden, for screens that others may see.
+
+    >>> mask_number("+447700900123"), mask_number("office@example.sch.uk")
+    ('+44 7700 •••123', 'o•••@example.sch.uk')
     """
+    if "@" in number:
+        return f"{number[:1]}•••{number[number.rindex('@') :]}"
     return (
         f"{number[:3]} {number[3:7]} •••{number[-3:]}" if number.startswith("+44") else f"{number[:4]} •••{number[-2:]}"
     )
@@ -81,6 +92,8 @@ class Text:
     number: str
     text: str
     size: str
+    subject: str = ""
+    html: str = ""  # of an email
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,7 @@ class Facts:
     remarks: list[Remark]
     problems: list[Problem]
     replaced: list[str] = field(default_factory=list)
+    customers: list[str] = field(default_factory=list)  # a partner's: a line each
 
 
 def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
@@ -111,11 +125,14 @@ def put_together(
     show_numbers: bool,
 ) -> Facts:
     """What the views show, of what was counted and found; and of a plan that holds the texts worth reading."""
-    balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if numbers["texts"] else []
+    texts = worth_reading.channel == "sms"
+    paid = numbers["texts"] and texts
+    balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if paid else []
     return Facts(
-        headline=_headline(numbers),
-        counts=_counts(numbers, worth_reading.texts),
-        histogram=numbers["parts_histogram"],
+        headline=_headline(numbers, worth_reading.channel),
+        customers=_customer_lines(numbers.get("customers", [])),
+        counts=_counts(numbers, worth_reading),
+        histogram=numbers["parts_histogram"] if texts else {},
         texts=_texts(worth_reading, show_numbers=show_numbers),
         remarks=[*_said(found, worth_reading.frame.index, numbers["texts"]), *balance],
         problems=problems,
@@ -146,17 +163,50 @@ def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
     price = plan.texts.price
     return {
         **count_rows(frame),
+        **_files(plan),
         "texts": int(ready.sum()),
         "numbers": int(frame["SentTo"].iloc[ready.nonzero()[0]].nunique()),
         "parts": total,
         "parts_histogram": {n: count for n, count in enumerate(np.bincount(parts).tolist()) if count},
         "encodings": {str(name): int(count) for name, count in encodings.items()},
         "price_per_part": price,
-        "cost": None if price is None else total * price,
+        "cost": plan.cost,
         "send_at": send_at.isoformat() if send_at else None,
         "replaced_characters": dict(plan.replaced),
         "findings": [found.as_dict() for found in plan.findings],
+        **({} if plan.customers is None else {"customers": _by_customer(plan)}),
     }
+
+
+def _by_customer(plan: Plan) -> list[dict[str, Any]]:
+    """Of each customer of a partner, in the order of the list: id, name, rows, texts, parts, and cost with a price."""
+    ready = plan.ready
+    counts = pd.DataFrame(
+        {
+            "id": plan.customers.to_numpy(dtype=object) if plan.customers is not None else [],
+            "rows": 1,
+            "texts": ready.astype(int),
+            "parts": np.where(ready, plan.frame["Parts"].to_numpy(), 0),
+        }
+    )
+    by_id = counts.groupby("id", sort=False).sum().to_dict("index")
+    found: list[dict[str, Any]] = []
+    for one, row in by_id.items():
+        customer = plan.known[str(one)]
+        price = customer.price if customer.price is not None else plan.texts.price
+        numbers = {str(name): int(n) for name, n in row.items()}
+        cost = None if price is None else numbers["parts"] * price
+        found.append({"id": customer.id, "name": customer.name, **numbers, "cost": cost})
+    return found
+
+
+def _customer_lines(customers: Sequence[dict[str, Any]]) -> list[str]:
+    lines = []
+    for one in customers[:CUSTOMERS_SHOWN]:
+        cost = "" if one["cost"] is None else f", {pounds_and_pence(one['cost'])}"
+        lines.append(f"{one['name']} ({one['id']}): {are(one['texts'], 'text')}, {are(one['parts'], 'part')}{cost}")
+    more = len(customers) - CUSTOMERS_SHOWN
+    return [*lines, *([f"and {more:,} more customers"] if more > 0 else [])]
 
 
 def problems(frame: pd.DataFrame) -> list[Problem]:
@@ -187,52 +237,84 @@ def some_rows(index: pd.Index, at: Sequence[int], *, count: int | None = None) -
     return f"{named} and {more:,} more" if more > 0 else named
 
 
-def _headline(numbers: dict[str, Any]) -> str:
+def _files(plan: Plan) -> dict[str, Any]:
+    """Of emails, how many files would go, and how many bytes they have."""
+    if plan.contents is None:
+        return {}
+    files = [file for content in plan.contents[plan.ready] for file in parsed(content)[1]]
+    return {"channel": plan.channel, "files": len(files), "bytes": sum(file.size for file in files)}
+
+
+def _headline(numbers: dict[str, Any], channel: str) -> str:
     left_out = numbers["rows"] - numbers["texts"]
     cost = "" if numbers["cost"] is None else f" for {pounds_and_pence(numbers['cost'])}"
     rest = f" {left_out:,} of the {are(numbers['rows'], 'row')} would not be sent." if left_out else ""
-    sends = f"Sends {are(numbers['texts'], 'text')} ({are(numbers['parts'], 'SMS part')})"
-    return f"{sends} to {are(numbers['numbers'], 'number')}{cost}.{rest}"
+    kind = KINDS[channel]
+    parts = f" ({are(numbers['parts'], 'SMS part')})" if channel == "sms" else ""
+    files = f", with {_size(numbers)}" if numbers.get("files") else ""
+    sends = f"Sends {are(numbers['texts'], kind.message)}{parts}"
+    return f"{sends} to {are(numbers['numbers'], kind.noun)}{files}{cost}.{rest}"
 
 
-def _counts(numbers: dict[str, Any], texts: TextOptions) -> dict[str, str]:
+def _size(numbers: dict[str, Any]) -> str:
+    return f"{are(numbers['files'], 'file')} ({numbers['bytes'] / MEGABYTE:,.1f} MB)"
+
+
+def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
     left_out = {name: n for name, n in numbers["statuses"].items() if name != Status.READY}
+    email, noun = plan.channel == "email", KINDS[plan.channel].noun
+    plural = f"{noun.capitalize()}{'es' if noun.endswith('s') else 's'}"
     shown = {
         "Rows": f"{numbers['rows']:,}",
-        "Texts to send": f"{numbers['texts']:,}",
+        f"{KINDS[plan.channel].message.capitalize()}s to send": f"{numbers['texts']:,}",
         "Not sent": ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in left_out.items()),
-        "Numbers mended": f"{numbers['repaired']:,}" if numbers["repaired"] else "",
-        "SMS parts": f"{numbers['parts']:,}",
+        f"{plural} mended": f"{numbers['repaired']:,}" if numbers["repaired"] else "",
+        "Files": _size(numbers) if numbers.get("files") else "",
+        "SMS parts": "" if email else f"{numbers['parts']:,}",
         "Alphabets": ", ".join(f"{n:,} {name}" for name, n in numbers["encodings"].items()),
-        "Header": f"{are(texts.header_length, 'character')} before each text" if texts.header_length else "",
-        "Cost": _cost(numbers["cost"], texts.price),
+        "Header": f"{are(plan.texts.header_length, 'character')} before each text" if plan.texts.header_length else "",
+        "Cost": ""
+        if email
+        else _cost(
+            numbers["cost"], plan.texts.price, own_prices=any(one.price_per_part for one in plan.known.values())
+        ),
     }
     return {name: words for name, words in shown.items() if words}
 
 
-def _cost(cost: Decimal | None, price: Decimal | None) -> str:
-    if cost is None or price is None:
+def _cost(cost: Decimal | None, price: Decimal | None, *, own_prices: bool = False) -> str:
+    if cost is None:
         return "not known: give price_per_part (--price-per-part)"
-    return f"{pounds_and_pence(cost)}, at {pounds_and_pence(price)} a part"
+    at = "each customer's price" if own_prices or price is None else f"{pounds_and_pence(price)} a part"
+    return f"{pounds_and_pence(cost)}, at {at}"
 
 
 def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
-    price = plan.texts.price
     found = []
     for sample in samples(plan, first=FIRST_TEXTS):
         row = plan.frame.iloc[sample.position]
+        about = Text(
+            why=" and ".join([", ".join(sample.why[:-1]), sample.why[-1]] if sample.why[1:] else sample.why),
+            row=row_name(plan.frame.index, sample.position),
+            number=row["SentTo"] if show_numbers else mask_number(row["SentTo"]),
+            text=row["Text"],
+            size="",
+        )
+        if plan.contents is not None:
+            found.append(_email(about, row))
+            continue
         parts = int(row["Parts"])
         size = f"{are(len(row['Text']), 'character')}, {plan.encodings.iloc[sample.position]}, {are(parts, 'part')}"
-        found.append(
-            Text(
-                why=" and ".join([", ".join(sample.why[:-1]), sample.why[-1]] if sample.why[1:] else sample.why),
-                row=row_name(plan.frame.index, sample.position),
-                number=row["SentTo"] if show_numbers else mask_number(row["SentTo"]),
-                text=row["Text"],
-                size=size if price is None else f"{size}, {pounds_and_pence(parts * price)}",
-            )
-        )
+        size = f"{size}, {pounds_and_pence(row['Cost'])}" if plan.priced and pd.notna(row["Cost"]) else size
+        found.append(replace(about, size=size))
     return found
+
+
+def _email(about: Text, row: pd.Series[Any]) -> Text:
+    files = row["EmailFiles"] if isinstance(row["EmailFiles"], str) else "no file"
+    return replace(
+        about, subject=row["EmailSubject"], html=row["Text"], text=plain_words(row["Text"]), size=f"with {files}"
+    )
 
 
 def _twin(character: str) -> str:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
-from gcbulk.campaign.views.facts import NOT_SENT, REPLACED, TO_LOOK_AT
+from gcbulk.campaign.views.facts import BY_CUSTOMER, NOT_SENT, REPLACED, TO_LOOK_AT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,9 +59,15 @@ def _sections(facts: Facts) -> Iterator[RenderableType]:
     yield _table(facts.counts.items())
     if facts.histogram:
         yield from ("", _histogram(facts.histogram))
+    if facts.customers:
+        yield from ("", Words(BY_CUSTOMER, "bold"))
+        yield _indented(("-", Words(line)) for line in facts.customers)
     for text in facts.texts:
         yield ""
-        yield Words.assemble((f"The {text.why} text", "bold"), f" ({text.row}, to {text.number}; {text.size}):")
+        noun = "email" if text.html else "text"
+        yield Words.assemble((f"The {text.why} {noun}", "bold"), f" ({text.row}, to {text.number}; {text.size}):")
+        if text.subject:
+            yield Padding(Words(text.subject, "bold"), (0, 0, 1, 4))
         yield Padding(Words(text.text), (0, 0, 0, 4))
     if facts.problems:
         yield from ("", Words(NOT_SENT, "bold"))

@@ -15,6 +15,8 @@ from gcbulk.cli.flags import journal_flag
 def callbacks(*, port: int, public_url: str, host: str, journal: str | None) -> None:
     """Receive delivery news until Ctrl-C, and write it into the journal that the texts are sent with.
 
+    A partner's customers are received there too: gcbulk partner endpoint prints the address.
+
     It speaks plain HTTP on this machine: put what provides https:// (IIS, nginx, a tunnel) in front of it, and send
     with --callback-url, or GCBULK_CALLBACK_URL, set to the same public URL.
     """
@@ -25,6 +27,7 @@ def callbacks(*, port: int, public_url: str, host: str, journal: str | None) -> 
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.getLogger("gcbulk").addHandler(handler)
+    logging.getLogger("gcbulk").setLevel(logging.INFO)
     serve(
         journal,
         port=port,

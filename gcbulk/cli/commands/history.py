@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="What was sent so far, in all campaigns.")
 @click.option("--since", metavar="DATE", help="Only campaigns begun from this day on: 2026-11-01.")
-@click.option("--number", metavar="NUMBER", help="Only what was sent to this number, with the texts.")
+@click.option("--number", metavar="NUMBER", help="Only what was sent to this number or address, with the texts.")
 @click.option("--dead", type=int, metavar="N", help="Instead, the numbers that failed in N campaigns running.")
 @click.option("--out", type=PATH, metavar="FILE", help="Write it as CSV.")
 @journal_flag

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gcbulk.cli.flags import Intake, Words, journal_flag, message_flags, quiet_flags, recipient_flags, time_flags
+from gcbulk.cli.flags import (
+    Intake,
+    Mail,
+    Words,
+    customer_flag,
+    email_flags,
+    journal_flag,
+    message_flags,
+    quiet_flags,
+    recipient_flags,
+    time_flags,
+)
 from gcbulk.cli.outputs import preview_json
 
 if TYPE_CHECKING:
@@ -18,7 +29,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="What a send would do; nothing is sent.")
 @recipient_flags
+@customer_flag
 @message_flags
+@email_flags
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout.")
 @click.option("--show-numbers", is_flag=True, help="Show numbers whole, not masked.")
 @time_flags
@@ -30,28 +43,29 @@ def preview(
     *,
     intake: Intake,
     words: Words,
+    mail: Mail,
     as_json: bool,
     show_numbers: bool,
     **options: Any,
 ) -> None:
     """Show what a send of FILE would do: counts, cost, the texts to read, every problem. Nothing is sent."""
+    from gcbulk.campaign.connecting import known_customers
     from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.plan import make_plan
 
     settings = SendOptions(**options)
     settings.check_time()
-    text, texts = words.read()
+    customers = known_customers(intake.options(), settings, None)
+    make = mail.making(words, customers)
     view: Preview | Survey
     if intake.is_large(file):
         from gcbulk.campaign.in_pieces import preview_in_pieces
 
         pieces, taking = intake.read_in_pieces(file)
-        view = preview_in_pieces(pieces, text, taking, texts, settings, show_numbers=show_numbers)
+        view = preview_in_pieces(pieces, make, mail.intake(taking), settings, show_numbers=show_numbers)
     else:
         recipients, taking = intake.read(file)
-        plan = make_plan(recipients, text, intake=taking, texts=texts)
-        view = preview_plan(plan, settings, show_numbers=show_numbers)
+        view = preview_plan(make(recipients, intake=mail.intake(taking)), settings, show_numbers=show_numbers)
     if as_json:
         click.echo(preview_json(view))
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from gcbulk.cli.ending import EXIT_CODES, exit_code
-from gcbulk.cli.flags import PATH, Intake, column_flags, intake_flags, journal_flag, output_flags
+from gcbulk.cli.flags import PATH, Intake, column_flags, email_column_flag, intake_flags, journal_flag, output_flags
 from gcbulk.cli.outputs import Outputs, check_outputs, kept_files, show_summary
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("campaign")
 @click.option("--recipients", "file", type=PATH, metavar="FILE", help="The list, to have its columns back.")
 @column_flags
+@email_column_flag
 @click.option("--watch", "watched", is_flag=True, help="Look on as delivery news comes in; Ctrl-C ends that.")
 @click.option("--report", "page", type=PATH, metavar="FILE", help="Write a report of it: one HTML page.")
 @output_flags
@@ -29,6 +30,7 @@ def results(
     campaign: str,
     *,
     file: Path | None,
+    email_column: str | None,
     intake: Intake,
     watched: bool,
     page: Path | None,
@@ -49,20 +51,21 @@ def results(
         others = {path: "what another option writes" for path in (out, not_told) if path is not None}
         check_writable(page, option="--report", others=kept_files(file, journal=journal) | others)
     large = intake.is_large(file) or (file is None and is_large_campaign(campaign, journal))
-    recipients, taking = (None, intake.options()) if large else intake.read_if_given(file)
+    recipients, taking = intake.read_if_given(None if large else file, email_column=email_column)
     outputs.check_fit(recipients)
     if watched:
         from gcbulk.campaign.watching import watch
 
         watch(campaign, journal=journal)
     if large:
-        summary = results_large(campaign, file, intake, outputs, journal=journal)
+        summary = results_large(campaign, file, intake, taking, outputs, journal=journal)
         end(campaign, summary, outputs, page=page, journal=journal, as_json=as_json, fail_on_errors=fail_on_errors)
     frame = campaign_results(
         campaign,
         recipients=recipients,
         number_column=taking.number_column,
         number_columns=taking.number_columns,
+        email_column=taking.email_column,
         journal=journal,
     )
     summary = summarise(frame)

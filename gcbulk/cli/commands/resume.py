@@ -12,6 +12,7 @@ from gcbulk.cli.flags import (
     PATH,
     Intake,
     column_flags,
+    email_column_flag,
     intake_flags,
     journal_flag,
     late_flag,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("campaign")
 @click.option("--recipients", "file", type=PATH, metavar="FILE", help="The list, to have its columns back.")
 @column_flags
+@email_column_flag
 @output_flags
 @pace_flags
 @quiet_flags
@@ -39,6 +41,7 @@ def resume(
     campaign: str,
     *,
     file: Path | None,
+    email_column: str | None,
     intake: Intake,
     out: Path | None,
     not_told: Path | None,
@@ -53,9 +56,10 @@ def resume(
     from gcbulk.cli.large import is_large_campaign, resume_large
 
     settings = SendOptions(**options)
-    if intake.is_large(file) or (file is None and is_large_campaign(campaign, options["journal"])):
-        resume_large(campaign, file, intake, settings, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
-    recipients, taking = intake.read_if_given(file)
+    large = intake.is_large(file) or (file is None and is_large_campaign(campaign, options["journal"]))
+    recipients, taking = intake.read_if_given(None if large else file, email_column=email_column)
+    if large:
+        resume_large(campaign, file, intake, taking, settings, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
     outputs.check_fit(recipients)
     sent = ask_if_refused(
         settings, lambda settings: resume_campaign(campaign, settings, recipients=recipients, intake=taking)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("retry-undelivered", epilog=EXIT_CODES, short_help="Send again what did not arrive.")
 @click.argument("campaign")
 @click.option("--name", metavar="NAME", help='Of the new campaign. Default: the old one\'s with "(again DATE)".')
-@click.option("--opt-outs", type=PATH, metavar="FILE", help="Numbers that must not be texted by now.")
+@click.option("--opt-outs", type=PATH, metavar="FILE", help="Numbers and addresses that must not be contacted by now.")
 @click.option("--yes", is_flag=True, help="Send without asking.")
 @output_flags
 @quiet_flags
@@ -36,7 +36,7 @@ def retry_undelivered(
     fail_on_errors: bool,
     **options: Any,
 ) -> None:
-    """Send again, as a new campaign, the texts of CAMPAIGN that failed or expired: show them, ask, send."""
+    """Send again, as a new campaign, what failed or expired of CAMPAIGN: show them, ask, send."""
     outputs = check_outputs(None, opt_outs, out=out, not_told=not_told, journal=options["journal"])
     from gcbulk.campaign.undelivered import retry_undelivered as retried
     from gcbulk.messages.findings import are
@@ -44,6 +44,6 @@ def retry_undelivered(
     retry = retried(campaign, name=name, opt_outs=opt_outs, **options)
     click.echo(str(retry.preview), err=True)
     if not yes:
-        ask(f"\nSend {are(retry.preview.summary()['texts'], 'text')} again?")
+        ask(f"\nSend {are(retry.preview.summary()['texts'], retry.intake.kind.message)} again?")
     sent = retry.send_all()
     finish(sent, lambda: outputs.write(sent.results, None), outputs, as_json=as_json, fail_on_errors=fail_on_errors)

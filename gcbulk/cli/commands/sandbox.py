@@ -53,6 +53,9 @@ def sandbox(*, port: int, latency_ms: float, numbers: bool, callback_delay: floa
                 f"  GCBULK_BASE_URL={server.url}\n"
                 f"  GCBULK_CUSTOMER_ID={server.customer_id}\n"
                 f"  GCBULK_API_KEY={server.api_key}\n"
+                f"As a partner, instead of the last two (schools authorise you at {server.url}/sandbox/authorise):\n"
+                f"  GCBULK_PARTNER_KEY={server.partner_key}\n"
+                f"  GCBULK_STYLE_CLASS={server.style_class}\n"
                 "Magic numbers: gcbulk sandbox --numbers"
             )
             server.serve_forever()

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gcbulk.cli.asking import ask, ask_if_refused
+from gcbulk.cli.asking import ask, ask_if_refused, send_question
 from gcbulk.cli.ending import EXIT_CODES
 from gcbulk.cli.flags import (
     Intake,
+    Mail,
     Words,
+    customer_flag,
+    email_flags,
+    envelope_flags,
     journal_flag,
     late_flag,
     message_flags,
@@ -26,12 +30,12 @@ from gcbulk.cli.outputs import check_outputs, finish, nothing_written, preview_j
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gcbulk.campaign.options import SendOptions
-
 
 @click.command(epilog=EXIT_CODES, short_help="Show what would go, ask, send.")
 @recipient_flags
+@customer_flag
 @message_flags
+@email_flags
 @output_flags
 @click.option("--yes", is_flag=True, help="Send without asking.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, and stop.")
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--repeat", is_flag=True, help="Send again what went already today.")
 @click.option("--chunk-size", type=int, default=20, show_default=True, help="Recipients a call.")
 @click.option("--share-identical", is_flag=True, help="One message object for all who get the same text.")
+@envelope_flags
 @time_flags
 @quiet_flags
 @late_flag
@@ -53,6 +58,7 @@ def send(
     *,
     intake: Intake,
     words: Words,
+    mail: Mail,
     out: Path | None,
     not_told: Path | None,
     as_json: bool,
@@ -62,29 +68,35 @@ def send(
     campaign: str | None,
     **options: Any,
 ) -> None:
-    """Text everybody in FILE: show what would go, ask, send, and say what came of every row."""
+    """Text or email everybody in FILE: show what would go, ask, send, and say what came of every row."""
     outputs = check_outputs(
-        file, intake.opt_outs, words.message_file, out=out, not_told=not_told, journal=options["journal"]
+        file,
+        intake.opt_outs,
+        words.message_file,
+        mail.body_file,
+        out=out,
+        not_told=not_told,
+        journal=options["journal"],
     )
-    from gcbulk.campaign.connecting import client_for
+    from gcbulk.campaign.connecting import client_for, known_customers
     from gcbulk.campaign.delivering import send_plan
     from gcbulk.campaign.looking_ahead import preview_plan
     from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.plan import make_plan
 
     settings = SendOptions(**options)
-    text, texts = words.read()
+    customers = known_customers(intake.options(), settings, None)
+    make = mail.making(words, customers)
     if intake.is_large(file):
         from gcbulk.cli.large import send_large
 
         send_large(
             file,
             intake,
-            text,
-            texts,
+            mail,
+            make,
             settings,
             outputs,
-            question=_question,
+            customers=customers,
             campaign=campaign,
             yes=yes,
             dry_run=dry_run,
@@ -94,7 +106,7 @@ def send(
         return
     recipients, taking = intake.read(file)
     outputs.check_fit(recipients)
-    plan = make_plan(recipients, text, intake=taking, texts=texts)
+    plan = make(recipients, intake=mail.intake(taking))
     view = preview_plan(plan, settings)
     view.show(sys.stderr)
     if dry_run:
@@ -102,14 +114,14 @@ def send(
         if as_json:
             click.echo(preview_json(view))
         return
-    with client_for(settings) as client:
+    with client_for(settings, many=customers is not None) as client:
         if not yes and plan.ready.any():
-            ask(_question(view.summary()["texts"], settings))
+            ask(send_question(view.summary()["texts"], settings, mail.channel))
         sent = ask_if_refused(
             settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
         )
     if settings.test_to is not None:
-        outputs = nothing_written()
+        outputs = nothing_written(mail.channel)
     finish(
         sent,
         lambda: outputs.write(sent.results, recipients),
@@ -118,9 +130,3 @@ def send(
         fail_on_errors=fail_on_errors,
         explained=view.summary()["error_codes"],
     )
-
-
-def _question(texts: int, settings: SendOptions) -> str:
-    if settings.test_to is not None:
-        return f"\nSend these texts to {settings.test_to}, and to nobody else?"
-    return f"\nSend {f'these {texts} texts' if texts != 1 else 'this text'}?"

@@ -1,6 +1,6 @@
 """What only the browser itself can do: hand over a file in pieces, take a key without keeping it, save a download.
 
-Files and keys travel as messages and are never a widget's state: a notebook saved with its widgets holds neither.
+Files, keys and numbers travel as messages and are never a widget's state: a notebook saved with its widgets has none.
 """
 
 from __future__ import annotations
@@ -55,17 +55,27 @@ class Upload(anywidget.AnyWidget):
                 self._refused(f"{name} did not arrive whole. Choose it again.")
 
 
-class KeyField(anywidget.AnyWidget):
-    """A password field whose content is handed to `entered` and kept nowhere: not in the widget, not in the page."""
+class PrivateField(anywidget.AnyWidget):
+    """A field whose content is handed to `entered` and is no widget's state, so that no saved notebook holds it.
 
-    _esm = _HERE / "key.js"
+    What is entered at kind `password` is handed over once the field is left, and gone from the page then; at `tel` and
+    `search` with every key.
+    """
+
+    _esm = _HERE / "private.js"
     label = traitlets.Unicode().tag(sync=True)
+    kind = traitlets.Enum(("password", "tel", "search")).tag(sync=True)
+    hint = traitlets.Unicode().tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, label: str, *, entered: Callable[[str], None]) -> None:
-        super().__init__(label=label)
+    def __init__(self, label: str, *, kind: str, entered: Callable[[str], None], hint: str = "") -> None:
+        super().__init__(label=label, kind=kind, hint=hint)
         self._entered = entered
-        self.on_msg(lambda _widget, content, _buffers: self._entered(str(content["key"])))
+        self.on_msg(lambda _widget, content, _buffers: self._entered(str(content["entered"])))
+
+    def empty(self) -> None:
+        """Take out what stands there."""
+        self.send({"empty": True})
 
 
 class Page(anywidget.AnyWidget):
@@ -76,6 +86,7 @@ class Page(anywidget.AnyWidget):
     def __init__(self, *, opened: Callable[[], None]) -> None:
         super().__init__()
         self._opened = opened
+        self.unfinished: Callable[[bool], None] = lambda _unfinished: None  # a time of which a part is missing
         self.on_msg(self._answer)
 
     def save(self, name: str, content: bytes) -> None:
@@ -89,3 +100,5 @@ class Page(anywidget.AnyWidget):
             self.send({"pong": content["ping"]})
         if content.get("opened"):
             self._opened()
+        if "unfinished" in content:
+            self.unfinished(bool(content["unfinished"]))

@@ -1,6 +1,7 @@
 // Downloads, insertion at the cursor, and a watch on the connection to the kernel.
 const PING = 2000;
 const PATIENCE = 10000;
+const SETTLED = 150; // milliseconds in which one step has closed and the next has opened
 const LOST =
   "This page has had no answer for a while: the connection to the program behind it is lost, or it is busy with " +
   "another cell. That is no failed send: what went is written down. Open the page again to see where it stands.";
@@ -49,6 +50,14 @@ function render({ model, el }) {
     area.dispatchEvent(new Event("change", { bubbles: true }));
     area.focus();
   };
+  // A time of which a part is missing has no value, for the program as if nothing stood there: it is told.
+  let unfinished = false;
+  const look = (event) => {
+    const time = event.target.closest?.(".gcb-send-at input");
+    if (!time || time.validity.badInput === unfinished) return;
+    unfinished = time.validity.badInput;
+    model.send({ unfinished });
+  };
   const hear = (content, buffers) => {
     heard = Date.now();
     if ("save" in content) save(content, buffers[0]);
@@ -59,10 +68,28 @@ function render({ model, el }) {
   const announce = () => {
     for (const part of form().querySelectorAll(".gcb-live:not([role])")) part.setAttribute("role", "status");
   };
-  const observer = new MutationObserver(announce);
+  // Where the step that had the focus closes, the keyboard goes on at the heading of the one that has opened: at no
+  // button, so that whoever presses Enter twice on Send does not press Stop.
+  let last = null;
+  const remember = (event) => (last = event.target);
+  const keepPlace = () => {
+    const lost = last && !last.checkVisibility() && [document.body, last].includes(document.activeElement);
+    if (!lost) return;
+    const open = [...form().querySelectorAll(".gcb-step:not(.gcb-closed) .gcb-heading")];
+    const next = open.find((one) => last.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) ?? open[0];
+    if (!next) return;
+    next.tabIndex = -1;
+    next.focus({ preventScroll: true });
+  };
+  const observer = new MutationObserver(() => {
+    announce();
+    setTimeout(keepPlace, SETTLED);
+  });
   requestAnimationFrame(() => {
     form().addEventListener("click", insert);
-    observer.observe(form(), { childList: true, subtree: true });
+    form().addEventListener("focusin", remember);
+    for (const moment of ["input", "change", "keyup", "focusout"]) form().addEventListener(moment, look);
+    observer.observe(form(), { childList: true, subtree: true, attributeFilter: ["style", "class"] });
     announce();
   });
   model.send({ opened: true });
@@ -70,6 +97,8 @@ function render({ model, el }) {
     clearInterval(timer);
     observer.disconnect();
     form().removeEventListener("click", insert);
+    form().removeEventListener("focusin", remember);
+    for (const moment of ["input", "change", "keyup", "focusout"]) form().removeEventListener(moment, look);
     model.off("msg:custom", hear);
   };
 }

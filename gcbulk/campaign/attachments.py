@@ -1,0 +1,249 @@
+"""Files that go with emails: which goes with which row, looked at before anything is sent, and read at the call.
+
+The plan and the journal know a file by its path, name, size and digest; its bytes are held for one call at a time. A
+file that is gone or another by then holds back its own row.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from gcbulk.codes import SENTENCES, ErrorCode
+from gcbulk.errors import OptionError
+from gcbulk.messages.options import Writing
+from gcbulk.messages.template import Template
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Hashable, Iterable
+
+    import pandas as pd
+
+MEGABYTE: Final = 1_000_000
+_PIECE: Final = 1 << 20
+_HEAD: Final = 1024  # bytes in which a file shows what it is
+_PACKED: Final = (b"PK\x03\x04",)
+_OLD_OFFICE: Final = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)
+# What a file of this ending begins with; empty: text, which holds no NUL. (Each format's own specification.)
+TYPES: Final[dict[str, tuple[bytes, ...]]] = {
+    ".pdf": (b"%PDF-",),
+    ".png": (b"\x89PNG\r\n\x1a\n",),
+    **dict.fromkeys((".jpg", ".jpeg"), (b"\xff\xd8\xff",)),
+    ".gif": (b"GIF87a", b"GIF89a"),
+    ".webp": (b"RIFF",),
+    **dict.fromkeys((".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp"), _PACKED),
+    **dict.fromkeys((".doc", ".xls", ".ppt"), _OLD_OFFICE),
+    ".rtf": (b"{\\rtf",),
+    **dict.fromkeys((".txt", ".csv", ".ics", ".vcf"), ()),
+}
+"""Every kind of file that can go with an email."""
+
+
+class File(NamedTuple):
+    """One file as it was when the campaign was planned. `digest`: BLAKE2b of its bytes, in hex."""
+
+    path: str
+    name: str
+    size: int
+    digest: str
+
+
+class FileChangedError(Exception):
+    """Raised at a call, for a file that is not what it was when it was planned; its text is for the row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachments:
+    """Which files go with an email. Raises OptionError for what cannot be used.
+
+    files: paths of files that go with every email, and patterns of one for each row (`letters/{{ upn }}.pdf`).
+    column: a column of paths, one for each row. folder: where both are looked for, and out of which a row's file may
+    not lie; the current folder where none is given, and for a pattern the folder that it begins with.
+    max_file_mb, max_call_mb: megabytes (of 1,000,000 bytes) that one file, and all files of one call, may have. The
+    API's pages name no limit: these are what mail servers commonly take.
+    """
+
+    files: Sequence[str | os.PathLike[str]] = ()
+    column: Hashable | None = None
+    folder: str | os.PathLike[str] | None = None
+    max_file_mb: float = 7.0
+    max_call_mb: float = 10.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.files, (str, bytes)) or not isinstance(self.files, Sequence):
+            raise OptionError(f'attachments must be a list of files, such as ["letter.pdf"], not {self.files!r}.')
+        for name in ("max_file_mb", "max_call_mb"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:
+                raise OptionError(f"{name} must be a number of megabytes above 0, not {value!r}.")
+
+    @property
+    def any(self) -> bool:
+        """Whether any file goes with the emails."""
+        return bool(self.files) or self.column is not None
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields that the patterns use. Raises TemplateError for a pattern that cannot be read."""
+        return frozenset[str]().union(*(Template(str(file)).fields for file in self.files if _is_pattern(file)))
+
+    @property
+    def most_bytes_a_call(self) -> int:
+        """How many bytes the files of one call may have."""
+        return int(self.max_call_mb * MEGABYTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """For every row its files, and what is wrong with one of them ("" where nothing is)."""
+
+    files: list[tuple[File, ...]]
+    problems: list[str]
+
+
+def enclose(fields: pd.DataFrame, options: Attachments, *, wanted: Any) -> Enclosed:
+    """Find and look at every row's files, each file once; `wanted` says of which rows.
+
+    Raises OptionError where a file for all cannot go, TemplateError for a pattern with an unknown field.
+    """
+    looker = _Looker(int(options.max_file_mb * MEGABYTE))
+    for_all: list[File] = []
+    sources: list[tuple[list[str | None], Path]] = []
+    folder = Path(options.folder or ".")
+    for given in options.files:
+        written = str(given)
+        if _is_pattern(written):
+            sources.append((_by_pattern(written, fields), folder / written.partition("{")[0].rpartition("/")[0]))
+            continue
+        found = looker.look(folder / written)
+        if isinstance(found, str):
+            raise OptionError(f"The attachment {written} {found} Nothing was sent.")
+        for_all.append(found)
+    if options.column is not None:
+        sources.append((_by_column(options.column, fields), folder))
+    files: list[tuple[File, ...]] = [()] * len(fields)
+    problems = [""] * len(fields)
+    for row in map(int, wanted.nonzero()[0]):
+        own = [_of_row(looker, names[row], folder, inside) for names, inside in sources]
+        problems[row] = next(
+            (f"{one} {SENTENCES[ErrorCode.ATTACHMENT_MISSING]}" for one in own if isinstance(one, str)), ""
+        )
+        files[row] = (*for_all, *(one for one in own if isinstance(one, File)))
+        if not problems[row] and sum(file.size for file in files[row]) > options.most_bytes_a_call:
+            problems[row] = (
+                f"The files of this email are more than {options.max_call_mb:g} MB together. Leave some out."
+            )
+    return Enclosed(files, problems)
+
+
+def _is_pattern(written: str | os.PathLike[str]) -> bool:
+    return "{{" in str(written) or "{%" in str(written)
+
+
+def _by_pattern(pattern: str, fields: pd.DataFrame) -> list[str | None]:
+    template = Template(pattern.replace("\\", "/"))
+    written = template.write(template.cells(fields), Writing(most=None)).frame
+    return written["Text"].where(written["ErrorCode"].isna(), None).astype(object).tolist()
+
+
+def _by_column(column: Hashable, fields: pd.DataFrame) -> list[str | None]:
+    labels = [label for label in fields.columns if label == column]
+    if len(labels) != 1:
+        listed = ", ".join(f'"{label}"' for label in fields.columns[:30])
+        raise OptionError(
+            f'attachment_column: there {"is no column" if not labels else "are several columns"} "{column}". '
+            f"The columns are: {listed}."
+        )
+    cells = fields[column].astype("str").str.strip()
+    return cells.where(cells.notna() & (cells != ""), None).astype(object).tolist()
+
+
+def _of_row(looker: _Looker, name: str | None, folder: Path, inside: Path) -> File | str:
+    if not isinstance(name, str):
+        return "This row names no file."
+    path = folder / name
+    try:
+        outside = not path.resolve().is_relative_to(inside.resolve())
+    except (OSError, ValueError, RuntimeError):
+        return f"{Path(name).name!r} is no name that a file can have."
+    if outside:
+        return f"{name!r} lies outside the folder {inside}."
+    found = looker.look(path)
+    return f"The file {path.name} {found}" if isinstance(found, str) else found
+
+
+class _Looker:
+    """Looks at each file once: a file, or in words what is wrong with it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: dict[Path, File | str] = {}
+
+    def look(self, path: Path) -> File | str:
+        if path not in self._seen:
+            self._seen[path] = self._looked(path)
+        return self._seen[path]
+
+    def _looked(self, path: Path) -> File | str:
+        try:
+            if not path.is_file():
+                return "is not there."
+            size = path.stat().st_size
+            if not size:
+                return "is empty."
+            if size > self._most:
+                return (
+                    f"has {size / MEGABYTE:.1f} MB, and one file may have {self._most / MEGABYTE:g} MB (max_file_mb)."
+                )
+            with path.open("rb") as file:
+                if problem := _wrong_type(path.suffix.casefold(), file.read(_HEAD)):
+                    return problem
+                file.seek(0)
+                digest = hashlib.blake2b(digest_size=16)
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+        except OSError as error:
+            return f"cannot be read: {error.strerror}."
+        return File(str(path.resolve()), path.name, size, digest.hexdigest())
+
+
+def _wrong_type(ending: str, head: bytes) -> str:
+    if ending not in TYPES:
+        return f"is of a kind that cannot go with an email; these can: {' '.join(TYPES)}."
+    starts = TYPES[ending]
+    if not starts:
+        return "is no text, whatever its ending says." if b"\0" in head else ""
+    # a PDF may have a few bytes in front of its mark (ISO 32000, annex H)
+    right = any(head.startswith(start) or (ending == ".pdf" and start in head) for start in starts)
+    return "" if right else f"is no {ending.removeprefix('.').upper()}, whatever its ending says."
+
+
+def encoded(file: File) -> str:
+    """A file's bytes in base64, as they go into a call. Raises FileChangedError where it is not what was planned."""
+    return base64.b64encode(_content(file)).decode("ascii")
+
+
+def problem_now(files: Iterable[File]) -> str | None:
+    """What is wrong by now with files that were looked at earlier; None where they are what they were."""
+    try:
+        for file in files:
+            _content(file)
+    except FileChangedError as error:
+        return str(error)
+    return None
+
+
+def _content(file: File) -> bytes:
+    """A file's bytes. Raises FileChangedError where it is not what was planned."""
+    try:
+        content = Path(file.path).read_bytes()
+    except OSError:
+        raise FileChangedError(f"The file {file.name} is gone since this was planned.") from None
+    if len(content) != file.size or hashlib.blake2b(content, digest_size=16).hexdigest() != file.digest:
+        raise FileChangedError(f"The file {file.name} has changed since this was planned.")
+    return content

@@ -1,0 +1,144 @@
+"""An email as it is written: subject and body with merge fields, filled in for every row."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import pandas as pd
+
+from gcbulk.errors import OptionError, TemplateError
+from gcbulk.messages.markup import FORMATS, UNSAFE_LINK, BodyFormat, as_html, format_of
+from gcbulk.messages.options import Writing
+from gcbulk.messages.template import Cells, Rendered, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_Made = TypeVar("_Made")
+
+MOST_SUBJECT: Final = 255
+"""Characters of a subject. The API's pages name no limit; this is what mail programs and servers are sure to keep."""
+_CONTROL: Final = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_OF_A_SUBJECT: Final = Writing(
+    most=MOST_SUBJECT,
+    refused=f"[{_CONTROL}\t\n\r\u2028\u2029]",
+    why="that a subject cannot hold",
+    too_long=f"A subject has at most {MOST_SUBJECT}. Shorten it.",
+)
+_OF_A_BODY: Final = Writing(most=None, refused=f"[{_CONTROL}]", why="that no mail program shows")
+ONE_LINE: Final = _OF_A_SUBJECT.refused
+"""What must not stand in a subject or a name: behind a line end, a mail server would look for further headers."""
+
+_BY_ENDING: Final[dict[str, BodyFormat]] = {
+    ".html": "html",
+    ".htm": "html",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "text",
+}
+_NO_TEXT: Final = {
+    b"PK\x03\x04": "a Word document or another packed file",
+    b"\xd0\xcf\x11\xe0": "an old Word document",
+    b"%PDF": "a PDF",
+    b"{\\rtf": "a rich text document",
+}
+
+
+def read_body(file: str | os.PathLike[str]) -> tuple[str, BodyFormat]:
+    """Read the body of an email from a file of UTF-8 text: .html, .md or .txt say what it is.
+
+    Raises OptionError where it cannot be read, or is no text, such as a Word document.
+    """
+    path = Path(file)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise OptionError(f"The body {path} cannot be read: {error.strerror}.") from None
+    other = next((words for start, words in _NO_TEXT.items() if content.startswith(start)), None)
+    form = _BY_ENDING.get(path.suffix.casefold())
+    if other is not None or form is None:
+        raise OptionError(
+            f"The body {path} is {other or 'of a kind that no body can be'}. "
+            "Save the text as .html, .md or .txt; a document can go with the email as an attachment."
+        )
+    try:
+        return content.decode("utf-8-sig"), form
+    except UnicodeDecodeError:
+        raise OptionError(f"The body {path} is not UTF-8. Save it as UTF-8 and try again.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenLetters:
+    """The email of every row. `frame`: EmailSubject, Text (the body, HTML), ErrorCode, ErrorDetail; a RangeIndex."""
+
+    frame: pd.DataFrame
+    cells: Cells
+    body: Rendered
+
+
+class Letter:
+    """The subject and the body of an email with merge fields: read once, filled in for every row.
+
+    body: HTML, Markdown or plain text; a path is read (`read_body`). `body_format` says which it is: "html",
+    "markdown" or "text"; without it a path's ending does, and a text is HTML where it holds tags. Markdown and text
+    are made HTML. What cells hold is escaped: it is shown as it stands, and is never markup.
+    Raises TemplateError for what a message cannot hold, for scripts and for a subject of more than one line;
+    OptionError for a file that cannot be used.
+
+    >>> letter = Letter("News for {{ name }}", "Dear {{ name }}")
+    >>> letter.write(pd.DataFrame({"Name": ["Ann <3"]})).frame[["EmailSubject", "Text"]].values.tolist()
+    [['News for Ann <3', '<p>Dear Ann &lt;3</p>']]
+    """
+
+    def __init__(self, subject: str, body: str | os.PathLike[str], *, body_format: BodyFormat | None = None) -> None:
+        if body_format is not None and body_format not in FORMATS:
+            raise OptionError(f"body_format must be {' or '.join(map(repr, FORMATS))}, not {body_format!r}.")
+        if isinstance(body, os.PathLike):
+            body, by_ending = read_body(body)
+            body_format = body_format or by_ending
+        self.subject = _about("subject", lambda: Template(subject))
+        self.body_format = body_format or (format_of(body) if isinstance(body, str) else "text")
+        self.body = _about("body", lambda: Template(body))
+        self.html = _about("body", lambda: Template(as_html(self.body.text, self.body_format), html=True))
+        _about("subject", lambda: self.subject.check_characters(_OF_A_SUBJECT))
+        _about("body", lambda: self.body.check_characters(_OF_A_BODY))
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the fields that subject and body use."""
+        return self.subject.fields | self.body.fields
+
+    def check(self, columns: Iterable[object]) -> None:
+        """Raise TemplateError unless every field is provided by exactly one column."""
+        labels = list(columns)
+        _about("subject", lambda: self.subject.check(labels))
+        _about("body", lambda: self.body.check(labels))
+
+    def write(self, frame: pd.DataFrame) -> WrittenLetters:
+        """Fill in subject and body for every row of a frame, which is not modified. Raises as `check` does."""
+        subjects = self.subject.write(self.subject.cells(frame), _OF_A_SUBJECT).frame
+        cells = self.html.cells(frame)
+        body = self.html.write(cells, _OF_A_BODY)
+        written = body.frame
+        runs = written["Text"].str.contains(UNSAFE_LINK, regex=True, na=False)
+        wrong = {
+            "ErrorCode": subjects["ErrorCode"].fillna(written["ErrorCode"]),
+            "ErrorDetail": ("In the subject: " + subjects["ErrorDetail"]).fillna(written["ErrorDetail"]),
+        }
+        wrong["ErrorCode"] = wrong["ErrorCode"].mask(runs, "INVALID_CHARACTERS")
+        wrong["ErrorDetail"] = wrong["ErrorDetail"].mask(
+            runs, "A cell of this row makes a link that would run a script. Mend the cell."
+        )
+        return WrittenLetters(
+            pd.DataFrame({"EmailSubject": subjects["Text"], "Text": written["Text"], **wrong}), cells, body
+        )
+
+
+def _about(part: str, make: Callable[[], _Made]) -> _Made:
+    try:
+        return make()
+    except TemplateError as error:
+        raise TemplateError(f"In the {part}: {error}") from None

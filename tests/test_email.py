@@ -1,0 +1,392 @@
+"""Emails on the rails of texts: the same plan, journal, engine and results, with a subject and files of a row's own."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gcbulk
+from gcbulk.api import retry
+from gcbulk.campaign.attachments import Attachments
+from gcbulk.campaign.emails import make_email_plan
+from gcbulk.campaign.enclosing import parsed
+from gcbulk.messages.letter import Letter
+from gcbulk.messages.markup import as_html, plain_words
+from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import EMAIL
+from gcbulk.sandbox import FAULTS, MAGIC_NUMBERS, Sandbox
+
+if TYPE_CHECKING:
+    from gcbulk.sandbox import Queued
+
+BODY = "Dear {{ name }}, school is closed."
+SLOW = frozenset({"hang", "slow"})  # the transport's own tests wait for these
+
+
+def families(*addresses: str) -> pd.DataFrame:
+    return pd.DataFrame({"name": [f"Parent {n}" for n in range(len(addresses))], "email": list(addresses)})
+
+
+def send(recipients: pd.DataFrame, subject: str = "News", body: Any = BODY, **options: Any) -> pd.DataFrame:
+    return gcbulk.send_email(recipients, subject, body, progress=False, **options)
+
+
+def pdf(words: object) -> bytes:
+    return f"%PDF-1.4 {words}".encode()
+
+
+def letters(folder: Path, names: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / f"{name}.pdf").write_bytes(pdf(name))
+    return folder
+
+
+def digests(queued: list[Queued]) -> dict[str, list[str]]:
+    return {one.recipient: [digest for _, _, digest in one.attachments] for one in queued}
+
+
+# -- what goes over the wire
+
+
+def test_an_email_goes_with_all_that_was_said_of_it(platform: Sandbox) -> None:
+    results = send(
+        families("Ann@Example.org", "bob@", ""),
+        "News for {{ name }}",
+        "<p>Dear {{ name }}</p>",
+        sent_from_name="Oak School",
+        sent_from_address="office@example.sch.uk",
+        reply_to="head@example.sch.uk",
+    )
+    assert results["Status"].tolist() == ["accepted", "invalid", "invalid"]
+    assert results["ErrorCode"].tolist()[1:] == ["EMAIL_INVALID", "EMAIL_MISSING"]
+    assert results["Parts"].isna().all()
+    (call,) = platform.calls
+    assert call.path == "/api/SendMessage_V3/Email"
+    (message,) = call.messages
+    assert message | {"ClientRef": "", "CustomerId": ""} == {
+        "CustomerId": "",
+        "ClientRef": "",
+        "Recipients": [{"EmailAddress": "ann@example.org"}],
+        "EmailSubject": "News for Parent 0",
+        "EmailBody": "<p>Dear Parent 0</p>",
+        "EmailSentFromName": "Oak School",
+        "EmailSentFromAddress": "office@example.sch.uk",
+        "EmailReplyToAddress": "head@example.sch.uk",
+    }
+
+
+def test_cells_are_never_markup(platform: Sandbox) -> None:
+    people = pd.DataFrame({"email": ["a@example.org"], "name": ["<Img src=x> & {{ x }} *b*"]})
+    for form in ("html", "markdown", "text"):
+        send(people, form, "Dear {{ name }} and {{ name | upper }}", body_format=form)
+    shown = "&lt;Img src=x&gt; &amp; {{ x }} *b* and &lt;IMG SRC=X&gt; &amp; {{ X }} *B*"
+    assert [shown in one.text for one in platform.queued] == [True] * 3
+
+
+@pytest.mark.parametrize("fault", [fault for fault in MAGIC_NUMBERS.values() if fault.name not in SLOW])
+def test_every_fault_means_for_an_email_what_it_means_for_a_text(
+    fault: Any, platform: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(retry, "MOST_WAIT", 0.01)
+    number = next(number for number, one in MAGIC_NUMBERS.items() if one is fault)
+    people = pd.DataFrame(
+        {
+            "mobile": ["+447700900100", number, "+447700900101"],
+            "email": ["a@example.org", f"{number}@example.org", "b@example.org"],
+            "name": ["A", "B", "C"],
+        }
+    )
+    options: dict[str, Any] = {"chunk_size": 2, "concurrency": 1, "max_attempts": 2, "journal": "sqlite://"}
+    texts = gcbulk.send_sms(people, BODY, progress=False, **options)
+    platform.reset()
+    emails = send(people, body=BODY, **options)
+    columns = ["Status", "ErrorCode"]
+    pd.testing.assert_frame_equal(texts[columns], emails[columns])
+    assert FAULTS[fault.name] is fault
+
+
+# -- never twice
+
+
+def test_the_same_email_goes_once_and_another_subject_or_file_is_another_email(
+    platform: Sandbox, tmp_path: Path
+) -> None:
+    people = families("a@example.org", "b@example.org")
+    file = tmp_path / "news.pdf"
+    file.write_bytes(pdf(1))
+    send(people, attachments=[file])
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        send(people, attachments=[file])
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (moved / "news.pdf").write_bytes(pdf(1))
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+        again = send(people.iloc[:1], attachments=[moved / "news.pdf"])
+    assert again["ErrorCode"].tolist() == ["ALREADY_SENT"]
+    file.write_bytes(pdf(2))
+    assert send(people, attachments=[file])["Status"].tolist() == ["accepted"] * 2
+    assert send(people, "Other news", attachments=[file])["Status"].tolist() == ["accepted"] * 2
+    assert len(platform.queued) == 6
+
+
+def test_a_text_and_an_email_of_the_same_words_are_two_things(platform: Sandbox) -> None:
+    people = families("a@example.org").assign(mobile="07700 900123")
+    assert gcbulk.send_sms(people, BODY, progress=False)["Status"].tolist() == ["accepted"]
+    assert send(people)["Status"].tolist() == ["accepted"]
+
+
+def test_identical_emails_can_share_a_message_and_its_file(platform: Sandbox, tmp_path: Path) -> None:
+    file = tmp_path / "news.pdf"
+    file.write_bytes(pdf("for all"))
+    people = families(*(f"p{n}@example.org" for n in range(10)))
+    send(people, body="Closed.", attachments=[file], share_identical=True)
+    (call,) = platform.calls
+    assert [len(message["Recipients"]) for message in call.messages] == [10]
+    assert len(platform.queued) == 10
+
+
+# -- files
+
+
+@settings(max_examples=12, deadline=None)
+@given(order=st.permutations(range(9)), chunk=st.integers(1, 9), shared=st.booleans())
+def test_no_file_ever_goes_to_another_rows_recipient(order: list[int], chunk: int, shared: bool) -> None:
+    with tempfile.TemporaryDirectory() as made, Sandbox() as sandbox:
+        folder = letters(Path(made) / "letters", range(9))
+        people = families(*(f"p{n}@example.org" for n in range(9))).assign(upn=range(9)).iloc[order]
+        with gcbulk.CommunicationsClient(sandbox.customer_id, sandbox.api_key, base_url=sandbox.url) as client:
+            send(
+                people,
+                body="Closed.",
+                client=client,
+                journal="sqlite://",
+                attachments=[f"{folder}/{{{{ upn }}}}.pdf"],
+                chunk_size=chunk,
+                share_identical=shared,
+                max_call_mb=0.00004,  # four of these files
+            )
+        expected = {f"p{n}@example.org": [hashlib.sha256(pdf(n)).hexdigest()] for n in range(9)}
+        assert digests(sandbox.queued) == expected
+        assert max(len(call.messages) for call in sandbox.calls) <= min(chunk, 4)
+
+
+def test_files_named_in_a_column_are_each_looked_at_before_anything_is_sent(platform: Sandbox, tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", ["a", "big"])
+    (folder / "empty.pdf").write_bytes(b"")
+    (folder / "picture.pdf").write_bytes(b"\x89PNG\r\n\x1a\n ...")
+    (folder / "big.pdf").write_bytes(pdf("x" * 3000))
+    (folder / "run.exe").write_bytes(b"MZ")
+    (tmp_path / "secret.pdf").write_bytes(pdf("secret"))
+    why = {
+        "a.pdf": None,
+        "missing.pdf": "is not there",
+        "empty.pdf": "is empty",
+        "picture.pdf": "is no PDF",
+        "big.pdf": "max_file_mb",
+        "run.exe": "of a kind that cannot go",
+        "../secret.pdf": "outside the folder",
+        str(tmp_path / "secret.pdf"): "outside the folder",
+        "": "names no file",
+    }
+    people = families(*(f"p{n}@example.org" for n in range(len(why)))).assign(letter=list(why))
+    results = send(people, attachment_column="letter", attachment_folder=folder, max_file_mb=0.002)
+    assert results["Status"].tolist() == ["accepted"] + ["invalid"] * 8
+    assert set(results["ErrorCode"].iloc[1:]) == {"ATTACHMENT_MISSING"}
+    for words, detail in zip(list(why.values())[1:], results["ErrorDetail"].iloc[1:], strict=True):
+        assert words in detail
+    assert digests(platform.queued) == {"p0@example.org": [hashlib.sha256(pdf("a")).hexdigest()]}
+
+
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_a_file_that_is_not_what_was_planned_holds_back_its_own_row(
+    change: str, platform: Sandbox, tmp_path: Path
+) -> None:
+    folder = letters(tmp_path / "letters", range(3))
+    people = families(*(f"p{n}@example.org" for n in range(3))).assign(upn=range(3))
+    send(people, attachments=[f"{folder}/{{{{ upn }}}}.pdf"], campaign="news", limit=1)
+    if change == "gone":
+        (folder / "1.pdf").unlink()
+    else:
+        (folder / "1.pdf").write_bytes(pdf("7"))
+    results = gcbulk.resume("news", progress=False)
+    assert results["Status"].tolist() == ["accepted", "not_sent", "accepted"]
+    assert results["ErrorCode"].tolist()[1] == "ATTACHMENT_MISSING"
+    assert "planned" in results["ErrorDetail"].iloc[1]
+    (folder / "1.pdf").write_bytes(pdf(1))
+    assert gcbulk.resume("news", progress=False, recipients=people)["Status"].tolist() == ["accepted"] * 3
+    assert sorted(digests(platform.queued)) == [f"p{n}@example.org" for n in range(3)]
+
+
+def test_a_file_for_everybody_that_cannot_go_stops_it_all(platform: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(gcbulk.OptionError, match=r"letter\.pdf is not there"):
+        send(families("a@example.org"), attachments=[tmp_path / "letter.pdf"])
+    with pytest.raises(gcbulk.OptionError, match="must be a list of files"):
+        send(families("a@example.org"), attachments="letter.pdf")
+    assert not platform.calls
+
+
+def test_a_plan_keeps_paths_and_digests_and_no_bytes(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", ["a"])
+    plan = make_email_plan(
+        families("a@example.org"),
+        Letter("News", BODY),
+        intake=IntakeOptions(kind=EMAIL),
+        attachments=Attachments(files=[folder / "a.pdf"]),
+    )
+    assert plan.contents is not None
+    subject, (file,) = parsed(plan.contents.iloc[0])
+    assert (subject, file.name, file.size) == ("News", "a.pdf", len(pdf("a")))
+    assert "JVBER" not in plan.contents.iloc[0]
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"subject": "News\nBcc: x@example.org"}, "In the subject: Line 1.*a subject cannot hold"),
+        ({"sent_from_name": "Oak\r\nBcc: x@example.org"}, "sent_from_name must be a name in a single line"),
+        ({"reply_to": "office@example.org\r\n"}, "reply_to must be one email address"),
+        ({"sent_from_address": "office@example.org\n"}, "sent_from_address must be one email address"),
+        ({"reply_to": "a@example.org\nBcc: b@example.org"}, "reply_to must be one email address"),
+        ({"sent_from_address": "office"}, "sent_from_address must be one email address"),
+        ({"body": "<p>x</p>\n<script>alert(1)</script>"}, "Line 2: the body holds <script>"),
+        ({"body": "<p onclick='x()'>x</p>"}, "the body holds onclick="),
+        ({"body": "<a href='javascript:x()'>x</a>"}, "a link that starts with javascript:"),
+        ({"body": "Dear {{ nmae }}"}, "In the body: No column provides {{ nmae }}"),
+        ({"body": "  "}, "In the body: The message is empty"),
+        ({"sender": "OakSchool"}, "sender is no option of emails"),
+        ({"attachment_column": "letter"}, 'attachment_column: there is no column "letter"'),
+        ({"body_format": "docx"}, "body_format must be"),
+    ],
+)
+def test_what_is_wrong_with_an_email_is_said_in_a_sentence(
+    arguments: dict[str, Any], sentence: str, platform: Sandbox
+) -> None:
+    given = {"subject": "News", "body": BODY, **arguments}
+    with pytest.raises(gcbulk.InputError, match=sentence):
+        send(families("a@example.org"), given.pop("subject"), given.pop("body"), **given)
+    assert not platform.calls
+
+
+def test_a_line_end_from_a_cell_never_reaches_a_subject(platform: Sandbox) -> None:
+    people = families("a@example.org", "b@example.org").assign(name=["Ann", "Bob\r\nBcc: x@example.org"])
+    results = send(people, "For {{ name }}")
+    assert results["Status"].tolist() == ["accepted", "invalid"]
+    assert results["ErrorCode"].iloc[1] == "INVALID_CHARACTERS"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("letter.docx", b"PK\x03\x04", "is a Word document"),
+        ("letter.html", b"PK\x03\x04", "is a Word document"),
+        ("letter.pdf", b"%PDF-1.4", "is a PDF"),
+        ("letter.txt", "Café".encode("cp1252"), "is not UTF-8"),
+        ("letter.odd", b"Dear", "of a kind that no body can be"),
+        ("missing.txt", None, "cannot be read"),
+    ],
+)
+def test_a_body_file_that_is_no_text(name: str, content: bytes | None, sentence: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(gcbulk.OptionError, match=sentence):
+        Letter("News", tmp_path / name)
+
+
+# -- bodies
+
+
+@pytest.mark.parametrize(
+    ("form", "body", "html"),
+    [
+        ("text", "Dear {{ name }},\n\n5 < 6 *really*", "<p>Dear {{ name }},</p>\n<p>5 &lt; 6 *really*</p>\n"),
+        ("markdown", "# Hi {{ name }}\n\n*x*", "<h1>Hi {{ name }}</h1>\n<p><em>x</em></p>\n"),
+        ("markdown", "[see]({{ link }})", '<p><a href="{{ link }}">see</a></p>\n'),
+        ("markdown", "{% if a < 5 %}\n\n# Few\n\n{% endif %}", "{% if a < 5 %}<h1>Few</h1>\n{% endif %}"),
+        ("markdown", "{{ x | default('a | b') }}", "<p>{{ x | default('a | b') }}</p>\n"),
+        ("html", "<p>{{ name }}</p>", "<p>{{ name }}</p>"),
+    ],
+)
+def test_bodies_are_made_html_around_their_fields(form: Any, body: str, html: str) -> None:
+    assert as_html(body, form) == html
+
+
+def test_the_words_of_html_are_read_in_a_terminal() -> None:
+    html = "<style>p{}</style><h1>News</h1><ul><li>One</li><li>Two &amp; more</li></ul><p>See <a href='x'>this</a>"
+    assert plain_words(html) == "News\n\n- One\n- Two & more\n\nSee this (x)"
+
+
+# -- looking before sending
+
+
+def test_the_preview_shows_the_email_where_nothing_can_run_or_be_fetched(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", [0])
+    people = families("ann@example.org", "bob@example.org").assign(upn=[0, 1])
+    seen = gcbulk.preview_email(
+        people, "For {{ name }}", "<p>Dear <b>{{ name }}</b></p>", attachments=[f"{folder}/{{{{ upn }}}}.pdf"]
+    )
+    page, text = seen.to_html(), str(seen)
+    assert "sandbox=''" in page
+    assert "default-src &#x27;none&#x27;" in page
+    assert "&lt;p&gt;Dear &lt;b&gt;Parent 0" in page
+    assert "ann@" not in page + text
+    assert "Sends 1 email to 1 address, with 1 file (0.0 MB). 1 of the 2 rows would not be sent." in text
+    assert "Dear Parent 0" in text
+    assert seen.summary()["files"] == 1
+    assert seen.frame["EmailFiles"].tolist() == ["0.pdf", np.nan]
+
+
+def test_a_trial_goes_to_ones_own_address_alone(platform: Sandbox) -> None:
+    people = families("ann@example.org", "bob@example.org")
+    tried = send(people, test_to="Me@Example.org")
+    assert {one.recipient for one in platform.queued} == {"me@example.org"}
+    assert len(tried) == len(platform.queued)
+    with pytest.raises(gcbulk.OptionError, match="test_to is no email address"):
+        send(people, test_to="07700 900123")
+    assert send(people)["Status"].tolist() == ["accepted"] * 2
+
+
+# -- a text or an email
+
+
+def test_a_text_where_it_can_be_else_an_email(platform: Sandbox) -> None:
+    people = pd.DataFrame(
+        {
+            "mobile": ["07700 900123", "020 7946 0123", "", "", "07700 900124"],
+            "email": ["a@example.org", "b@example.org", "", "d@example.org", "e@example.org"],
+        },
+        index=[5, 5, 3, 2, 1],
+    )
+    how: dict[str, Any] = {"sms": "Closed.", "subject": "News", "body": "Closed.", "progress": False}
+    out = ["07700 900124", "nobody@example.org"]
+    results = gcbulk.send_message(people, opt_outs=out, campaign="snow", **how)
+    pd.testing.assert_frame_equal(results[["mobile", "email"]], people)
+    assert results["SentAs"].tolist() == ["sms", "email", "sms", "email", "sms"]
+    assert results["Status"].tolist() == ["accepted", "accepted", "invalid", "accepted", "opted_out"]
+    assert (results["MessageId"].notna() ^ results["ErrorCode"].notna()).all()
+    assert [one.recipient for one in platform.queued] == ["+447700900123", "b@example.org", "d@example.org"]
+    assert results.attrs["campaigns"] == ["snow (text)", "snow (email)"]
+
+
+def test_a_column_says_how_each_row_is_told(platform: Sandbox) -> None:
+    people = pd.DataFrame(
+        {"mobile": ["07700 900123"] * 3, "email": ["a@example.org"] * 3, "Channel": ["Email", "text", ""]}
+    )
+    how: dict[str, Any] = {"sms": "Closed.", "subject": "News", "body": "Closed.", "progress": False}
+    results = gcbulk.send_message(people, channel_column="Channel", **how)
+    assert results["SentAs"].tolist() == ["email", "sms", "sms"]
+    assert results["Status"].tolist() == ["accepted", "accepted", "duplicate"]
+    with pytest.raises(gcbulk.OptionError, match='row 1 in "Channel" is neither sms nor email'):
+        gcbulk.send_message(people.assign(Channel="fax"), channel_column="Channel", **how)
