@@ -33,7 +33,7 @@ TEXT = "Dear {{ name }}, school is closed today because of snow. We will text ag
 STYLE = "OakTrust"
 SERVER = """
 from gcbulk.sandbox import Sandbox
-from gcbulk.sandbox_customers import SandboxCustomer
+from gcbulk.sandbox.customers import SandboxCustomer
 known = [SandboxCustomer(str(n), f"School {n}", api_key=f"k{n}", authorised=True) for n in range(10_000, 10_000 + %d)]
 with Sandbox(customers=known, partner_key="p", style_class="OakTrust", latency=%f) as server:
     print(server.url, flush=True)

@@ -28,7 +28,7 @@ from gcbulk.campaign.journal import Journal
 from gcbulk.campaign.receiving import Receiver
 from gcbulk.cli import cli
 from gcbulk.sandbox import Sandbox
-from gcbulk.sandbox_customers import example_schools
+from gcbulk.sandbox.customers import example_schools
 from tests.test_credentials import BrokenKeyring, MemoryKeyring
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from gcbulk.form.send_form import SendForm
 from gcbulk.form.words import for_officers
 from gcbulk.progress import Progress, Standing, Watch
 from gcbulk.sandbox import Call, Sandbox
-from gcbulk.sandbox_customers import example_schools
+from gcbulk.sandbox.customers import example_schools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

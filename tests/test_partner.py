@@ -23,7 +23,7 @@ from gcbulk.callbacks import CallbackApp
 from gcbulk.campaign.journal import Journal, callback_token, memory, note_receiver
 from gcbulk.campaign.receiving import Receiver
 from gcbulk.sandbox import Call, Sandbox
-from gcbulk.sandbox_customers import SandboxCustomer, example_schools
+from gcbulk.sandbox.customers import SandboxCustomer, example_schools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

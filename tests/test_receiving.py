@@ -17,7 +17,8 @@ import gcbulk
 from gcbulk import callbacks
 from gcbulk.campaign.callback_url import callback_base, campaign_url
 from gcbulk.campaign.journal import Journal, news_of, receiver_noted
-from gcbulk.campaign.receiving import Answer, Malformed, Receiver, read_event
+from gcbulk.campaign.news import Malformed, read_event
+from gcbulk.campaign.receiving import Answer, Receiver
 from gcbulk.errors import JournalError, OptionError
 from tests.test_callbacks import Caller, called, campaign, written
 

@@ -56,7 +56,7 @@ def known_customers(
 
 def rehearsed_customers() -> Mapping[str, Customer]:
     """The customers that the sandbox knows: the user's own, or three invented schools where there are none yet."""
-    from gcbulk.sandbox_customers import example_schools
+    from gcbulk.sandbox.customers import example_schools
 
     return Customers().all() or {
         one.id: Customer(id=one.id, name=one.name, code=one.code, attributes=one.attributes, key_place="memory")
@@ -89,7 +89,7 @@ def client_for(options: SendOptions, *, many: bool = False) -> Iterator[Communic
 def a_sandbox(customers: Mapping[str, Customer]) -> Sandbox:
     """A stand-in, not started yet, whose customers are these; all of them have authorised its partner."""
     from gcbulk.sandbox import Sandbox
-    from gcbulk.sandbox_customers import SandboxCustomer
+    from gcbulk.sandbox.customers import SandboxCustomer
 
     return Sandbox(
         customers=[

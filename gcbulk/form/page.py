@@ -31,7 +31,7 @@ from gcbulk.errors import OptionError
 from gcbulk.form.background import LAST_CALLS
 from gcbulk.recipients.optout_list import opt_outs_file
 from gcbulk.sandbox import Sandbox
-from gcbulk.sandbox_customers import SandboxCustomer, example_schools
+from gcbulk.sandbox.customers import SandboxCustomer, example_schools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

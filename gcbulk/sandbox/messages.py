@@ -1,0 +1,110 @@
+"""Reading a call: what a well-formed message object is, and whom it reaches."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gcbulk.sandbox.faults import ORDINARY, fault_of
+
+if TYPE_CHECKING:
+    from gcbulk.sandbox.faults import Fault
+
+_IDENTIFIERS = ("Id", "ExternalId", "MessengerId", "IdaasId")  # the platform's order
+
+
+class Channel(NamedTuple):
+    """What SMS and email call the same things; the last of the required fields holds the text."""
+
+    name: str
+    required: tuple[str, ...]
+    sender: str
+    address: str
+    plausible: re.Pattern[str]
+    max_characters: float
+
+    @property
+    def text(self) -> str:
+        return self.required[-1]
+
+
+_SMS_NUMBER = re.compile(r"\+[0-9]{8,15}|07[0-9]{9}")
+_IN_ONE_LINE = ("EmailSubject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress")
+_EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+CHANNELS = {
+    "SMS": Channel("SMS", ("SMSMessage",), "SMSSender", "MobileNumber", _SMS_NUMBER, 918),
+    "Email": Channel(
+        "Email", ("EmailSubject", "EmailBody"), "EmailSentFromName", "EmailAddress", _EMAIL_ADDRESS, math.inf
+    ),
+}
+PARTNER_ROUTE = "PartnerRoute"
+
+
+class Message(NamedTuple):
+    """A well-formed message object; the `addresses` of those recipients that are not skipped, and the magic ones."""
+
+    fields: dict[str, Any]
+    text: str
+    addresses: list[str]
+    magic: list[tuple[str, Fault]]
+
+
+def channel_of(objects: list[dict[str, Any]]) -> Channel:
+    """By which channel a partner's call goes: the platform picks by its messages' content."""
+    return CHANNELS["SMS" if not objects or "SMSMessage" in objects[0] else "Email"]
+
+
+def is_well_formed(message: dict[str, Any], channel: Channel) -> bool:
+    recipients, send_at = message.get("Recipients"), message.get("sendDateTime")
+    optional = (send_at, message.get("ClientRef"), message.get("CallbackUrl"), message.get(channel.sender))
+    try:
+        return (
+            isinstance(recipients, list)
+            and all(isinstance(recipient, str | dict) for recipient in recipients)
+            and all(isinstance(message.get(name), str) and message[name] for name in channel.required)
+            and all(isinstance(value, str | None) for value in optional)
+            and bool(not send_at or datetime.fromisoformat(send_at))
+            and not any(line in str(message.get(name) or "") for name in _IN_ONE_LINE for line in "\r\n")
+            and _are_files(message.get("Attachments"))
+        )
+    except ValueError:  # sendDateTime
+        return False
+
+
+def _are_files(given: object) -> bool:
+    """Whether these are attachments, each a name and its bytes in base64; what stays of each is its size and digest."""
+    if given is None:
+        return True
+    if not isinstance(given, list):
+        return False
+    for one in given:
+        if not isinstance(one, dict) or not isinstance(one.get("FileName"), str) or not one["FileName"]:
+            return False
+        if not isinstance(data := one.pop("FileData", None), str):
+            return False
+        try:
+            content = base64.b64decode(data, validate=True)
+        except ValueError:
+            return False
+        one |= {"Size": len(content), "Sha256": hashlib.sha256(content).hexdigest()}
+    return True
+
+
+def _address(recipient: str | dict[str, Any], channel: Channel) -> str | None:
+    """Where this recipient is reached, or None where the platform would skip them."""
+    given = recipient if isinstance(recipient, str) else recipient.get(channel.address)
+    if isinstance(recipient, str) or given:
+        return given if isinstance(given, str) and channel.plausible.fullmatch(given) else None
+    return next((f"{name}:{recipient[name]}" for name in _IDENTIFIERS if recipient.get(name)), None)
+
+
+def read_message(fields: dict[str, Any], channel: Channel) -> Message:
+    found = [address for each in fields["Recipients"] if (address := _address(each, channel))]
+    faults = [(address, fault_of(address)) for address in found]
+    addresses = [address for address, fault in faults if fault.reachable]
+    magic = [(address, fault) for address, fault in faults if fault is not ORDINARY and fault.reachable]
+    return Message(fields, fields[channel.text], addresses, magic)
