@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gcbulk.form.send_form import SendForm
     from gcbulk.recipients.choosing import row_per_number
     from gcbulk.recipients.optout_list import add_opt_outs, list_opt_outs, remove_opt_outs
+    from gcbulk.recipients.pieces import read_in_pieces
     from gcbulk.recipients.reading import read_recipients
     from gcbulk.recipients.schema import RecipientsSchema, ResultsSchema, validate
     from gcbulk.sandbox import Sandbox
@@ -91,6 +92,7 @@ _HOMES: Final[dict[str, str]] = {
     "preview": "gcbulk.campaign.run",
     "preview_email": "gcbulk.campaign.run",
     "purge": "gcbulk.campaign.history",
+    "read_in_pieces": "gcbulk.recipients.pieces",
     "read_recipients": "gcbulk.recipients.reading",
     "remove_opt_outs": "gcbulk.recipients.optout_list",
     "report": "gcbulk.campaign.report",
@@ -149,6 +151,7 @@ __all__ = [
     "preview",
     "preview_email",
     "purge",
+    "read_in_pieces",
     "read_recipients",
     "remove_opt_outs",
     "report",

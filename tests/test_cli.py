@@ -1369,7 +1369,7 @@ def fail_in_planning(monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> 
     def fail(*_arguments: object, **_options: object) -> None:
         raise kind(f"+447700900123 {KEY}")
 
-    monkeypatch.setattr(plan_module, "check", fail)
+    monkeypatch.setattr(plan_module, "annotated", fail)
 
 
 FAILS_IN_A_THREAD = f"""

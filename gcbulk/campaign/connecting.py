@@ -154,11 +154,13 @@ def people_are_reached(options: SendOptions, client: CommunicationsClient | None
     return not options.sandbox and reaches_people(address)
 
 
-def warn_of_drama_numbers(plan: Plan, client: CommunicationsClient) -> None:
-    if client.base_url != PRODUCTION:
-        return
-    drama = int(plan.frame.loc[plan.ready, "SentTo"].str.startswith(DRAMA_PREFIX).sum())
-    if drama:
+def drama_numbers(plan: Plan) -> int:
+    """How many texts would go to a number from the range kept for drama."""
+    return int(plan.frame.loc[plan.ready, "SentTo"].str.startswith(DRAMA_PREFIX).sum())
+
+
+def warn_of_drama_numbers(drama: int, client: CommunicationsClient) -> None:
+    if drama and client.base_url == PRODUCTION:
         warnings.warn(
             f"{are(drama, 'number')} from the range kept for drama (07700 900000 to 900999): no such phone exists. "
             "To try things out, use the sandbox.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -82,16 +83,22 @@ class RowsOfCustomers:
         without = {one.id for one in self.known.values() if not one.has_key}
         rows = sent & self.ids.isin(without).to_numpy(dtype=bool)
         if rows.any():
-            concerned = [self.known[one] for one in self.ids[rows].unique()]
-            named = ", ".join(f"{one.name} ({one.id})" for one in concerned[:_NAMED])
-            more = len(concerned) - _NAMED
-            yield Finding(
+            concerned = {one: f"{self.known[one].name} ({one})" for one in self.ids[rows].unique()}
+
+            def say(count: int, concerned: dict[str, str]) -> str:
+                named, more = ", ".join(list(concerned.values())[:_NAMED]), len(concerned) - _NAMED
+                return (
+                    f"No key is kept of {are(len(concerned), 'customer')}: {named}"
+                    f"{f' and {more} more' if more > 0 else ''}. "
+                    f"{are(count, 'text')} would not be sent until they have authorised you."
+                )
+
+            yield Finding.counted(
                 "customer_without_key",
                 "warning",
-                f"No key is kept of {are(len(concerned), 'customer')}: {named}"
-                f"{f' and {more} more' if more > 0 else ''}. "
-                f"{are(int(rows.sum()), 'text')} would not be sent until they have authorised you.",
                 tuple(np.flatnonzero(rows).tolist()),
+                say,
+                concerned=(concerned, operator.or_),
             )
 
 

@@ -7,7 +7,7 @@ import time
 import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gcbulk.api.partner import resolve_partner
 from gcbulk.campaign import journal as journals
@@ -15,6 +15,7 @@ from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.connecting import (
     at_the_platform,
+    drama_numbers,
     lease,
     people_are_reached,
     refuse_other_platform,
@@ -33,15 +34,18 @@ from gcbulk.progress import Progress, Watch
 from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
+    from gcbulk.api.customers import Customer
     from gcbulk.campaign.journal import Campaign, Run
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
     from gcbulk.recipients.intake import IntakeOptions
+
+_Results = TypeVar("_Results")
 
 logger = logging.getLogger("gcbulk")
 
@@ -49,15 +53,21 @@ OTHER_RUNS_POLL: Final = 0.2
 """Seconds between looks at another run on the same campaign."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a run did: the results frame, its summary, and how the run ended."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How a run ended, and what came of its campaign in numbers."""
 
-    results: pd.DataFrame
     summary: Summary
     campaign: str
     report: RunReport
     nothing_left: str = ""  # why there was nothing left to send; empty where there was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Ran):
+    """What a run did: the results frame, its summary, and how the run ended."""
+
+    results: pd.DataFrame
 
 
 def send_plan(
@@ -70,7 +80,7 @@ def send_plan(
     watch: Watch | None = None,
 ) -> Sent:
     """Send a plan made of `recipients`, or test it; what `send_sms` and the faces share. `watch` may stop it."""
-    _check_name(campaign)
+    check_name(campaign)
     watch = watch or Watch()
     if options.test_to is not None:
         plan, recipients = trial(plan, options.test_to)
@@ -79,22 +89,15 @@ def send_plan(
         campaign = None
     many = plan.customers is not None
     with at_the_platform(options, client, customers=plan.known, many=many) as (api, journal):
-        _check_whose(plan, api)
-        warn_of_drama_numbers(plan, api)
+        check_whose(plan.asked if many else None, api)
+        warn_of_drama_numbers(drama_numbers(plan), api)
         scheduled = options.scheduled()
-        shape = {
-            KIND: TEST if plan.trial else None,
-            **options.of_channel(plan.channel),
-            "senders": {one: plan.known[one].sender for one in plan.asked if plan.known[one].sender},
-            "send_at": scheduled.isoformat() if scheduled else None,
-            "share_identical": options.share_identical,
-            "one_per_number": plan.one_per_number,
-        }
+        asked = {one: plan.known[one] for one in plan.asked}
         identity = Identity(
             base_url=api.base_url,
             customer_id=api.customer_id,
             channel=plan.channel,
-            options={name: value for name, value in shape.items() if value},
+            options=shape(options, plan.channel, asked, trial=plan.trial, one_per_number=plan.one_per_number),
             recipients_hash=plan.recipients_hash(),
             texts_hash=plan.texts_hash(),
             row_count=len(plan.frame),
@@ -109,7 +112,7 @@ def send_plan(
             lease=lease(api),
             late=options.late,
             again=options.again,
-            refusal=_refusal(options, api, scheduled, plan.asked if many else None),
+            refusal=why_refused(options, api, scheduled, plan.asked if many else None),
         )
         with begun.run.alive(on_stop=watch.stop):
             rows = plan.rows(
@@ -125,20 +128,39 @@ def send_plan(
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
 
 
-def _check_whose(plan: Plan, client: CommunicationsClient) -> None:
-    """Raise, before anything is sent, where it cannot be told for whom, or where keys cannot be read."""
-    if plan.customers is None and client.customers is not None:
+def shape(
+    options: SendOptions, channel: str, asked: Mapping[str, Customer], *, trial: bool, one_per_number: bool
+) -> dict[str, Any]:
+    """What of the options, and of the customers who are `asked` for, shapes the messages: it makes the campaign."""
+    scheduled = options.scheduled()
+    shapes = {
+        KIND: TEST if trial else None,
+        **options.of_channel(channel),
+        "senders": {one.id: one.sender for one in asked.values() if one.sender},
+        "send_at": scheduled.isoformat() if scheduled else None,
+        "share_identical": options.share_identical,
+        "one_per_number": one_per_number,
+    }
+    return {name: value for name, value in shapes.items() if value}
+
+
+def check_whose(asked: Sequence[str] | None, client: CommunicationsClient) -> None:
+    """Raise, before anything is sent, where it cannot be told for whom, or where keys cannot be read.
+
+    `asked` are the ids of the customers on whose behalf something goes; None where a list is one customer's alone.
+    """
+    if asked is None and client.customers is not None:
         raise OptionError(
             "A partner sends on behalf of its customers: say which column names the customer of each row, with "
             "customer_column= (--customer-column)."
         )
-    if plan.customers is not None:
+    if asked is not None:
         if client.customers is None:
             raise OptionError(f"This client sends for customer {client.customer_id} alone.")
-        client.customers.check_store(plan.asked)
+        client.customers.check_store(asked)
 
 
-def _refusal(
+def why_refused(
     options: SendOptions, client: CommunicationsClient, moment: datetime | None, customers: Sequence[str] | None
 ) -> OptionError | None:
     """Why nothing at all may be sent at this time; one customer's own quiet hours hold up nobody else."""
@@ -193,7 +215,7 @@ def resume_campaign(
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
     watch = watch or Watch()
-    many = client is None and _is_a_partner_s(name, options)
+    many = client is None and is_a_partner_s(name, options)
     with at_the_platform(options, client, many=many) as (api, journal):
         known = journal.campaign(name)
         intake = replace(intake, kind=KINDS[known.channel])
@@ -202,7 +224,7 @@ def resume_campaign(
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, intake)
         customers = journal.customers_with(known, Status.READY) if known.of_a_partner else None
-        refusal = _refusal(options, api, _still_ahead(known, schedule.now()), customers)
+        refusal = why_refused(options, api, still_ahead(known, schedule.now()), customers)
         if known.options.get(KIND) == TEST:
             refusal = None
         run = go_on(journal, known, lease=lease(api), late=options.late, again=options.again, refusal=refusal)
@@ -212,7 +234,7 @@ def resume_campaign(
             return _deliver(run, api, options, recipients, wanted=True, watch=watch)
 
 
-def _is_a_partner_s(name: str, options: SendOptions) -> bool:
+def is_a_partner_s(name: str, options: SendOptions) -> bool:
     """Whether a campaign is one that a partner sent for many; where no journal or name is known, it is not."""
     if resolve_partner() is None or not journals.journal_exists(options.journal):
         return False
@@ -229,9 +251,38 @@ def _deliver(
     wanted: bool,
     watch: Watch,
 ) -> Sent:
-    """Send what a run's campaign has left, and read back what came of every row."""
-    journal, shape = run.journal, run.campaign.options
-    ahead = _still_ahead(run.campaign, schedule.now())
+    """Send what a run's campaign has left, and read back what came of every row, as one frame."""
+    results, ran = deliver(
+        run,
+        client,
+        options,
+        lambda campaign: known_results(run.journal, campaign, recipients, directory=client.customers),
+        summarise,
+        wanted=wanted,
+        watch=watch,
+    )
+    return Sent(
+        results=results,
+        summary=ran.summary,
+        campaign=ran.campaign,
+        report=ran.report,
+        nothing_left=ran.nothing_left,
+    )
+
+
+def deliver(
+    run: Run,
+    client: CommunicationsClient,
+    options: SendOptions,
+    read: Callable[[Campaign], _Results],
+    sum_up: Callable[[_Results], Summary],
+    *,
+    wanted: bool,
+    watch: Watch,
+) -> tuple[_Results, Ran]:
+    """Send what a run's campaign has left, `read` back what came of it, and say so."""
+    journal, shaped = run.journal, run.campaign.options
+    ahead = still_ahead(run.campaign, schedule.now())
     journals.match_again(journal, run.campaign)
     run.recall()
     up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
@@ -240,13 +291,13 @@ def _deliver(
         calls_per_second=options.calls_per_second,
         max_attempts=options.max_attempts,
         at_least_once=options.again,
-        sender=shape.get("sender"),
-        envelope=envelope_of(run.campaign.channel, shape),
-        send_at=shape.get("send_at") if ahead else None,
+        sender=shaped.get("sender"),
+        envelope=envelope_of(run.campaign.channel, shaped),
+        send_at=shaped.get("send_at") if ahead else None,
         callback_url=_callback_url(run, options),
         up_to=up_to,
-        senders=shape.get("senders", {}),
-        held={} if shape.get(KIND) == TEST else _held_by_the_hour(options, client, ahead),
+        senders=shaped.get("senders", {}),
+        held={} if shaped.get(KIND) == TEST else _held_by_the_hour(options, client, ahead),
     )
     left = journal.count_states(run.campaign, up_to=up_to)
     if run.campaign.send_at is not None and not ahead and left.get(Status.READY):
@@ -263,20 +314,20 @@ def _deliver(
             held_back = ErrorCode.HELD_BACK if options.limit is not None else None
             run.end(stop_code=report.stop_code or held_back, stop_detail=report.stop_detail or None)
             campaign = journal.campaign(run.campaign.name)
-            results = known_results(journal, campaign, recipients, directory=client.customers)
+            results = read(campaign)
         except JournalError as error:
             if not sender.report.calls:
                 raise
             raise JournalLostError(
                 f"{error} No further call was made. Campaign {run.campaign.name!r} knows what went before: resume it."
             ) from None
-    summary = summarise(results)
-    why = nothing_left(campaign, results) if wanted and not to_send and not report.calls else ""
+    summary = sum_up(results)
+    why = nothing_left(campaign, summary) if wanted and not to_send and not report.calls else ""
     tell(campaign, summary, report)
-    return Sent(results, summary, campaign.name, report, why)
+    return results, Ran(summary=summary, campaign=campaign.name, report=report, nothing_left=why)
 
 
-def _still_ahead(campaign: Campaign, at: datetime) -> datetime | None:
+def still_ahead(campaign: Campaign, at: datetime) -> datetime | None:
     """When a campaign is scheduled for; None where it goes now, its time being past included."""
     if campaign.send_at is None or campaign.send_at <= at.timestamp():
         return None
@@ -294,12 +345,13 @@ def _callback_url(run: Run, options: SendOptions) -> str | None:
             "the callback URL on another journal refuses the news of this campaign. "
             "Start one on this journal: gcbulk callbacks",
             GcbulkWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return campaign_url(base, journals.callback_token(run.journal, run.campaign, base))
 
 
-def _check_name(campaign: str | None) -> None:
+def check_name(campaign: str | None) -> None:
+    """Raise OptionError for what is no name of a campaign."""
     if campaign is not None and not (isinstance(campaign, str) and campaign.strip() and campaign.isprintable()):
         raise OptionError(f"campaign must be a name of letters, digits and signs, not {campaign!r}.")
 

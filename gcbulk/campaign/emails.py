@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from gcbulk.api.customers import Customer
     from gcbulk.campaign.customers import RowsOfCustomers
+    from gcbulk.campaign.repeats import Repeats
     from gcbulk.messages.letter import Letter, WrittenLetters
     from gcbulk.recipients.intake import IntakeOptions
 
@@ -30,10 +33,12 @@ def make_email_plan(
     *,
     intake: IntakeOptions,
     attachments: Attachments = Attachments(),  # noqa: B008 - frozen
+    repeats: Repeats | None = None,
     customers: Mapping[str, Customer] | None = None,
 ) -> Plan:
     """Validate the recipients, write the email for each, look at its files, and leave out what must not be sent.
 
+    `repeats` and `customers` are those of `make_plan`.
     Raises TemplateError, RecipientsError or OptionError, before anything is sent, for what stops the whole campaign.
     """
     fields, whose = fields_of(recipients, letter.fields | attachments.fields, intake, customers)
@@ -56,7 +61,7 @@ def make_email_plan(
         ]
         return EmailDraft(frame, pd.Series(contents, dtype="str"), letter, written, enclosed, attachments)
 
-    return plan_of(recipients, fields, drafted, intake, whose)
+    return plan_of(recipients, fields, drafted, intake, whose, repeats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +151,10 @@ def _slips(frame: pd.DataFrame, sent: Any) -> tuple[Finding, ...]:
     asked = sent & frame["ErrorDetail"].notna().to_numpy(dtype=bool)
     if not asked.any():
         return ()
-    kinds = frame.loc[asked, "ErrorDetail"].value_counts()
-    sentences = " ".join(str(question) for question in kinds.index[:3])
-    return (
-        Finding(
-            "address_slip",
-            "warning",
-            f"{are(int(asked.sum()), 'address')} may be mistyped, and would be sent to as written. {sentences}",
-            positions(asked),
-        ),
-    )
+    kinds = Counter(frame.loc[asked, "ErrorDetail"].tolist())
+
+    def say(count: int, kinds: Counter[str]) -> str:
+        questions = " ".join(question for question, _ in kinds.most_common(3))
+        return f"{are(count, 'address')} may be mistyped, and would be sent to as written. {questions}"
+
+    return (Finding.counted("address_slip", "warning", positions(asked), say, kinds=(kinds, operator.add)),)

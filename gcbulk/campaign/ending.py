@@ -11,29 +11,25 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.findings import are
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gcbulk.campaign.journal import Campaign
     from gcbulk.campaign.sending import RunReport
 
 logger = logging.getLogger("gcbulk")
 
 
-def nothing_left(campaign: Campaign, results: pd.DataFrame) -> str:
-    if (results["ErrorCode"] == ErrorCode.HELD_BACK).any():
+def nothing_left(campaign: Campaign, summary: Summary) -> str:
+    if ErrorCode.HELD_BACK in summary.codes:
         return f"Nothing was left to send within the limit. Campaign {campaign.name!r} holds the rest back: resume it."
     again = (
         "To send it again on purpose, give it another name."
         if campaign.repeat
         else "To send it again on purpose, use repeat=True (--repeat)."
     )
-    earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
-    if len(earlier):
-        return f"Nothing was left to send. The first text: {earlier.iloc[0]}"
-    if (results["Status"] == Status.UNKNOWN).any():
+    if summary.sent_earlier is not None:
+        return f"Nothing was left to send. The first text: {summary.sent_earlier}"
+    if Status.UNKNOWN in summary.statuses:
         again = "Settle what is unknown before you send anything again."
-    went = results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value]).any()
-    when = f"was {'sent' if went else 'tried'} on {told(campaign.created_at)}"
+    when = f"was {'sent' if summary.accepted else 'tried'} on {told(campaign.created_at)}"
     return f"Nothing was left to send: campaign {campaign.name!r} {when}. {again}"
 
 

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import operator
 import time
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gcbulk.api.customers import Customers
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal, london_date, told
-from gcbulk.campaign.results import check_same_list, results_frame
+from gcbulk.campaign.result_pieces import Piece, result_pieces
+from gcbulk.campaign.results import check_same_list, customer_names, results_frame
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
 from gcbulk.recipients.intake import IntakeOptions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
-
-logger = logging.getLogger("gcbulk")
+    from gcbulk.recipients.pieces import Pieces
 
 
 def campaign_results(
@@ -47,12 +46,7 @@ def campaign_results(
     Raises CampaignError for a name that is not known, or a list that the campaign was not sent from.
     """
     with Journal(journal) as book:
-        book.bury_dead()
-        known = book.campaign(campaign)
-        if known.purged_at is not None:
-            raise CampaignError(
-                f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left."
-            )
+        known = _not_purged(book, campaign)
         if recipients is not None:
             intake = IntakeOptions(
                 number_column=number_column, number_columns=number_columns, email_column=email_column
@@ -68,7 +62,7 @@ def known_results(
 
     `directory` knows what a partner's customers are called; by default it is the table of the campaign's address.
     """
-    names = _names(campaign, directory) if campaign.of_a_partner else {}
+    names = customer_names(campaign, directory)
     if campaign.callback_url is None:
         return results_frame(campaign, book.records(campaign), recipients, names=names)
     journals.match_again(book, campaign)
@@ -76,13 +70,23 @@ def known_results(
     return with_delivery(results, journals.news_of(book, campaign))
 
 
-def _names(campaign: Campaign, directory: Directory | None) -> dict[str, str]:
-    """What customers are called, by id; where the table cannot be read, results come without names."""
-    try:
-        return {one.id: one.name for one in (directory or Customers(campaign.base_url)).all().values()}
-    except OptionError as error:
-        logger.warning("%s Results are given without the customers' names.", error)
-        return {}
+@contextmanager
+def campaign_results_in_pieces(
+    campaign: str, recipients: Pieces | None, intake: IntakeOptions, *, journal: str | os.PathLike[str] | None = None
+) -> Iterator[Iterator[Piece]]:
+    """What `campaign_results` returns, piece by piece. Raises as it does; for another list where it differs."""
+    with Journal(journal) as book:
+        known = _not_purged(book, campaign)
+        names = customer_names(known)
+        yield result_pieces(book, known, recipients, intake=None if recipients is None else intake, names=names)
+
+
+def _not_purged(book: Journal, campaign: str) -> Campaign:
+    book.bury_dead()
+    known = book.campaign(campaign)
+    if known.purged_at is not None:
+        raise CampaignError(f"Campaign {campaign!r} was purged on {told(known.purged_at)}: only its counts are left.")
+    return known
 
 
 def campaigns(*, journal: str | os.PathLike[str] | None = None) -> pd.DataFrame:

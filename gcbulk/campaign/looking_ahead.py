@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("gcbulk")
 
-_HELD_BACK: Final = Held(Status.NOT_SENT, ErrorCode.HELD_BACK, SENTENCES[ErrorCode.HELD_BACK])
+HELD_BACK: Final = Held(Status.NOT_SENT, ErrorCode.HELD_BACK, SENTENCES[ErrorCode.HELD_BACK])
 
 
 def preview_plan(
@@ -42,11 +42,11 @@ def preview_plan(
         except CredentialsError:
             logger.debug("No credentials: the journal cannot be asked what went already")
         else:
-            plan = plan.leaving_out(_gone_already(plan, options, api.base_url, api.customer_id))
+            plan = plan.leaving_out(gone_already(plan, options, api.base_url, api.customer_id))
             if client is None:
                 api.close()
     if options.limit is not None:
-        plan = plan.leaving_out({int(row): _HELD_BACK for row in plan.ready.nonzero()[0][options.limit :]})
+        plan = plan.leaving_out({int(row): HELD_BACK for row in plan.ready.nonzero()[0][options.limit :]})
     return Preview(replace(plan, findings=findings), options.scheduled(), show_numbers=show_numbers)
 
 
@@ -69,7 +69,7 @@ def about_the_time(options: SendOptions, client: CommunicationsClient | None) ->
         )
 
 
-def _gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: str) -> dict[int, Held]:
+def gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: str) -> dict[int, Held]:
     """By position, the rows of a plan that a send would leave out because their text went already."""
     keys = plan.content_keys(base_url=base_url, customer_id=customer_id)
     scheduled = options.scheduled()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -14,30 +12,34 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import pandas as pd
 
+from gcbulk.campaign.calls import client_refs, in_calls
 from gcbulk.campaign.customers import RowsOfCustomers, all_rows_of, rows_of_customers
 from gcbulk.campaign.enclosing import same_content, size_of
+from gcbulk.campaign.repeats import RepeatsInOne
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import GcbulkWarning
 from gcbulk.messages.findings import Batch
 from gcbulk.messages.lint import lint
 from gcbulk.messages.options import TextOptions
 from gcbulk.messages.parts import count_parts
 from gcbulk.messages.savings import savings
 from gcbulk.messages.template import Template
-from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, row_name
+from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns
 from gcbulk.recipients.intake import IntakeOptions
-from gcbulk.recipients.schema import check, repeat_details
+from gcbulk.recipients.schema import annotated, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from gcbulk.api.customers import Customer
     from gcbulk.campaign.journal import Held
+    from gcbulk.campaign.repeats import Repeats
     from gcbulk.messages.findings import Finding
     from gcbulk.messages.template import Cells, Rendered
 
+    _Numbers = np.ndarray[Any, np.dtype[np.int64]]
+    _Objects = np.ndarray[Any, np.dtype[np.object_]]
+
 _STR: Final = "str"
-_NAMED_ROWS: Final = 5  # in a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,17 @@ class Plan:
 
     def recipients_hash(self) -> str:
         """A hash of all addresses in order, and of whose they are: equal for the same list of people."""
-        return _hash_of(self.frame["SentTo"], *([] if self.customers is None else [self.customers]))
+        digest = ListHash()
+        digest.add_recipients(self)
+        return digest.recipients()
 
     def texts_hash(self) -> str:
         """A hash of all that is to be sent, in order."""
-        return _hash_of(pd.Series(self._same(), dtype=_STR) if self.contents is not None else self.frame["Text"])
+        digest = ListHash()
+        digest.add_texts(self)
+        return digest.texts()
 
-    def _same(self) -> list[str | None]:
+    def same(self) -> list[str | None]:
         """For each row what makes two messages the same: the text; of an email its subject and files too."""
         texts = _values(self.frame["Text"])
         if self.contents is None:
@@ -108,9 +114,9 @@ class Plan:
         self, *, base_url: str, customer_id: str, chunk_size: int, share_identical: bool
     ) -> Iterator[dict[str, Any]]:
         """Every row as the journal keeps it, in the order of the input."""
-        same = self._same()
+        same = self.same()
         numbers, messages = self._calls(chunk_size, share_identical, same)
-        refs = _client_refs(messages)
+        refs = client_refs(messages)
         seeds = _Seeds(base_url, customer_id, self.channel)
         customers = self._whose()
         contents = [None] * len(same) if self.contents is None else _values(self.contents)
@@ -157,7 +163,7 @@ class Plan:
     def content_keys(self, *, base_url: str, customer_id: str) -> list[bytes]:
         """The content keys of the rows that are to be sent, in order."""
         seeds = _Seeds(base_url, customer_id, self.channel)
-        of_each = zip(self.ready, self._whose(), _values(self.frame["SentTo"]), self._same(), strict=True)
+        of_each = zip(self.ready, self._whose(), _values(self.frame["SentTo"]), self.same(), strict=True)
         return [_content_key(seeds[whose], address, key) for ready, whose, address, key in of_each if ready]
 
     def leaving_out(self, held: Mapping[int, Held]) -> Plan:
@@ -175,50 +181,25 @@ class Plan:
             frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
 
-    def _calls(
-        self, chunk_size: int, share_identical: bool, same: list[str | None]
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def _calls(self, chunk_size: int, share_identical: bool, same: list[str | None]) -> tuple[_Numbers, _Numbers]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
         positions = np.flatnonzero(self.ready)
-        numbers = np.full(len(self.frame), -1, dtype=np.int64)
-        messages = np.full(len(self.frame), -1, dtype=np.int64)
-        if not len(positions):
-            return numbers, messages
-        # a call is one customer's, a message one text's: rows stand together by the first, then by the second
-        whose = np.zeros(len(positions), dtype=np.int64)
-        groups = np.arange(len(positions))
+        numbers, messages = np.full((2, len(self.frame)), -1, dtype=np.int64)
+        whose, groups = np.zeros(len(positions), dtype=np.int64), np.arange(len(positions))
         if self.customers is not None:
             whose = pd.factorize(self.customers.iloc[positions])[0]
         if share_identical:
             groups = pd.factorize(pd.Series([same[position] for position in positions], dtype=_STR))[0]
-        together = np.lexsort((groups, whose))
-        positions, whose, groups = positions[together], whose[together], groups[together]
-        if self.contents is not None and self.most_bytes_a_call is not None:
-            sizes = [size_of(content) for content in self.contents.iloc[positions]]
-            begins = _begins_by_size(whose, groups, sizes, chunk_size, self.most_bytes_a_call)
-        else:
-            order = np.arange(len(positions))
-            another = np.flatnonzero(np.diff(whose, prepend=-1))
-            begins = (order - np.repeat(another, np.diff(another, append=len(positions)))) % chunk_size == 0
-        numbers[positions] = np.cumsum(begins) - 1
-        messages[positions] = np.cumsum(begins | (np.diff(groups, prepend=-1) != 0)) - 1
+        numbers[positions], messages[positions] = in_calls(
+            whose, groups, chunk_size=chunk_size, sizes=self.sizes(), most_bytes=self.most_bytes_a_call
+        )
         return numbers, messages
 
-
-def _begins_by_size(
-    whose: np.ndarray[Any, Any], groups: np.ndarray[Any, Any], sizes: list[int], chunk_size: int, most: int
-) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Where a call begins: no more emails in one, and no more bytes, a message that is shared counted once."""
-    begins = np.zeros(len(sizes), dtype=bool)
-    held = count = 0
-    before = (-1, -1)
-    for place, (*now, size) in enumerate(zip(whose.tolist(), groups.tolist(), sizes, strict=True)):
-        more = 0 if count and now[1] == before[1] else size
-        if now[0] != before[0] or count >= chunk_size or held + more > most:
-            held, count, more = 0, 0, size
-            begins[place] = True
-        held, count, before = held + more, count + 1, (now[0], now[1])
-    return begins
+    def sizes(self) -> _Numbers | None:
+        """The bytes of the files of each row that is to be sent, in order; None where there are none."""
+        if self.contents is None or self.most_bytes_a_call is None:
+            return None
+        return np.array([size_of(content) for content in self.contents[self.ready]], dtype=np.int64)
 
 
 class Draft(Protocol):
@@ -240,11 +221,13 @@ def make_plan(
     *,
     intake: IntakeOptions | None = None,
     texts: TextOptions = TextOptions(),  # noqa: B008 - frozen
+    repeats: Repeats | None = None,
     customers: Mapping[str, Customer] | None = None,
 ) -> Plan:
     """Validate the recipients, render the message for each, and leave out what must not be sent.
 
-    `customers` are those that a partner may send for, by id, where the intake's `customer_column` says whose a row is.
+    `repeats` finds the texts that go already, where the recipients are a piece of a larger list. `customers` are those
+    that a partner may send for, by id, where the intake's `customer_column` says whose a row is.
     Raises TemplateError or RecipientsError, before anything is sent, for what stops the whole campaign.
     """
     intake = intake or IntakeOptions()
@@ -258,7 +241,7 @@ def make_plan(
     fields, whose = fields_of(recipients, template.fields, intake, customers)
     template.check(fields.columns)
     template.check_characters(texts)
-    return plan_of(recipients, fields, drafted, intake, whose)
+    return plan_of(recipients, fields, drafted, intake, whose, repeats)
 
 
 def fields_of(
@@ -304,13 +287,14 @@ def plan_of(
     drafted: Callable[[pd.DataFrame, Any], Draft],
     intake: IntakeOptions,
     whose: RowsOfCustomers | None = None,
+    repeats: Repeats | None = None,
 ) -> Plan:
     """A plan of a list and of what is drafted for its rows, whatever the channel.
 
     `drafted` is given the user's columns, and which rows can be contacted, those who opted out included.
     """
-    # which row of a number goes is not known before the texts are: one of them may be lacking a field
-    frame = check(recipients, replace(intake, one_per_number=False))
+    # which row of a number goes, and which rows are alike, is told by the texts: one may be lacking a field
+    frame = annotated(recipients, intake)
     _mark_unknown(frame, whose)
     ready = (frame["Status"] == Status.READY).to_numpy(dtype=bool)
     # who has opted out by now may be back when the campaign is gone on with, and it is the same campaign then
@@ -332,13 +316,11 @@ def plan_of(
             compared["content"] = np.array([same_content(one) for one in draft.contents.iloc[positions]], dtype=object)
     if whose is not None:
         compared["customer"] = whose.ids.to_numpy(dtype=object)[positions]
-    again, first = _repeated(compared)
-    doubled, kept = positions[again], positions[first]
-    if intake.one_per_number:
-        _warn_of_other_texts(frame.index, doubled[text[doubled] != text[kept]], intake)
+    again, details = (repeats or RepeatsInOne(frame.index)).among(positions, compared, text[positions], intake)
+    doubled = positions[again]
     status[doubled] = Status.DUPLICATE.value
     code[doubled] = ErrorCode.DUPLICATE.value
-    detail[doubled] = repeat_details(frame.index, kept, intake)
+    detail[doubled] = details
     frame["Status"] = pd.array(status, dtype=_STR)
     frame["ErrorCode"] = pd.array(code, dtype=_STR)
     frame["ErrorDetail"] = pd.array(detail, dtype=_STR)
@@ -452,40 +434,44 @@ def _replaced(characters: pd.Series[str]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _repeated(keys: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Indices of the rows whose keys repeat those of an earlier one, and for each the index of that earlier one."""
-    group = pd.DataFrame(keys).groupby(list(keys), sort=False).ngroup().to_numpy()
-    later = pd.Series(group).duplicated().to_numpy()
-    again, firsts = np.flatnonzero(later), np.flatnonzero(~later)
-    return again, firsts[group[again]]
-
-
-def _warn_of_other_texts(index: pd.Index, rows: np.ndarray[Any, Any], intake: IntakeOptions) -> None:
-    """Say that texts are left out which differ from the one that goes: each may be about another child."""
-    if not len(rows):
-        return
-    named = ", ".join(row_name(index, row) for row in rows[:_NAMED_ROWS]) + ", ..." * (len(rows) > _NAMED_ROWS)
-    warnings.warn(
-        f"{len(rows)} {intake.kind.message}{'s' * (len(rows) > 1)} that differ from the one that goes to the same "
-        f"{intake.kind.noun} are left out "
-        f"({named}): siblings, perhaps. To send each of them, leave out one_per_number (--one-per-number).",
-        GcbulkWarning,
-        stacklevel=5,
-    )
-
-
 def _values(column: pd.Series[Any]) -> list[str | None]:
     """A string column as Python strings, None where it is missing."""
     return column.astype(object).where(column.notna(), None).tolist()
 
 
-def _hash_of(*columns: pd.Series[Any]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for column in columns:
-        for start in range(0, len(column), 10_000):
-            piece = "\x1e".join(value or "" for value in _values(column.iloc[start : start + 10_000]))
-            digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
-    return digest.hexdigest()
+class ListHash:
+    """What a list and its messages are known by again; its plan is added whole, or piece by piece in their order."""
+
+    def __init__(self) -> None:
+        self._recipients, self._texts = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
+        self._customers: list[pd.Series[Any]] = []
+
+    def add_recipients(self, plan: Plan) -> None:
+        """Add the people of a plan, and whose they are."""
+        _add_to(self._recipients, plan.frame["SentTo"])
+        if plan.customers is not None:  # they come after all addresses: kept until then, each name once
+            self._customers.append(plan.customers.astype("category"))
+
+    def add_texts(self, plan: Plan) -> None:
+        """Add what a plan sends."""
+        _add_to(self._texts, plan.frame["Text"] if plan.contents is None else pd.Series(plan.same(), dtype=_STR))
+
+    def recipients(self) -> str:
+        """Equal for the same list of people, and of whose they are."""
+        digest = self._recipients.copy()
+        for customers in self._customers:
+            _add_to(digest, customers)
+        return digest.hexdigest()
+
+    def texts(self) -> str:
+        """Equal for the same messages."""
+        return self._texts.hexdigest()
+
+
+def _add_to(digest: hashlib.blake2b, column: pd.Series[Any]) -> None:
+    for start in range(0, len(column), 10_000):
+        piece = "\x1e".join(value or "" for value in _values(column.iloc[start : start + 10_000]))
+        digest.update(piece.encode("utf-8", "surrogatepass") + b"\x1e")
 
 
 class _Seeds(dict[str | None, "hashlib.blake2b"]):
@@ -504,11 +490,3 @@ def _content_key(seed: hashlib.blake2b, address: str | None, text: str | None) -
     digest = seed.copy()
     digest.update(f"{address}\x1f{text}".encode("utf-8", "surrogatepass"))
     return digest.digest()
-
-
-def _client_refs(messages: np.ndarray[Any, Any]) -> list[str]:
-    """A random reference for each message object, in the form of the vendor's example: a GUID."""
-    total = int(messages.max(initial=-1)) + 1
-    digits = os.urandom(16 * total).hex()
-    refs = (digits[32 * n : 32 * n + 32] for n in range(total))
-    return [f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}" for d in refs]

@@ -50,8 +50,40 @@ def _problem_lines(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
+class Shown:
+    """What shows itself: in a notebook, as plain text, and by `show()` laid out for a terminal."""
+
+    __slots__ = ()
+
+    def _facts(self, *, show_numbers: bool | None = None) -> facts.Facts:
+        """What is shown; `show_numbers` overrides what it was made with."""
+        raise NotImplementedError
+
+    def show(self, stream: TextIO | None = None) -> None:
+        """Print the preview, to stdout or another stream: laid out at a terminal, plain in a file or a pipe."""
+        from gcbulk.campaign.views.terminal import show
+
+        show(self._facts(), stream or sys.stdout)
+
+    def __str__(self) -> str:
+        from gcbulk.campaign.views.terminal import plain_text
+
+        return plain_text(self._facts())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self, *, show_numbers: bool | None = None) -> str:
+        """The preview as a piece of HTML, every value escaped; `show_numbers` overrides what the preview was given."""
+        from gcbulk.campaign.views.page import to_html
+
+        return to_html(self._facts(show_numbers=show_numbers))
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Preview:
+class Preview(Shown):
     """What a send would do. `frame` is row by row: the user's columns, the annotations, `Text`, and `Cost`.
 
     In a notebook it shows itself; `str(preview)` is the same as plain text; `show()` lays it out for a terminal.
@@ -77,27 +109,7 @@ class Preview:
         """
         return facts.summary(self.plan, self.send_at)
 
-    def show(self, stream: TextIO | None = None) -> None:
-        """Print the preview, to stdout or another stream: laid out at a terminal, plain in a file or a pipe."""
-        from gcbulk.campaign.views.terminal import show
-
-        show(self._facts(self.show_numbers), stream or sys.stdout)
-
-    def __str__(self) -> str:
-        from gcbulk.campaign.views.terminal import plain_text
-
-        return plain_text(self._facts(self.show_numbers))
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def to_html(self, *, show_numbers: bool | None = None) -> str:
-        """The preview as a piece of HTML, every value escaped; `show_numbers` overrides what the preview was given."""
-        from gcbulk.campaign.views.page import to_html
-
-        return to_html(self._facts(self.show_numbers if show_numbers is None else show_numbers))
-
-    def _facts(self, show_numbers: bool) -> facts.Facts:
-        return facts.facts(self.plan, self.send_at, show_numbers=show_numbers)
+    def _facts(self, *, show_numbers: bool | None = None) -> facts.Facts:
+        """What is shown; `show_numbers` overrides what the preview was given."""
+        shown = self.show_numbers if show_numbers is None else show_numbers
+        return facts.facts(self.plan, self.send_at, show_numbers=shown)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
+from gcbulk.api.customers import Customers
 from gcbulk.campaign.journal import KIND, TEST, Record
 from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
-from gcbulk.errors import CampaignError
+from gcbulk.errors import CampaignError, OptionError
 from gcbulk.messages.findings import are
 from gcbulk.recipients.choosing import are_numbers_of
 from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, user_columns
@@ -19,8 +22,11 @@ from gcbulk.recipients.kinds import KINDS, kind_in
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
     from gcbulk.recipients.intake import IntakeOptions
+
+logger = logging.getLogger("gcbulk")
 
 NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
 """The statuses of people who were to be told and, as far as is known, were not."""
@@ -79,6 +85,17 @@ def results_frame(
     return frame
 
 
+def customer_names(campaign: Campaign, directory: Directory | None = None) -> dict[str, str]:
+    """What a partner's customers are called, by id; where the table cannot be read, results come without names."""
+    if not campaign.of_a_partner:
+        return {}
+    try:
+        return {one.id: one.name for one in (directory or Customers(campaign.base_url)).all().values()}
+    except OptionError as error:
+        logger.warning("%s Results are given without the customers' names.", error)
+        return {}
+
+
 def _say_why_not_sent(known: pd.DataFrame, campaign: Campaign) -> None:
     """Turn the journal's two passing states into words for people."""
     stop = ErrorCode(campaign.stop_code or ErrorCode.STOPPED)
@@ -116,8 +133,28 @@ class Summary:
     parts: int
     delivery: dict[str, int] = field(default_factory=dict)  # rows by DeliveryStatus, where news is known
     trial: bool = False  # of texts to the sender's own phone alone
+    sent_earlier: str | None = None  # of the first row whose text went already: when, and in which campaign
     message: str = "text"  # what one row was sent
     customers: dict[str, dict[str, int]] = field(default_factory=dict)  # a partner's: rows, accepted, not_told of each
+
+    def __add__(self, other: Summary) -> Summary:
+        """The counts of two pieces of a list together."""
+        statuses, delivery = Counter(self.statuses), Counter(self.delivery)
+        statuses.update(other.statuses)
+        delivery.update(other.delivery)
+        codes = Counter(self.codes)
+        codes.update(other.codes)
+        return Summary(
+            total=self.total + other.total,
+            statuses={status.value: statuses[status] for status in Status if status in statuses},
+            codes=dict(codes.most_common()),
+            parts=self.parts + other.parts,
+            delivery={status.value: delivery[status] for status in DeliveryStatus if status in delivery},
+            trial=self.trial or other.trial,
+            sent_earlier=self.sent_earlier if self.sent_earlier is not None else other.sent_earlier,
+            message=min(self.message, other.message),  # "email", of whatever piece shows that it is
+            customers=_added(self.customers, other.customers),
+        )
 
     @property
     def accepted(self) -> int:
@@ -188,6 +225,15 @@ class Summary:
         return "\n".join(lines)
 
 
+def _added(some: dict[str, dict[str, int]], more: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """The counts of each customer in two pieces of a list."""
+    none = dict.fromkeys(("rows", "accepted", "not_told"), 0)
+    return {
+        name: {count: some.get(name, none)[count] + more.get(name, none)[count] for count in none}
+        for name in {**some, **more}
+    }
+
+
 def _counted_by_customer(results: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Rows, accepted and not told of each customer of a partner's campaign, in the order of the list."""
     if not {*OF_CUSTOMERS} <= {*results.columns}:
@@ -217,12 +263,14 @@ def summarise(results: pd.DataFrame) -> Summary:
     codes = results["ErrorCode"].dropna().value_counts()
     taken = results["Status"].isin([Status.ACCEPTED.value, Status.PARTLY_ACCEPTED.value])
     news = results["DeliveryStatus"].value_counts().to_dict() if "DeliveryStatus" in results.columns else {}
+    earlier = results.loc[results["ErrorCode"] == ErrorCode.ALREADY_SENT, "ErrorDetail"]
     return Summary(
         total=len(results),
         statuses={status.value: int(statuses[status.value]) for status in Status if status.value in statuses.index},
         codes={str(code): int(n) for code, n in codes.items()},
         parts=int(results.loc[taken, "Parts"].sum()),
         trial=bool(results.attrs.get("trial")),
+        sent_earlier=str(earlier.iloc[0]) if len(earlier) else None,
         customers=_counted_by_customer(results),
         message=kind_in(results["SentTo"]).message,
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},

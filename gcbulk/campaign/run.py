@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.emails import make_email_plan
+from gcbulk.campaign.in_pieces import preview_in_pieces, send_in_pieces
 from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
-from gcbulk.errors import GcbulkWarning
+from gcbulk.campaign.result_pieces import ResultPieces
+from gcbulk.errors import GcbulkWarning, OptionError
 from gcbulk.messages.letter import Letter
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.kinds import EMAIL
+from gcbulk.recipients.pieces import as_pieces
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
+    from gcbulk.api.customers import Customer
     from gcbulk.campaign.options import Delivery
-    from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.survey import MakesPlans, Planner, Survey
     from gcbulk.messages.markup import BodyFormat
     from gcbulk.messages.options import SmartCharacters
     from gcbulk.recipients.optouts import OptOuts
+    from gcbulk.recipients.pieces import Pieces
 
 
+@overload
+def preview(recipients: pd.DataFrame, message: str, **options: Any) -> Preview: ...
+@overload
+def preview(recipients: Iterable[pd.DataFrame], message: str, **options: Any) -> Survey: ...
 def preview(
-    recipients: pd.DataFrame,
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
     message: str,
     *,
     campaign: str | None = None,  # noqa: ARG001 - the same options as send_sms
@@ -53,13 +63,14 @@ def preview(
     price_per_part: Decimal | str | float | None = None,
     show_numbers: bool = False,
     **options: Any,
-) -> Preview:
+) -> Preview | Survey:
     """What a send with the same options would do, without sending: counts, cost, the texts to read, every problem.
 
     `recipients` is any DataFrame with a column of numbers; `message` a text with merge fields. Where the
     journal and the customer are known, rows that went already are told too. The result shows itself in a
     notebook or terminal, numbers masked unless `show_numbers`; its `.frame` has the user's columns, the annotations,
     `Text`, and with `price_per_part` (pounds) `Cost`, a Decimal for each row. `.summary()` is a dict.
+    Of recipients in pieces, as `send_sms` takes them, it has no `.frame`.
     Raises RecipientsError, TemplateError or OptionError as `send_sms` would.
 
     >>> import pandas as pd
@@ -84,12 +95,16 @@ def preview(
     )
     settings.check_time()
     customers = known_customers(intake, settings, client)
-    plan = make_plan(recipients, message, intake=intake, texts=texts, customers=customers)
-    return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
+    make = partial(make_plan, message=message, texts=texts, customers=customers)
+    return _previewed(recipients, make, intake, settings, client=client, show_numbers=show_numbers)
 
 
-def send_sms(
-    recipients: pd.DataFrame,
+@overload
+def send_sms(recipients: pd.DataFrame, message: str, **options: Any) -> pd.DataFrame: ...
+@overload
+def send_sms(recipients: Iterable[pd.DataFrame], message: str, **options: Any) -> ResultPieces: ...
+def send_sms(  # type: ignore[misc]  # the overloads leave the options to be named here
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
     message: str,
     *,
     campaign: str | None = None,
@@ -123,7 +138,7 @@ def send_sms(
     max_parts: int = 3,
     header_length: int = 0,
     price_per_part: Decimal | str | float | None = None,
-) -> pd.DataFrame:
+) -> pd.DataFrame | ResultPieces:
     """Text every recipient once; the same rows come back, each with a MessageId or an error code.
 
     `recipients` is any DataFrame (any index, extra columns, dtypes); it is not modified. `message` may hold
@@ -146,6 +161,10 @@ def send_sms(
     columns of `campaign_results`. `callback_url` is where `gcbulk callbacks` is reached (https), without which, or
     GCBULK_CALLBACK_URL, nothing is heard of delivery; what belongs behind it is added. In every row exactly one of
     MessageId and ErrorCode is set. `results.attrs["campaign"]` names the campaign.
+
+    A list that is larger than memory is given in pieces: `read_in_pieces(file)`, a list or iterator of DataFrames, or a
+    Dask DataFrame. The same goes to the same people; a ResultPieces comes back, from which the results are read
+    piece by piece, and rows are named by their place in the whole list.
 
     Raises RecipientsError, TemplateError, OptionError, CredentialsError or JournalError before anything is
     sent. What goes wrong later is a row's Status and ErrorCode; JournalError, where the journal can no longer
@@ -193,12 +212,20 @@ def send_sms(
         price_per_part=price_per_part,
     )
     customers = known_customers(intake, options, client)
-    plan = make_plan(recipients, message, intake=intake, texts=texts, customers=customers)
-    return _sent_with_warnings(plan, recipients, options, campaign=campaign, client=client)
+    make = partial(make_plan, message=message, texts=texts, customers=customers)
+    return _sent(recipients, make, intake, options, customers, campaign=campaign, client=client)
 
 
+@overload
 def send_email(
-    recipients: pd.DataFrame,
+    recipients: pd.DataFrame, subject: str, body: str | os.PathLike[str], **options: Any
+) -> pd.DataFrame: ...
+@overload
+def send_email(
+    recipients: Iterable[pd.DataFrame], subject: str, body: str | os.PathLike[str], **options: Any
+) -> ResultPieces: ...
+def send_email(
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
     subject: str,
     body: str | os.PathLike[str],
     *,
@@ -218,7 +245,7 @@ def send_email(
     max_file_mb: float = 7.0,
     max_call_mb: float = 10.0,
     **options: Any,
-) -> pd.DataFrame:
+) -> pd.DataFrame | ResultPieces:
     """Email every recipient once; the same rows come back, each with a MessageId or an error code.
 
     All that `send_sms` promises, for emails: the same options, the same journal, the same results. `subject` and
@@ -254,19 +281,25 @@ def send_email(
         "max_file_mb": max_file_mb,
         "max_call_mb": max_call_mb,
     }
-    plan, settings = _email_plan(recipients, subject, body, client, {**given, **options})
-    return _sent_with_warnings(plan, recipients, settings, campaign=campaign, client=client)
+    make, intake, settings, customers = _of_emails(subject, body, client, {**given, **options})
+    return _sent(recipients, make, intake, settings, customers, campaign=campaign, client=client)
 
 
+@overload
+def preview_email(recipients: pd.DataFrame, subject: str, body: str | os.PathLike[str], **options: Any) -> Preview: ...
+@overload
 def preview_email(
-    recipients: pd.DataFrame,
+    recipients: Iterable[pd.DataFrame], subject: str, body: str | os.PathLike[str], **options: Any
+) -> Survey: ...
+def preview_email(
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
     subject: str,
     body: str | os.PathLike[str],
     *,
     client: CommunicationsClient | None = None,
     show_numbers: bool = False,
     **options: Any,
-) -> Preview:
+) -> Preview | Survey:
     """What `send_email` with the same options would do, without sending: counts, files, the emails to read, problems.
 
     In a notebook the emails are shown as a mail program shows them, in a frame that fetches nothing; in a terminal as
@@ -279,19 +312,18 @@ def preview_email(
     [['News', '<p>School is *closed*.</p>']]
     """
     options.pop("campaign", None)
-    plan, settings = _email_plan(recipients, subject, body, client, options)
+    make, intake, settings, _ = _of_emails(subject, body, client, options)
     settings.check_time()
-    return preview_plan(plan, settings, client=client, show_numbers=show_numbers)
+    return _previewed(recipients, make, intake, settings, client=client, show_numbers=show_numbers)
 
 
-def _email_plan(
-    recipients: pd.DataFrame,
+def _of_emails(
     subject: str,
     body: str | os.PathLike[str],
     client: CommunicationsClient | None,
     given: dict[str, Any],
-) -> tuple[Plan, SendOptions]:
-    """The plan of an email, and how it is sent, from what a user gives for both."""
+) -> tuple[MakesPlans, IntakeOptions, SendOptions, Mapping[str, Customer] | None]:
+    """What makes the plan of an email, and how it is taken in and sent, from what a user gives for all of that."""
     intake = IntakeOptions(
         email_column=given.pop("email_column", None),
         opt_outs=given.pop("opt_outs", None),
@@ -303,8 +335,8 @@ def _email_plan(
     letter = Letter(subject, body, body_format=given.pop("body_format", None))
     settings = SendOptions(**given)
     customers = known_customers(intake, settings, client)
-    plan = make_email_plan(recipients, letter, intake=intake, attachments=attachments, customers=customers)
-    return plan, settings
+    make = partial(make_email_plan, letter=letter, attachments=attachments, customers=customers)
+    return make, intake, settings, customers
 
 
 _OF_FILES: Final = {
@@ -316,14 +348,35 @@ _OF_FILES: Final = {
 }
 
 
-def _sent_with_warnings(
-    plan: Plan,
-    recipients: pd.DataFrame,
+def _previewed(
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
+    make: MakesPlans,
+    intake: IntakeOptions,
     options: SendOptions,
+    *,
+    client: CommunicationsClient | None,
+    show_numbers: bool,
+) -> Preview | Survey:
+    if (pieces := as_pieces(recipients)) is not None:
+        return preview_in_pieces(pieces, make, intake, options, client=client, show_numbers=show_numbers)
+    plan = make(cast("pd.DataFrame", recipients), intake=intake)  # what is none is refused in planning
+    return preview_plan(plan, options, client=client, show_numbers=show_numbers)
+
+
+def _sent(
+    recipients: pd.DataFrame | Iterable[pd.DataFrame],
+    make: MakesPlans,
+    intake: IntakeOptions,
+    options: SendOptions,
+    customers: Mapping[str, Customer] | None,
     *,
     campaign: str | None,
     client: CommunicationsClient | None,
-) -> pd.DataFrame:
+) -> pd.DataFrame | ResultPieces:
+    if (pieces := as_pieces(recipients)) is not None:
+        return _sent_in_pieces(pieces, make, intake, options, customers, campaign=campaign, client=client)
+    recipients = cast("pd.DataFrame", recipients)  # what is none is refused in planning
+    plan = make(recipients, intake=intake)
     for finding in (*about_the_time(options, client), *plan.findings):
         if finding.severity == "warning":
             warnings.warn(finding.sentence, GcbulkWarning, stacklevel=3)
@@ -331,6 +384,35 @@ def _sent_with_warnings(
     if sent.nothing_left:
         warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=3)
     return sent.results
+
+
+def _sent_in_pieces(
+    pieces: Pieces,
+    make: MakesPlans,
+    intake: IntakeOptions,
+    options: SendOptions,
+    customers: Mapping[str, Customer] | None,
+    *,
+    campaign: str | None,
+    client: CommunicationsClient | None,
+) -> pd.DataFrame | ResultPieces:
+    if options.test_to is not None:
+        reading = preview_in_pieces(pieces, make, intake, options, client=client).worth_reading()
+        if reading is None:
+            raise OptionError("There is no text to test: no row of the list can be sent.")
+        return send_plan(reading, reading.frame, options, client=client).results
+    if options.sandbox and options.journal is None:
+        raise OptionError("A list in pieces is read back from its journal: give journal= with sandbox=True.")
+
+    def say(planner: Planner) -> None:
+        for finding in (*about_the_time(options, client), *planner.findings):
+            if finding.severity == "warning":
+                warnings.warn(finding.sentence, GcbulkWarning, stacklevel=6)
+
+    ran = send_in_pieces(pieces, make, intake, options, customers=customers, campaign=campaign, client=client, said=say)
+    if ran.nothing_left:
+        warnings.warn(ran.nothing_left, GcbulkWarning, stacklevel=4)
+    return ResultPieces(ran.campaign, ran.summary, options.journal, None if pieces.once else pieces, ran.names)
 
 
 def resume(

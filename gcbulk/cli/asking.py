@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,8 +13,10 @@ from gcbulk.errors import LateError, OptionError, QuietHoursError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.options import SendOptions
+
+
+_Ran = TypeVar("_Ran")
 
 
 def ask(question: str) -> None:
@@ -25,7 +27,15 @@ def ask(question: str) -> None:
         raise OptionError("Nothing was sent.")
 
 
-def ask_if_refused(settings: SendOptions, go: Callable[[SendOptions], Sent]) -> Sent:
+def send_question(texts: int, settings: SendOptions, channel: str) -> str:
+    """The question before so many texts or emails are sent."""
+    noun = "email" if channel == "email" else "text"
+    if settings.test_to is not None:
+        return f"\nSend these {noun}s to {settings.test_to}, and to nobody else?"
+    return f"\nSend {f'these {texts} {noun}s' if texts != 1 else f'this {noun}'}?"
+
+
+def ask_if_refused(settings: SendOptions, go: Callable[[SendOptions], _Ran]) -> _Ran:
     """Send, or where that is refused unless somebody says so, ask; where there is nobody to ask, nothing is sent."""
     try:
         return go(settings)

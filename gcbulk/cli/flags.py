@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gcbulk.api.customers import Customer
-    from gcbulk.campaign.plan import Plan
+    from gcbulk.campaign.survey import MakesPlans
     from gcbulk.messages.options import TextOptions
     from gcbulk.recipients.intake import IntakeOptions
+    from gcbulk.recipients.pieces import Pieces
 
 
 PATH: Final = click.Path(path_type=Path)
@@ -53,17 +54,33 @@ class Intake:
         self, file: Path | None, *, email_column: str | None
     ) -> tuple[pd.DataFrame | None, IntakeOptions]:
         """The list that a campaign was sent from, where the user gives it again."""
-        from gcbulk.recipients.intake import IntakeOptions
-
         if file is None:
-            return None, IntakeOptions(opt_outs=self.opt_outs)
-        recipients, taking = self.read(file)
-        return recipients, replace(taking, email_column=email_column)
+            return None, self.to_look_back(email_column)
+        recipients, _ = self.read(file)
+        return recipients, self.to_look_back(email_column)
+
+    def to_look_back(self, email_column: str | None) -> IntakeOptions:
+        """The options with which the list of a campaign is known again; its channel is the campaign's."""
+        return replace(self.options(), email_column=email_column)
+
+    def is_large(self, file: Path | None) -> bool:
+        """Whether a list is worked through in pieces. A workbook never is, nor rows that are made for each number."""
+        from gcbulk.recipients.pieces import is_large
+
+        return file is not None and not self.row_per_number and self.sheet is None and is_large(file)
+
+    def read_in_pieces(self, file: Path) -> tuple[Pieces, IntakeOptions]:
+        """The same as `read`, of a large list."""
+        from gcbulk.recipients.pieces import read_in_pieces
+
+        pieces = read_in_pieces(file)
+        for note in pieces.reading:
+            click.echo(f"{file}: {note}", err=True)
+        return pieces, self.options()
 
     def read(self, file: Path) -> tuple[pd.DataFrame, IntakeOptions]:
         """The list, told on stderr how it was read, and the options with which it is validated."""
-        from gcbulk.recipients.choosing import NUMBER, row_per_number
-        from gcbulk.recipients.intake import IntakeOptions
+        from gcbulk.recipients.choosing import row_per_number
         from gcbulk.recipients.reading import read_recipients
 
         if self.row_per_number and not self.number_columns:
@@ -73,8 +90,15 @@ class Intake:
             click.echo(f"{file}: {note}", err=True)
         if self.row_per_number:
             recipients = row_per_number(recipients, self.number_columns)
+        return recipients, self.options()
+
+    def options(self) -> IntakeOptions:
+        """The options with which the list is validated."""
+        from gcbulk.recipients.choosing import NUMBER
+        from gcbulk.recipients.intake import IntakeOptions
+
         several = None if self.row_per_number else self.number_columns or None
-        return recipients, IntakeOptions(
+        return IntakeOptions(
             number_column=NUMBER if self.row_per_number else self.number_column,
             number_columns=several,
             international=self.international,
@@ -122,20 +146,14 @@ class Mail:
     max_file_mb: float
     max_call_mb: float
 
-    def plan(
-        self,
-        recipients: pd.DataFrame,
-        taking: IntakeOptions,
-        words: Words,
-        customers: Mapping[str, Customer] | None,
-    ) -> Plan:
-        """The plan of the channel that was chosen."""
+    def making(self, words: Words, customers: Mapping[str, Customer] | None) -> MakesPlans:
+        """What makes a plan of the channel that was chosen."""
         from gcbulk.campaign.plan import make_plan
 
         if self.channel == "sms":
             self._refuse_for_texts()
             text, texts = words.read()
-            return make_plan(recipients, text, intake=taking, texts=texts, customers=customers)
+            return functools.partial(make_plan, message=text, texts=texts, customers=customers)
         from gcbulk.campaign.attachments import Attachments
         from gcbulk.campaign.emails import make_email_plan
         from gcbulk.messages.letter import Letter
@@ -153,7 +171,7 @@ class Mail:
             max_call_mb=self.max_call_mb,
         )
         letter = Letter(self.subject, body)
-        return make_email_plan(recipients, letter, intake=self.intake(taking), attachments=files, customers=customers)
+        return functools.partial(make_email_plan, letter=letter, attachments=files, customers=customers)
 
     def intake(self, taking: IntakeOptions) -> IntakeOptions:
         """How the list is taken in, for the channel that was chosen."""

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from gcbulk.cli.ending import FAILED, HELD, INTERRUPTED, NOTHING_LEFT, UNKNOWN, exit_code, stop
-from gcbulk.errors import InputError
+from gcbulk.errors import InputError, OptionError
 
 _CUSTOMERS_SHOWN: Final = 20
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     import pandas as pd
 
-    from gcbulk.campaign.delivering import Sent
+    from gcbulk.campaign.delivering import Ran
     from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.result_pieces import Files
     from gcbulk.campaign.results import Summary
+    from gcbulk.campaign.survey import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,18 @@ class Outputs:
             if path is not None and recipients is not None:
                 check_fits(recipients, path, option=option)
 
+    def as_pieces_pass(self) -> Files:
+        """The same files, for results that are written piece by piece."""
+        from gcbulk.campaign.result_pieces import Files
+
+        for option, path in (("--out", self.out), ("--not-told", self.not_told)):
+            if path is not None and path.suffix.lower() == ".xlsx":
+                raise OptionError(
+                    f"{option} {path}: this list is too large for Excel, and worked through in pieces. "
+                    "Give a name in .csv."
+                )
+        return Files(out=self.out, not_told=self.not_told, byte_order_mark=self.byte_order_mark)
+
     def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
         """Write the results, and in the user's own columns the rows of those not told, or only of those to mend."""
         from gcbulk.campaign.results import NOT_TOLD, rows_with
@@ -59,6 +73,13 @@ class Outputs:
         for path, statuses in ((self.not_told, NOT_TOLD), (self.invalid_out, (Status.INVALID,))):
             if path is not None:
                 write_table(rows_with(statuses, frame, recipients), path, byte_order_mark=self.byte_order_mark)
+
+
+def nothing_written(channel: str) -> Outputs:
+    """The outputs of a test on oneself, and words for it."""
+    whom = "your own phone was texted" if channel == "sms" else "you were written to"
+    click.echo(f"\nOnly {whom}: no file was written. To send, leave --test-to out.", err=True)
+    return Outputs(None, None, None, byte_order_mark=False)
 
 
 def check_outputs(
@@ -92,22 +113,23 @@ def kept_files(*inputs: Path | None, journal: str | None) -> dict[Path, str]:
 
 def _has_byte_order_mark(file: Path) -> bool:
     """Whether a result beside this file gets one: as the file has it, and for what is not UTF-8, yes."""
+    from gcbulk.errors import RecipientsError
+    from gcbulk.recipients.encodings import encoding_of_file
+
     try:
-        start = file.read_bytes()
-        start.decode("utf-8")
-    except (OSError, UnicodeDecodeError):
+        return encoding_of_file(file).encoding != "utf-8"
+    except (OSError, RecipientsError):
         return True
-    return start.startswith(b"\xef\xbb\xbf")
 
 
-def preview_json(view: Preview) -> str:
+def preview_json(view: Preview | Survey) -> str:
     """What a send would do, as one line of JSON."""
     return json.dumps(view.summary(), default=str)  # pounds, exactly
 
 
 def finish(
-    sent: Sent,
-    recipients: pd.DataFrame | None,
+    sent: Ran,
+    write: Callable[[], None],
     outputs: Outputs,
     *,
     as_json: bool,
@@ -116,7 +138,7 @@ def finish(
 ) -> NoReturn:
     """Write and say what came of a run, and exit; `explained` are the codes that the preview told about just now."""
     try:
-        outputs.write(sent.results, recipients)  # before anything is said: whoever listens may have gone
+        write()  # before anything is said: whoever listens may have gone
     except InputError as error:
         show_summary(sent.campaign, sent.summary, as_json=as_json, explained=explained)
         stop(f"{error} What was sent is in the journal: gcbulk results {sent.campaign!r} --out FILE", FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -84,13 +85,17 @@ def _blamed(batch: Batch, rows: _Numbers, saved: _Numbers, kind: _Dear, options:
         if of_nobody:  # a default's words, or what was put together from two cells
             where = {THE_MESSAGE: [*where.pop(THE_MESSAGE, []), *of_nobody]} | where
         more = int(saved[places].sum())
-        several = int(places.sum()) != 1
-        yield Finding(
+        yield Finding.counted(
             kind.code,
             "note",
-            f"{are(int(places.sum()), 'text')} with {' and '.join(_said(*one) for one in where.items() if one[1])} "
-            f"take{'s' * (not several)} {are(more, 'part')} more{costing(more, options)} than without: {kind.why}.",
             tuple(rows[places].tolist()),
+            lambda n, more, where: (
+                f"{are(n, 'text')} with {' and '.join(_said(*one) for one in where.items() if one[1])} "
+                f"take{'s' * (n == 1)} {are(more, 'part')} more{costing(more, options)} than without: {kind.why}."
+            ),
+            about=tuple(where),
+            more=(more, add),
+            where=(where, _both),
         )
 
 
@@ -120,6 +125,14 @@ def _holds(words: pa.Array, pattern: str) -> _Mask:
 def _characters(words: pa.Array, kind: _Dear) -> list[str]:
     """The dear characters of some texts, each once, in their order."""
     return list(dict.fromkeys("".join(pc.unique(pc.replace_substring_regex(words, kind.others, "")).to_pylist())))
+
+
+def _both(where: dict[str, list[str]], more: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The characters from each place, of two pieces of a list; no more than are named, and one that says so."""
+    return {
+        name: list(dict.fromkeys([*where.get(name, []), *more.get(name, [])]))[: _NAMED_CHARACTERS + 1]
+        for name in {**where, **more}
+    }
 
 
 def _said(source: str, characters: list[str]) -> str:

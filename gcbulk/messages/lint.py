@@ -98,11 +98,14 @@ def _stray_marks(batch: Batch, names: list[str], _options: TextOptions) -> Itera
                 positions(rows),
             )
         elif rows.any():
-            yield Finding(
+            yield Finding.counted(
                 "stray_mark",
                 "warning",
-                f"{are(int(rows.sum()), 'text')} would say {mark}, which came from a cell. Another program's field?",
                 positions(rows),
+                lambda n, mark=mark: (
+                    f"{are(n, 'text')} would say {mark}, which came from a cell. Another program's field?"
+                ),
+                about=mark,
             )
 
 
@@ -135,19 +138,25 @@ def _blank_fields(batch: Batch, _names: list[str], _options: TextOptions) -> Ite
             continue
         lost, filled = blank & ~going, blank & going & batch.sent
         if lost.any():
-            yield Finding(
+            yield Finding.counted(
                 "blank_field",
                 "note",  # such rows are listed among those that are not sent
-                f"Column {label} is blank in {are(int(lost.sum()), 'row')}, which would not be sent. Fill it in, "
-                f"or write {{{{ {name} | default('...') }}}}.",
                 positions(lost),
+                lambda n, label=label, name=name: (
+                    f"Column {label} is blank in {are(n, 'row')}, which would not be sent. Fill it in, "
+                    f"or write {{{{ {name} | default('...') }}}}."
+                ),
+                about=label,
             )
         if filled.any():
-            yield Finding(
+            yield Finding.counted(
                 "default_used",
                 "note",
-                f"Column {label} is blank in {are(int(filled.sum()), 'row')}: the message's other words are sent.",
                 positions(filled),
+                lambda n, label=label: (
+                    f"Column {label} is blank in {are(n, 'row')}: the message's other words are sent."
+                ),
+                about=label,
             )
 
 
@@ -162,12 +171,15 @@ def _names_in_one_case(batch: Batch, _names: list[str], _options: TextOptions) -
         rows = batch.sent & pc.and_(letters, one_case).to_numpy(zero_copy_only=False)
         rows &= ~_matches(column, _SPREADSHEET_WORDS)
         if rows.any():
-            yield Finding(
+            yield Finding.counted(
                 "name_case",
                 "warning",
-                f"Column {label} is all in capitals, or all in small letters, in {are(int(rows.sum()), 'row')}. "
-                f"Write {{{{ {name} | name_case }}}} to have it as a name.",
                 positions(rows),
+                lambda n, label=label, name=name: (
+                    f"Column {label} is all in capitals, or all in small letters, in {are(n, 'row')}. "
+                    f"Write {{{{ {name} | name_case }}}} to have it as a name."
+                ),
+                about=label,
             )
 
 
@@ -178,12 +190,16 @@ def _spreadsheet_words(batch: Batch, _names: list[str], _options: TextOptions) -
         if name in batch.template.reading.printed and rows.any():
             cells = pc.unique(column.filter(pa.array(rows))).to_pylist()
             said = list(dict.fromkeys(word[0] if (word := _SAID.search(cell)) else cell for cell in cells))
-            yield Finding(
+            yield Finding.counted(
                 "spreadsheet_word",
                 "warning",
-                f"Column {label} says {' or '.join(said[:3])} in {are(int(rows.sum()), 'row')}, which a program writes "
-                "for a blank cell. It would be sent as it is: empty these cells, or mend them.",
                 positions(rows),
+                lambda n, said, label=label: (
+                    f"Column {label} says {' or '.join(said)} in {are(n, 'row')}, which a program writes "
+                    "for a blank cell. It would be sent as it is: empty these cells, or mend them."
+                ),
+                about=label,
+                said=(said[:3], lambda first, more: list(dict.fromkeys([*first, *more]))[:3]),
             )
 
 
@@ -196,12 +212,14 @@ def _broken_links(batch: Batch, _names: list[str], options: TextOptions) -> Iter
     header = options.header_length
     broken = several[linked][_cut(words, encodings, header)].tolist()
     if broken:
-        yield Finding(
+        yield Finding.counted(
             "broken_link",
             "warning",
-            f"A link is broken over two parts in {are(len(broken), 'text')}: some phones cannot open it then. "
-            "Put it nearer to the beginning, or shorten the text.",
             tuple(broken),
+            lambda n: (
+                f"A link is broken over two parts in {are(n, 'text')}: some phones cannot open it then. "
+                "Put it nearer to the beginning, or shorten the text."
+            ),
         )
 
 
@@ -244,23 +262,25 @@ def _white_space_twins(batch: Batch, _names: list[str], _options: TextOptions) -
     twins = texts.to_frame("text").assign(address=addresses[several].to_numpy()).duplicated(keep="first").to_numpy()
     if twins.any():
         rows = tuple(sent[several][twins].tolist())
-        yield Finding(
+        yield Finding.counted(
             "white_space",
             "warning",
-            f"{do(len(rows), 'text', 'differ')} only in white space from another to the same number: both would go.",
             rows,
+            lambda n: f"{do(n, 'text', 'differ')} only in white space from another to the same number: both would go.",
         )
 
 
 def _long_texts(batch: Batch, _names: list[str], options: TextOptions) -> Iterator[Finding]:
     rows = batch.sent & (batch.counts["Parts"].to_numpy() >= options.max_parts)
     if rows.any():
-        yield Finding(
+        yield Finding.counted(
             "many_parts",
             "warning",
-            f"{are(int(rows.sum()), 'text')} would take {are(options.max_parts, 'part')} or more, "
-            f"the longest {int(batch.counts['Parts'].max())}.",
             positions(rows),
+            lambda n, longest: (
+                f"{are(n, 'text')} would take {are(options.max_parts, 'part')} or more, the longest {longest}."
+            ),
+            longest=(int(batch.counts["Parts"].max()), max),
         )
 
 
@@ -277,12 +297,14 @@ def _platform_tokens(batch: Batch, _names: list[str], _options: TextOptions) -> 
 def _lost_characters(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
     rows = batch.sent & _matches(_texts(batch), "\ufffd")
     if rows.any():
-        yield Finding(
+        yield Finding.counted(
             "lost_character",
             "warning",
-            f"{are(int(rows.sum()), 'text')} would show \ufffd, which stands for a character that was lost. "
-            "Export the list again as UTF-8.",
             positions(rows),
+            lambda n: (
+                f"{are(n, 'text')} would show \ufffd, which stands for a character that was lost. "
+                "Export the list again as UTF-8."
+            ),
         )
 
 

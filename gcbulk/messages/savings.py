@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -52,13 +53,18 @@ def _tipped_by_length(batch: Batch, at: _Numbers, options: TextOptions) -> Itera
         if not chosen.any():
             continue
         more = int((batch.counts["Parts"].to_numpy()[rows[chosen]] - usual).sum())
-        yield Finding(
+        yield Finding.counted(
             "long_field",
             "note",
-            f"{do(int(chosen.sum()), 'text', 'tip')} into another part by the length of {source}: "
-            f"{are(more, 'part')} more than the usual {usual}{costing(more, options)}. "
-            f"The nearest is {are(int(over[chosen].min()), 'character')} too long.",
             tuple(rows[chosen].tolist()),
+            lambda n, more, nearest, source=source, usual=usual: (
+                f"{do(n, 'text', 'tip')} into another part by the length of {source}: "
+                f"{are(more, 'part')} more than the usual {usual}{costing(more, options)}. "
+                f"The nearest is {are(nearest, 'character')} too long."
+            ),
+            about=(source, usual),
+            more=(more, add),
+            nearest=(int(over[chosen].min()), min),
         )
 
 
@@ -69,12 +75,14 @@ def _shortening(batch: Batch, at: _Numbers, options: TextOptions) -> Iterator[Fi
     near = over <= SHORTENED_BY
     several, over = several[near], over[near]
     if len(over):
-        yield Finding(
+        yield Finding.counted(
             "shorten",
             "note",
-            f"Shortening the message by {are(int(over.max()), 'character')} would save {are(len(over), 'part')}"
-            f"{costing(len(over), options)}.",
             tuple(several.tolist()),
+            lambda n, by: (
+                f"Shortening the message by {are(by, 'character')} would save {are(n, 'part')}{costing(n, options)}."
+            ),
+            by=(int(over.max()), max),
         )
 
 

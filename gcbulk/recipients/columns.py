@@ -131,6 +131,7 @@ ADDRESSES: Final = Sought(
     option="email_column= (--email-column)",
 )
 
+_PLACES = "gcbulk: places in the whole list"  # the name of an index that holds nothing else
 _SHOWN_COLUMNS = 30  # in an error: enough to recognise the file by
 _NEAR = 75  # of 100 in rapidfuzz's ratio: a letter or two apart
 
@@ -302,11 +303,18 @@ def _listed(columns: pd.Index) -> str:
     return f"{shown} and {more} more" if more > 0 else shown or "(there are none)"
 
 
+def in_place(piece: pd.DataFrame, start: int) -> pd.DataFrame:
+    """A piece of a list that begins at a row of it, under the places of its rows in the whole."""
+    return piece.set_axis(pd.RangeIndex(start, start + len(piece), name=_PLACES))
+
+
 def row_name(index: pd.Index, position: int) -> str:
     """How a user finds a row: by its place below the header, or by its label where rows have labels."""
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
         return f"row {position + 1}"
     label = index[position]
+    if index.name == _PLACES:
+        return f"row {label + 1}"
     try:
         return f"the row labelled {', '.join(map(str, label)) if isinstance(label, tuple) else label}"
     except Exception:  # noqa: BLE001 - an object of the user's own may raise anything; its place names the row too

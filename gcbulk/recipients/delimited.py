@@ -29,7 +29,7 @@ _LOOKED_AT: Final = 1 << 16  # characters from which the delimiter is told
 _MOST_COLUMNS: Final = 16_384  # Excel's limit: a file with more is no list of people
 _BLOCK: Final = 1 << 21  # bytes that pyarrow takes at a time; a row must fit into one
 _HEAD: Final = 40  # rows among which the header is looked for
-_NAMED_LINES: Final = 10  # in a sentence
+NAMED_LINES: Final = 10  # in a sentence
 _END: Final = "\x00"  # no text that comes here holds it
 
 
@@ -54,13 +54,13 @@ def delimited_rows(text: str, name: str) -> Rows:
     """
     if not text or text.isspace():
         raise RecipientsError(f"{name} is empty. Export it again.")
-    delimiter, width = _delimiter(text[:_LOOKED_AT], name, whole=len(text) <= _LOOKED_AT)
+    delimiter, width = delimiter_of(text[:_LOOKED_AT], name, whole=len(text) <= _LOOKED_AT)
     return (
         _regular(text, delimiter, width) or _nearly_regular(text, delimiter, width) or _irregular(text, delimiter, name)
     )
 
 
-def _delimiter(head: str, name: str, *, whole: bool) -> tuple[str, int]:
+def delimiter_of(head: str, name: str, *, whole: bool) -> tuple[str, int]:
     """The separator by which the most of the first rows have the same number of cells, and that of the first row."""
 
     def fit(delimiter: str) -> tuple[int, int, int]:
@@ -91,16 +91,8 @@ def _regular(text: str, delimiter: str, width: int, *, short: _ShortRows | None 
             read_options=pacsv.ReadOptions(
                 autogenerate_column_names=True, block_size=_BLOCK, use_threads=short is None
             ),
-            parse_options=pacsv.ParseOptions(
-                delimiter=delimiter,
-                newlines_in_values=True,
-                ignore_empty_lines=False,
-                quote_char='"',
-                invalid_row_handler=short,
-            ),
-            convert_options=pacsv.ConvertOptions(
-                column_types={f"f{i}": pa.large_string() for i in range(width)}, strings_can_be_null=False
-            ),
+            parse_options=parse_options(delimiter, short=short),
+            convert_options=convert_options(width),
         )
     except pa.ArrowInvalid:
         return None
@@ -114,6 +106,24 @@ def _regular(text: str, delimiter: str, width: int, *, short: _ShortRows | None 
     cells = table.to_pandas()
     cells.columns = pd.RangeIndex(width)
     return Rows(cells)
+
+
+def parse_options(delimiter: str, *, short: _ShortRows | None = None) -> pacsv.ParseOptions:
+    """How pyarrow finds rows and cells."""
+    return pacsv.ParseOptions(
+        delimiter=delimiter,
+        newlines_in_values=True,
+        ignore_empty_lines=False,
+        quote_char='"',
+        invalid_row_handler=short,
+    )
+
+
+def convert_options(width: int) -> pacsv.ConvertOptions:
+    """How pyarrow leaves every cell the string that it is."""
+    return pacsv.ConvertOptions(
+        column_types={f"f{i}": pa.large_string() for i in range(width)}, strings_can_be_null=False
+    )
 
 
 class _ShortRows:
@@ -206,5 +216,5 @@ def named_lines(lines: Sequence[int]) -> str:
     >>> named_lines([3]), named_lines([3, 5])
     ('line 3', 'lines 3, 5')
     """
-    shown = ", ".join(map(str, lines[:_NAMED_LINES])) + (", ..." if len(lines) > _NAMED_LINES else "")
+    shown = ", ".join(map(str, lines[:NAMED_LINES])) + (", ..." if len(lines) > NAMED_LINES else "")
     return f"line{'s' * (len(lines) > 1)} {shown}"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from gcbulk.errors import RecipientsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 # The first bytes of a file that say how it is encoded. UTF-32 before UTF-16: its mark begins with the other's.
 _BYTE_ORDER_MARKS: Final = {
@@ -34,6 +39,8 @@ _GUESSES: Final = (_WESTERN, "mac_roman", "cp1250")  # what British offices save
 _FEW: Final = 10  # characters beyond ASCII on which no choice of an encoding is safe
 _EVIDENCE: Final = 3  # letters beyond ASCII without which nothing but Windows-1252 is believed
 _SAMPLE: Final = 1 << 16  # bytes
+_BLOCK: Final = 1 << 22  # bytes of a large file that are looked at together
+_EVIDENCE_BYTES: Final = 1 << 24  # of lines beyond ASCII that are kept of a large file
 
 _CONTROL_CHARACTERS: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -67,6 +74,95 @@ def decoded(content: bytes | str, name: str) -> tuple[str, str, bool]:
     if "\0" in text:
         raise _no_text(name) if text.count("\0") * _FEW > len(text) else _zero_byte(name, text)
     return text.removeprefix("\ufeff"), _NAMES[encoding or "utf-8"], guessed
+
+
+class FileEncoding(NamedTuple):
+    """How a file on a disk is decoded, what that is called, and whether it should be looked at (and where)."""
+
+    encoding: str
+    called: str
+    guessed: bool = False
+    beyond: tuple[int, ...] = ()  # the first lines beyond ASCII
+
+
+def encoding_of_file(path: Path) -> FileEncoding:
+    """What `decoded` finds out of a file's content, told of a file that no memory might hold.
+
+    Raises RecipientsError as it does.
+    """
+    name = str(path)
+    with path.open("rb") as file:
+        encoding = _marked(file.read(_SAMPLE)) or "utf-8"
+    if (line := _line_of_zero(path, encoding)) is not None:
+        if encoding == "utf-8" and not _file_decodes(path, "utf-8"):
+            raise _no_text(name)
+        raise RecipientsError(f"{name} holds a zero byte in line {line}, as damaged files do. Export it again.")
+    if _file_decodes(path, encoding):
+        return FileEncoding(encoding, _NAMES[encoding])
+    if encoding != "utf-8":
+        raise _no_text(name)
+    if _file_decodes(path, encoding, "surrogatepass"):
+        raise _half_a_character(name)
+    content, beyond = _beyond_ascii(path)
+    encoding, guessed = _single_bytes(content, name)
+    return FileEncoding(encoding, _NAMES[encoding], guessed, beyond if guessed else ())
+
+
+def _file_decodes(path: Path, encoding: str, errors: str = "strict") -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _line_of_zero(path: Path, encoding: str) -> int | None:
+    """The line of the first zero character, if there is one."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    line = 1
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            text = decoder.decode(block) if encoding.startswith(("utf-16", "utf-32")) else None
+            at = block.find(b"\0") if text is None else text.find("\0")
+            if at >= 0:
+                return line + (block.count(b"\n", 0, at) if text is None else text.count("\n", 0, at))
+            line += block.count(b"\n") if text is None else text.count("\n")
+    return None
+
+
+def _beyond_ascii(path: Path) -> tuple[bytes, tuple[int, ...]]:
+    """What of a file tells its encoding: lines beyond ASCII, and each byte that it holds; and where they are."""
+    found: list[bytes] = []
+    lines: list[int] = []
+    held: set[int] = set()
+    size = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(_lines(file), 1):
+            if line.isascii():
+                if _CONTROL_CHARACTERS.search(line):
+                    held.update(line)
+                continue
+            if len(lines) <= _FEW:
+                lines.append(number)
+            if size < _EVIDENCE_BYTES:
+                found.append(line)
+                size += len(line)
+            else:
+                held.update(line)
+    return b"\n".join([*found, bytes(sorted(held))]), tuple(lines)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, ended by either sign or both."""
+    for line in file:
+        if b"\r" in line:
+            yield from line.removesuffix(b"\n").removesuffix(b"\r").split(b"\r")
+        else:
+            yield line
 
 
 def _marked(content: bytes) -> str | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Kind:
     """One kind of address. `judge` turns a column into SentTo, Repair, ErrorCode and ErrorDetail."""
 
+    channel: str
     noun: str  # what one address is called
     message: str  # what is sent to it
     contacted: str  # what is done with it: "can be texted"
@@ -39,6 +40,7 @@ def _addresses(cells: pd.Series, _abroad: bool) -> pd.DataFrame:
 
 
 NUMBER: Final = Kind(
+    "sms",
     "number",
     "text",
     "texted",
@@ -46,8 +48,8 @@ NUMBER: Final = Kind(
     ErrorCode.NUMBER_MISSING,
     lambda cells, abroad: to_e164(cells, international=abroad),
 )
-EMAIL: Final = Kind("address", "email", "emailed", ADDRESSES, ErrorCode.EMAIL_MISSING, _addresses)
-KINDS: Final = {"sms": NUMBER, "email": EMAIL}
+EMAIL: Final = Kind("email", "address", "email", "emailed", ADDRESSES, ErrorCode.EMAIL_MISSING, _addresses)
+KINDS: Final = {kind.channel: kind for kind in (NUMBER, EMAIL)}
 """By channel, the kind of address that it reaches."""
 
 

@@ -91,7 +91,7 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
         )
     if frame.empty:
         raise RecipientsError(f"{table.name} has a header but no rows below it. Export it again with the recipients.")
-    kept = [i for i, label in enumerate(header) if label.strip() or _with_content(frame.iloc[:, [i]]).any()]
+    kept = [i for i, label in enumerate(header) if label.strip() or with_content(frame.iloc[:, [i]]).any()]
     names, twice = distinct([header[i] if header[i].strip() else f"Column {i + 1}" for i in kept])
     frame = frame.iloc[:, kept]
     frame.columns = pd.Index(names)
@@ -119,7 +119,7 @@ def read_table(source: Source, *, sheet: str | int | None = None) -> Table:
         return Table(name, _filled(cells, name), (f'Read the sheet "{chosen}".',), ())
     if sheet is not None:
         raise RecipientsError(f"{name} has no sheets, as it is read as text. Leave out sheet= (--sheet).")
-    _refuse_other_kinds(data, name)
+    refuse_other_kinds(data, name)
     text, encoding, guessed = decoded(data, name)
     rows = delimited_rows(text, name)
     doubts = []
@@ -135,7 +135,8 @@ def read_table(source: Source, *, sheet: str | int | None = None) -> Table:
     return Table(name, _filled(rows.cells, name), tuple(notes), tuple(doubts))
 
 
-def _refuse_other_kinds(data: bytes | str, name: str) -> None:
+def refuse_other_kinds(data: bytes | str, name: str) -> None:
+    """Raise RecipientsError for a file that begins as no list does."""
     if isinstance(data, bytes):
         begins = data[:200].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
         for magic, what in _OTHER_KINDS.items():
@@ -145,13 +146,13 @@ def _refuse_other_kinds(data: bytes | str, name: str) -> None:
 
 def _filled(cells: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows that hold anything."""
-    filled = _with_content(cells)
+    filled = with_content(cells)
     if not filled.any():
         raise RecipientsError(f"{name} is empty. Export it again.")
     return cells if filled.all() else cells[filled]
 
 
-def _with_content(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def with_content(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which rows hold anything but blanks."""
     content = np.zeros(len(rows), dtype=bool)
     for column in rows:

@@ -139,24 +139,38 @@ def validate(
 
 
 def check(recipients: pd.DataFrame, intake: IntakeOptions) -> pd.DataFrame:
-    """What `validate` does, and all that take recipients in share."""
+    """What `validate` does."""
+    checked = annotated(recipients, intake)
     own = user_columns(recipients)
     positions = intake.positions(own.columns)
-    opted_out = intake.opted_out()
-    notes = first_usable(own, positions, intake, opted_out=opted_out)
-    notes.insert(2, "Status", pd.Series(str(Status.READY), index=notes.index, dtype="str"))
-    notes.loc[_failing(notes), "Status"] = str(Status.INVALID)
-    if opted_out:
-        _mark(notes, notes["SentTo"].isin(opted_out), Status.OPTED_OUT, ErrorCode.OPTED_OUT)
+    notes = checked.iloc[:, own.shape[1] :].reset_index(drop=True)
     ready = notes["Status"] == Status.READY
     compared = [] if intake.one_per_number else [i for i in range(own.shape[1]) if i not in positions]
     repeats, firsts = _repeats(own.iloc[:, compared], notes["SentTo"], ready)
     _mark(notes, repeats, Status.DUPLICATE, ErrorCode.DUPLICATE)
     notes.loc[repeats, "ErrorDetail"] = repeat_details(own.index, firsts, intake)
+    return _beside(own, notes)
+
+
+def annotated(recipients: pd.DataFrame, intake: IntakeOptions) -> pd.DataFrame:
+    """What can be said of each row by itself: `validate`, but for the rows that repeat an earlier one."""
+    own = user_columns(recipients)
+    opted_out = intake.opted_out()
+    positions = intake.positions(own.columns)
+    notes = first_usable(own, positions, intake, opted_out=opted_out)
+    notes.insert(2, "Status", pd.Series(str(Status.READY), index=notes.index, dtype="str"))
+    notes.loc[_failing(notes), "Status"] = str(Status.INVALID)
+    if opted_out:
+        _mark(notes, notes["SentTo"].isin(opted_out), Status.OPTED_OUT, ErrorCode.OPTED_OUT)
+    return _beside(own, notes)
+
+
+def _beside(own: pd.DataFrame, notes: pd.DataFrame) -> pd.DataFrame:
+    """The user's columns with our notes beside them, under the user's index."""
     columns = [*own.columns, *notes.columns]
-    annotated = pd.concat([own, notes.set_axis(own.index)], axis=1)
-    annotated.columns = pd.Index(columns, name=own.columns.name, tupleize_cols=False)
-    return annotated
+    joined = pd.concat([own, notes.set_axis(own.index)], axis=1)
+    joined.columns = pd.Index(columns, name=own.columns.name, tupleize_cols=False)
+    return joined
 
 
 def repeat_details(index: pd.Index, firsts: Iterable[int], intake: IntakeOptions) -> list[str]:

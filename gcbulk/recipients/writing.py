@@ -13,7 +13,7 @@ from gcbulk.errors import InputError, OptionError
 from gcbulk.recipients.columns import ANNOTATIONS, is_annotated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
 
@@ -88,6 +88,36 @@ def write_table(frame: pd.DataFrame, path: Path, *, byte_order_mark: bool = True
             _write_workbook(frame, handle, path)
         else:
             _write_csv(frame, handle, "utf-8-sig" if byte_order_mark else "utf-8")
+
+
+@contextmanager
+def writing_table(path: Path, *, byte_order_mark: bool = True) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Write a table in pieces, as `write_table` writes a whole one: the block is given what takes the next of them.
+
+    A workbook can hold no more than memory can, so its pieces are kept until the end. Raises InputError as that does.
+    """
+    if path.suffix.lower() == _WORKBOOK:
+        import pandas as pd
+
+        kept: list[pd.DataFrame] = []
+        yield kept.append
+        write_table(pd.concat(kept) if kept else pd.DataFrame(), path)
+        return
+    with (
+        _replacing(path) as handle,
+        os.fdopen(
+            handle, "w", encoding="utf-8-sig" if byte_order_mark else "utf-8", newline="", errors="replace"
+        ) as file,
+    ):
+        begun = False
+
+        def take(frame: pd.DataFrame) -> None:
+            nonlocal begun
+            _harmless(frame).to_csv(file, index=False, lineterminator="\r\n", header=not begun)
+            begun = True
+
+        yield take
+        _sync(file)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -7,12 +7,14 @@ liveness.py   which runs are alive         days.py       the London day
 upkeep.py     settling by hand, purging     events.py     delivery news, and what it proves
 tokens.py     who may report on a campaign  looking_back.py  what is still held of texts and numbers
 stopping.py   a stop asked for by another process   migrations.py  journals of an older gcbulk
+drafting.py   rows written before it is known whose campaign they are
 transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
 from gcbulk.campaign.journal.days import london_date, told
+from gcbulk.campaign.journal.drafting import discard, draft, opted_out_addresses, planned_rows, renumber
 from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
 from gcbulk.campaign.journal.liveness import campaigns_at_work
 from gcbulk.campaign.journal.looking_back import (
@@ -61,6 +63,8 @@ __all__ = [
     "campaign_of",
     "campaigns_at_work",
     "count_unmatched",
+    "discard",
+    "draft",
     "go_on",
     "gone_again",
     "journal_exists",
@@ -71,9 +75,12 @@ __all__ = [
     "match_again",
     "news_of",
     "note_receiver",
+    "opted_out_addresses",
+    "planned_rows",
     "purge",
     "receiver_noted",
     "refuse_while_sending",
+    "renumber",
     "rows_of_number",
     "settle",
     "take",

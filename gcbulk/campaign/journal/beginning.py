@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gcbulk.campaign.journal.claims import Run, begin_run
 from gcbulk.campaign.journal.days import london, london_date, told
+from gcbulk.campaign.journal.drafting import adopt
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
 from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.errors import CampaignError, LateError
@@ -48,6 +49,7 @@ def begin(
     late: bool = False,
     again: bool = False,
     refusal: OptionError | None = None,
+    written: Run | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Begun:
     """Find the campaign that this is, or create it, and register a run on it.
@@ -55,6 +57,7 @@ def begin(
     Raises CampaignError where `name` belongs to a campaign with other content, saying what differs; LateError where
     it is of an earlier London day, without `late`; and `refusal`, if it is given. The last two only where anything is
     left to send, what is unknown included with `again`. A refusal leaves no trace.
+    `written` is the run on a draft that holds the rows already: it becomes the campaign, unless that is known.
     """
     while True:
         with journal.writing() as connection:
@@ -69,6 +72,7 @@ def begin(
                 late=late,
                 again=again,
                 refusal=refusal,
+                written=written,
             )
         if begun is not None:
             return begun
@@ -114,6 +118,7 @@ def _try_to_begin(
     late: bool,
     again: bool,
     refusal: OptionError | None,
+    written: Run | None,
 ) -> Begun | None:
     now = journal.check_clock(connection)
     bury_dead_runs(connection, now)
@@ -132,6 +137,20 @@ def _try_to_begin(
         _refuse_late(journal, connection, known, now, again=again)
     if refusal is not None and (known is None or not known.planned or journal.left_to_send(connection, known.id)):
         raise refusal
+    if written is not None and not (known and known.planned):
+        stem = str(identity.options.get(KIND, identity.channel))
+        run = adopt(
+            journal,
+            connection,
+            written,
+            identity,
+            name=known.name if known else name or _name_by_time(journal, connection, stem, now),
+            now=now,
+            send_at=send_at,
+            repeat=repeat,
+            instead_of=known,
+        )
+        return Begun(run, fresh=False)
     campaign = known or journal.create(
         connection,
         identity,

@@ -180,14 +180,22 @@ def match_again(journal: Journal, campaign: Campaign) -> list[Taken]:
         return [taken for event in found if (taken := reading.match_kept(event)) is not None]
 
 
-def news_of(journal: Journal, campaign: Campaign) -> Iterator[News]:
-    """All news that speaks of a row of the campaign, in the order in which it came, read in pieces."""
+def news_of(
+    journal: Journal, campaign: Campaign, *, first: int | None = None, last: int | None = None
+) -> Iterator[News]:
+    """All news that speaks of a row of the campaign, in the order in which it came, read in pieces.
+
+    `first` and `last` are positions, where only the news of the rows between them is wanted.
+    """
+    between = [] if first is None or last is None else [events.c.position.between(first, last)]
     after = 0
     while True:
         with journal.reading() as connection:
             found = connection.execute(
                 sa.select(events.c.id, *(events.c[name] for name in News._fields))
-                .where(events.c.campaign_id == campaign.id, events.c.id > after, events.c.position.is_not(None))
+                .where(
+                    events.c.campaign_id == campaign.id, events.c.id > after, events.c.position.is_not(None), *between
+                )
                 .order_by(events.c.id)
                 .limit(_READ_EVENTS)
             ).all()

@@ -107,7 +107,7 @@ class Record(NamedTuple):
     customer_id: str | None  # under whom a partner sends this row
 
 
-_PLANNED: Final = (
+PLANNED: Final = (
     "campaign_id",
     "position",
     "batch_number",
@@ -123,8 +123,9 @@ _PLANNED: Final = (
     "customer_id",
     "content",
 )
+_OF_ITS_OWN: Final = sa.or_(campaigns.c.planned, campaigns.c.texts_hash.is_not(None))  # no draft
 _UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
-_INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _PLANNED})
+_INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in PLANNED})
 _RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]
 
 
@@ -286,7 +287,7 @@ class Journal:
     def campaigns(self) -> list[Campaign]:
         """Every campaign, the newest first."""
         with self.reading() as connection:
-            found = connection.execute(sa.select(campaigns).order_by(campaigns.c.id.desc())).all()
+            found = connection.execute(sa.select(campaigns).where(_OF_ITS_OWN).order_by(campaigns.c.id.desc())).all()
         return [Campaign(**row._mapping) for row in found]
 
     def begun_by(self) -> dict[int, str]:
@@ -359,20 +360,24 @@ class Journal:
 
         Raises CampaignError where another run took this one for dead meanwhile, and writes (or sends) the rows itself.
         """
-        with self._planning(campaign) as connection:
+        with self.planning(campaign) as connection:
             connection.execute(recipients.delete().where(recipients.c.campaign_id == campaign.id))
-        for chunk in _chunks(rows, WRITE_ROWS):
-            with self._planning(campaign) as connection:
-                self.many(connection, _INSERT, [{**_UNSAID, "campaign_id": campaign.id, **row} for row in chunk])
-        with self._planning(campaign) as connection:
+        self.add_rows(campaign, rows)
+        with self.planning(campaign) as connection:
             connection.execute(campaigns.update().where(campaigns.c.id == campaign.id).values(planned=True))
 
+    def add_rows(self, campaign: Campaign, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows of a campaign that is not planned yet, and leave it so. Raises as `write_rows` does."""
+        for chunk in _chunks(rows, WRITE_ROWS):
+            with self.planning(campaign) as connection:
+                self.many(connection, _INSERT, [{**_UNSAID, "campaign_id": campaign.id, **row} for row in chunk])
+
     @contextmanager
-    def _planning(self, campaign: Campaign) -> Iterator[Connection]:
+    def planning(self, campaign: Campaign) -> Iterator[Connection]:
         """A write transaction of the one run that may write the campaign's rows."""
         with self.writing() as connection:
             asked = sa.select(campaigns.c.planner, campaigns.c.planned).where(campaigns.c.id == campaign.id)
-            if connection.execute(asked).one() != (campaign.planner, False):
+            if connection.execute(asked).one_or_none() != (campaign.planner, False):
                 raise CampaignError(
                     f"Another run has taken over campaign {campaign.name!r} while this one stood still. "
                     "Give the same command again: it sends only what is left."

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from gcbulk.campaign.plan import Plan
-    from gcbulk.messages.findings import Severity
+    from gcbulk.messages.findings import Finding, Severity
 
 EXAMPLE_ROWS: Final = 3
 FIRST_TEXTS: Final = 3
@@ -113,27 +113,44 @@ class Facts:
 def facts(plan: Plan, send_at: datetime | None, *, show_numbers: bool) -> Facts:
     """Gather what the views show of a plan."""
     frame, numbers = plan.frame, summary(plan, send_at)
-    paid = numbers["texts"] and plan.channel == "sms"
+    return put_together(numbers, plan, found=plan.findings, problems=problems(frame), show_numbers=show_numbers)
+
+
+def put_together(
+    numbers: dict[str, Any],
+    worth_reading: Plan,
+    *,
+    found: Sequence[Finding],
+    problems: list[Problem],
+    show_numbers: bool,
+) -> Facts:
+    """What the views show, of what was counted and found; and of a plan that holds the texts worth reading."""
+    texts = worth_reading.channel == "sms"
+    paid = numbers["texts"] and texts
     balance = [Remark("note", NO_BALANCE.format(parts=are(numbers["parts"], "part")), "")] if paid else []
     return Facts(
-        headline=_headline(numbers, plan),
+        headline=_headline(numbers, worth_reading.channel),
         customers=_customer_lines(numbers.get("customers", [])),
-        counts=_counts(numbers, plan),
-        histogram=numbers["parts_histogram"] if plan.channel == "sms" else {},
-        texts=_texts(plan, show_numbers=show_numbers),
-        remarks=[*remarks(plan), *balance],
-        problems=problems(frame),
+        counts=_counts(numbers, worth_reading),
+        histogram=numbers["parts_histogram"] if texts else {},
+        texts=_texts(worth_reading, show_numbers=show_numbers),
+        remarks=[*_said(found, worth_reading.frame.index, numbers["texts"]), *balance],
+        problems=problems,
         replaced=[
-            f"{character_name(one)} becomes {_twin(one)} in {are(n, 'text')}" for one, n in plan.replaced.items()
+            f"{character_name(one)} becomes {_twin(one)} in {are(n, 'text')}"
+            for one, n in numbers["replaced_characters"].items()
         ],
     )
 
 
 def remarks(plan: Plan) -> list[Remark]:
     """What was found in a plan's texts, in words, the gravest first."""
-    everybody = int(plan.ready.sum())
-    found = [Remark(one.severity, one.sentence, _which(one.rows, plan.frame.index, everybody)) for one in plan.findings]
-    return sorted(found, key=lambda remark: ("stop", "warning", "note").index(remark.severity))
+    return _said(plan.findings, plan.frame.index, int(plan.ready.sum()))
+
+
+def _said(found: Sequence[Finding], index: pd.Index, everybody: int) -> list[Remark]:
+    said = [Remark(one.severity, one.sentence, _which(one, index, everybody)) for one in found]
+    return sorted(said, key=lambda remark: ("stop", "warning", "note").index(remark.severity))
 
 
 def summary(plan: Plan, send_at: datetime | None) -> dict[str, Any]:
@@ -205,15 +222,17 @@ def problems(frame: pd.DataFrame) -> list[Problem]:
     return found
 
 
-def _which(at: Sequence[int], index: pd.Index, everybody: int) -> str:
-    if len(at) == everybody > EXAMPLE_ROWS:
+def _which(finding: Finding, index: pd.Index, everybody: int) -> str:
+    if finding.count == everybody > EXAMPLE_ROWS:
         return "every text"
-    return some_rows(index, at) if at else ""
+    if finding.total is not None:  # of a list in pieces: rows are known by their places alone
+        index = pd.RangeIndex(max(finding.rows, default=0) + 1)
+    return some_rows(index, finding.rows, count=finding.count) if finding.rows else ""
 
 
-def some_rows(index: pd.Index, at: Sequence[int]) -> str:
-    """The first of some rows by name, and how many more there are."""
-    more = len(at) - EXAMPLE_ROWS
+def some_rows(index: pd.Index, at: Sequence[int], *, count: int | None = None) -> str:
+    """The first of some rows by name, and how many more there are, of so many in all."""
+    more = (len(at) if count is None else count) - EXAMPLE_ROWS
     named = ", ".join(row_name(index, row) for row in at[:EXAMPLE_ROWS])
     return f"{named} and {more:,} more" if more > 0 else named
 
@@ -226,12 +245,12 @@ def _files(plan: Plan) -> dict[str, Any]:
     return {"channel": plan.channel, "files": len(files), "bytes": sum(file.size for file in files)}
 
 
-def _headline(numbers: dict[str, Any], plan: Plan) -> str:
+def _headline(numbers: dict[str, Any], channel: str) -> str:
     left_out = numbers["rows"] - numbers["texts"]
     cost = "" if numbers["cost"] is None else f" for {pounds_and_pence(numbers['cost'])}"
     rest = f" {left_out:,} of the {are(numbers['rows'], 'row')} would not be sent." if left_out else ""
-    kind = KINDS[plan.channel]
-    parts = f" ({are(numbers['parts'], 'SMS part')})" if plan.contents is None else ""
+    kind = KINDS[channel]
+    parts = f" ({are(numbers['parts'], 'SMS part')})" if channel == "sms" else ""
     files = f", with {_size(numbers)}" if numbers.get("files") else ""
     sends = f"Sends {are(numbers['texts'], kind.message)}{parts}"
     return f"{sends} to {are(numbers['numbers'], kind.noun)}{files}{cost}.{rest}"
@@ -243,7 +262,7 @@ def _size(numbers: dict[str, Any]) -> str:
 
 def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
     left_out = {name: n for name, n in numbers["statuses"].items() if name != Status.READY}
-    email, noun = plan.contents is not None, KINDS[plan.channel].noun
+    email, noun = plan.channel == "email", KINDS[plan.channel].noun
     plural = f"{noun.capitalize()}{'es' if noun.endswith('s') else 's'}"
     shown = {
         "Rows": f"{numbers['rows']:,}",
@@ -256,7 +275,9 @@ def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:
         "Header": f"{are(plan.texts.header_length, 'character')} before each text" if plan.texts.header_length else "",
         "Cost": ""
         if email
-        else _cost(plan.cost, plan.texts.price, own_prices=any(one.price_per_part for one in plan.known.values())),
+        else _cost(
+            numbers["cost"], plan.texts.price, own_prices=any(one.price_per_part for one in plan.known.values())
+        ),
     }
     return {name: words for name, words in shown.items() if words}
 
@@ -284,7 +305,7 @@ def _texts(plan: Plan, *, show_numbers: bool) -> list[Text]:
             continue
         parts = int(row["Parts"])
         size = f"{are(len(row['Text']), 'character')}, {plan.encodings.iloc[sample.position]}, {are(parts, 'part')}"
-        size = f"{size}, {pounds_and_pence(row['Cost'])}" if plan.priced and row["Cost"] is not None else size
+        size = f"{size}, {pounds_and_pence(row['Cost'])}" if plan.priced and pd.notna(row["Cost"]) else size
         found.append(replace(about, size=size))
     return found
 

@@ -23,6 +23,9 @@ from gcbulk.cli.outputs import preview_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gcbulk.campaign.preview import Preview
+    from gcbulk.campaign.survey import Survey
+
 
 @click.command(short_help="What a send would do; nothing is sent.")
 @recipient_flags
@@ -52,10 +55,17 @@ def preview(
 
     settings = SendOptions(**options)
     settings.check_time()
-    recipients, taking = intake.read(file)
-    customers = known_customers(taking, settings, None)
-    plan = mail.plan(recipients, taking, words, customers)
-    view = preview_plan(plan, settings, show_numbers=show_numbers)
+    customers = known_customers(intake.options(), settings, None)
+    make = mail.making(words, customers)
+    view: Preview | Survey
+    if intake.is_large(file):
+        from gcbulk.campaign.in_pieces import preview_in_pieces
+
+        pieces, taking = intake.read_in_pieces(file)
+        view = preview_in_pieces(pieces, make, mail.intake(taking), settings, show_numbers=show_numbers)
+    else:
+        recipients, taking = intake.read(file)
+        view = preview_plan(make(recipients, intake=mail.intake(taking)), settings, show_numbers=show_numbers)
     if as_json:
         click.echo(preview_json(view))
     else:

@@ -53,11 +53,17 @@ def resume(
     outputs = check_outputs(file, intake.opt_outs, out=out, not_told=not_told, journal=options["journal"])
     from gcbulk.campaign.delivering import resume_campaign
     from gcbulk.campaign.options import SendOptions
+    from gcbulk.cli.large import is_large_campaign, resume_large
 
     settings = SendOptions(**options)
-    recipients, taking = intake.read_if_given(file, email_column=email_column)
+    large = intake.is_large(file) or (file is None and is_large_campaign(campaign, options["journal"]))
+    recipients, taking = intake.read_if_given(None if large else file, email_column=email_column)
+    if large:
+        resume_large(campaign, file, intake, taking, settings, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
     outputs.check_fit(recipients)
     sent = ask_if_refused(
         settings, lambda settings: resume_campaign(campaign, settings, recipients=recipients, intake=taking)
     )
-    finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
+    finish(
+        sent, lambda: outputs.write(sent.results, recipients), outputs, as_json=as_json, fail_on_errors=fail_on_errors
+    )

@@ -45,4 +45,5 @@ def retry_undelivered(
     click.echo(str(retry.preview), err=True)
     if not yes:
         ask(f"\nSend {are(retry.preview.summary()['texts'], retry.intake.kind.message)} again?")
-    finish(retry.send_all(), None, outputs, as_json=as_json, fail_on_errors=fail_on_errors)
+    sent = retry.send_all()
+    finish(sent, lambda: outputs.write(sent.results, None), outputs, as_json=as_json, fail_on_errors=fail_on_errors)

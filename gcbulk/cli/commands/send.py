@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gcbulk.cli.asking import ask, ask_if_refused
+from gcbulk.cli.asking import ask, ask_if_refused, send_question
 from gcbulk.cli.ending import EXIT_CODES
 from gcbulk.cli.flags import (
     Intake,
@@ -25,13 +25,10 @@ from gcbulk.cli.flags import (
     recipient_flags,
     time_flags,
 )
-from gcbulk.cli.outputs import Outputs, check_outputs, finish, preview_json
+from gcbulk.cli.outputs import check_outputs, finish, nothing_written, preview_json
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from gcbulk.campaign.options import SendOptions
-    from gcbulk.campaign.preview import Preview
 
 
 @click.command(epilog=EXIT_CODES, short_help="Show what would go, ask, send.")
@@ -87,10 +84,29 @@ def send(
     from gcbulk.campaign.options import SendOptions
 
     settings = SendOptions(**options)
+    customers = known_customers(intake.options(), settings, None)
+    make = mail.making(words, customers)
+    if intake.is_large(file):
+        from gcbulk.cli.large import send_large
+
+        send_large(
+            file,
+            intake,
+            mail,
+            make,
+            settings,
+            outputs,
+            customers=customers,
+            campaign=campaign,
+            yes=yes,
+            dry_run=dry_run,
+            as_json=as_json,
+            fail_on_errors=fail_on_errors,
+        )
+        return
     recipients, taking = intake.read(file)
     outputs.check_fit(recipients)
-    customers = known_customers(taking, settings, None)
-    plan = mail.plan(recipients, taking, words, customers)
+    plan = make(recipients, intake=mail.intake(taking))
     view = preview_plan(plan, settings)
     view.show(sys.stderr)
     if dry_run:
@@ -100,21 +116,17 @@ def send(
         return
     with client_for(settings, many=customers is not None) as client:
         if not yes and plan.ready.any():
-            ask(_question(view, settings, mail.channel))
+            ask(send_question(view.summary()["texts"], settings, mail.channel))
         sent = ask_if_refused(
             settings, lambda settings: send_plan(plan, recipients, settings, campaign=campaign, client=client)
         )
     if settings.test_to is not None:
-        whom = "your own phone was texted" if plan.channel == "sms" else "you were written to"
-        click.echo(f"\nOnly {whom}: no file was written. To send, leave --test-to out.", err=True)
-        outputs = Outputs(None, None, None, byte_order_mark=False)
-    explained = view.summary()["error_codes"]
-    finish(sent, recipients, outputs, as_json=as_json, fail_on_errors=fail_on_errors, explained=explained)
-
-
-def _question(view: Preview, settings: SendOptions, channel: str) -> str:
-    noun = "email" if channel == "email" else "text"
-    if settings.test_to is not None:
-        return f"\nSend these {noun}s to {settings.test_to}, and to nobody else?"
-    texts = view.summary()["texts"]
-    return f"\nSend {f'these {texts} {noun}s' if texts != 1 else f'this {noun}'}?"
+        outputs = nothing_written(mail.channel)
+    finish(
+        sent,
+        lambda: outputs.write(sent.results, recipients),
+        outputs,
+        as_json=as_json,
+        fail_on_errors=fail_on_errors,
+        explained=view.summary()["error_codes"],
+    )
