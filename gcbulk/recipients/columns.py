@@ -33,6 +33,9 @@ ANNOTATIONS: tuple[str, ...] = (
 # What the results and previews of a partner's campaign have besides.
 OF_CUSTOMERS: tuple[str, ...] = ("CustomerId", "CustomerName")
 
+ROW_NUMBER: Final = "row number"
+"""The name of an index that holds rows' places in a longer list, from 1: they are called by them."""
+
 # A frame that holds all of these came out of `validate`, `preview` or a send.
 _OURS = frozenset({"SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"})
 # What a preview adds beside annotations. A frame of results does not have them: there they are the user's own.
@@ -307,6 +310,8 @@ def row_name(index: pd.Index, position: int) -> str:
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
         return f"row {position + 1}"
     label = index[position]
+    if index.name == ROW_NUMBER:
+        return f"row {label}"
     try:
         return f"the row labelled {', '.join(map(str, label)) if isinstance(label, tuple) else label}"
     except Exception:  # noqa: BLE001 - an object of the user's own may raise anything; its place names the row too
