@@ -302,7 +302,7 @@ def test_nothing_unforeseen_becomes_a_traceback(forms: list[SendForm], monkeypat
     def breaks(*_args: object, **_options: object) -> None:
         raise KeyError("07700 900123")
 
-    monkeypatch.setattr("gcbulk.form.desk.check_list", breaks)
+    monkeypatch.setattr("gcbulk.form.desk.check_each", breaks)
     form = SendForm(PEOPLE, sandbox=True)
     forms.append(form)
     assert form.wait()
@@ -376,7 +376,7 @@ def test_a_run_of_another_program_is_followed_and_can_be_stopped(
         monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
         monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
         monkeypatch.setattr("gcbulk.campaign.journal.claims.STOP_POLL", 0.05)
-        monkeypatch.setattr("gcbulk.form.send_form.FOLLOW_POLL", 0.05)
+        monkeypatch.setattr("gcbulk.form.runs.FOLLOW_POLL", 0.05)
         options: dict[str, Any] = {"campaign": "snow", "chunk_size": 2, "concurrency": 1, "progress": False}
         other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, **options))
         other.start()
@@ -414,7 +414,7 @@ def test_another_s_run_can_be_left_to_itself(monkeypatch: pytest.MonkeyPatch, fo
         monkeypatch.setenv("GCBULK_BASE_URL", server.url)
         monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
         monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
-        monkeypatch.setattr("gcbulk.form.send_form.FOLLOW_POLL", 0.05)
+        monkeypatch.setattr("gcbulk.form.runs.FOLLOW_POLL", 0.05)
         other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, campaign="snow", progress=False))
         other.start()
         assert under_way.wait(30)

@@ -228,6 +228,12 @@ def encoded(file: File) -> str:
     return base64.b64encode(_content(file)).decode("ascii")
 
 
+def problem_of(path: Path, options: Attachments) -> str:
+    """In words, what is wrong with a file that is to go with emails; "" where nothing is."""
+    found = _Looker(int(options.max_file_mb * MEGABYTE)).look(path)
+    return found if isinstance(found, str) else ""
+
+
 def problem_now(files: Iterable[File]) -> str | None:
     """What is wrong by now with files that were looked at earlier; None where they are what they were."""
     try:

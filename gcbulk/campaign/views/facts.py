@@ -226,6 +226,12 @@ def _files(plan: Plan) -> dict[str, Any]:
     return {"channel": plan.channel, "files": len(files), "bytes": sum(file.size for file in files)}
 
 
+def files_in_words(plan: Plan) -> str:
+    """The files that would go with a plan's emails, and their size; "" where none would."""
+    counted = _files(plan)
+    return _size(counted) if counted.get("files") else ""
+
+
 def _headline(numbers: dict[str, Any], plan: Plan) -> str:
     left_out = numbers["rows"] - numbers["texts"]
     cost = "" if numbers["cost"] is None else f" for {pounds_and_pence(numbers['cost'])}"

@@ -80,16 +80,16 @@ def remarks_html(remarks: Iterable[Remark]) -> str:
 
 def _bubble(text: Text) -> str:
     about = f"<div style='opacity:.75'>{escape(f'{text.row}, to {text.number}; {text.size}')}</div>"
-    words = _letter(text) if text.html else f"<div style='{_BUBBLE}'>{escape(text.text)}</div>"
+    words = letter_html(text.subject, text.html) if text.html else f"<div style='{_BUBBLE}'>{escape(text.text)}</div>"
     noun = "email" if text.html else "text"
     return f"<div style='flex:1 1 26em'>{_section(f'The {text.why} {noun}', about + words)}</div>"
 
 
-def _letter(text: Text) -> str:
+def letter_html(subject: str, html: str) -> str:
     """An email as a mail program shows it, in a frame that runs nothing and fetches nothing."""
-    page = f"<meta http-equiv='Content-Security-Policy' content=\"{_NOTHING_FETCHED}\">{text.html}"
+    page = f"<meta http-equiv='Content-Security-Policy' content=\"{_NOTHING_FETCHED}\">{html}"
     return (
-        f"<div><b>{escape(text.subject)}</b></div><iframe sandbox='' referrerpolicy='no-referrer' title='The email' "
+        f"<div><b>{escape(subject)}</b></div><iframe sandbox='' referrerpolicy='no-referrer' title='The email' "
         f"srcdoc='{escape(page)}' style='{_FRAME}'></iframe>"
     )
 
