@@ -343,7 +343,7 @@ def test_the_preview_shows_the_email_where_nothing_can_run_or_be_fetched(tmp_pat
     assert "default-src &#x27;none&#x27;" in page
     assert "&lt;p&gt;Dear &lt;b&gt;Parent 0" in page
     assert "ann@" not in page + text
-    assert "Sends 1 email to 1 address, with 1 file (0.0 MB). 1 of the 2 rows would not be sent." in text
+    assert "Sends 1 email to 1 address, with 1 file (1 kB). 1 of the 2 rows would not be sent." in text
     assert "Dear Parent 0" in text
     assert seen.summary()["files"] == 1
     assert seen.frame["EmailFiles"].tolist() == ["0.pdf", np.nan]

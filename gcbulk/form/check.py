@@ -230,7 +230,8 @@ class CheckStep(Step):
             counts = [view.summary() for view in views]
             self._shown, self.messages = legs, sum(one["texts"] for one in counts)
             self._tell_stops(views)
-            rehearsal = " <i>This is the sandbox: nobody is really texted.</i>" if desk.nobody_is_texted else ""
+            not_real = f" <i>This is the sandbox: nobody is really {desk.way.done}.</i>"
+            rehearsal = not_real if desk.nobody_is_texted else ""
             self._sentence.value = f"<p>{escape(self._in_one_sentence(views, counts))}{rehearsal}</p>"
             self._view.value = for_officers("".join(_in_full(view, alone=not legs[1:]) for view in views))
             self._button.description = f"Send {' and '.join(_messages(views, counts)) or are(0, 'text')}"

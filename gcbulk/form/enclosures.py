@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.attachments import MEGABYTE, TYPES
+from gcbulk.campaign.attachments import TYPES, size_in_words
 from gcbulk.form.browser import Upload
 from gcbulk.form.controls import Notice, button, html, in_words, row, show
 from gcbulk.form.manner import Field
@@ -102,15 +102,15 @@ class Enclosures(widgets.VBox):
 
     def _show(self) -> None:
         files = [Path(one) for one in self._for_all]
-        told = ", ".join(f"{file.name} ({_megabytes(file)})" for file in files)
+        told = ", ".join(f"{file.name} ({_size(file)})" for file in files)
         self._words.value = f"<span>{escape(told or NONE_YET)}</span>"
         show(self._none, bool(files))
         folder = Path(self._desk.attachments.folder or ".").absolute()
         self._where.value = f"<span>{escape(WHERE.format(folder=folder))}</span>" if self._own else ""
 
 
-def _megabytes(file: Path) -> str:
+def _size(file: Path) -> str:
     try:
-        return f"{file.stat().st_size / MEGABYTE:,.1f} MB"
+        return size_in_words(file.stat().st_size)
     except OSError:
         return "not there"

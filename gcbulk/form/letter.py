@@ -32,12 +32,12 @@ class LetterBoxes(widgets.VBox):
         subject = widgets.Text(written.subject, description="Subject", placeholder="Report for {{ forename }}")
         body = widgets.Textarea(written.body, description="Email", rows=9, placeholder="Dear {{ parent_name }},\n\n...")
         form = widgets.Dropdown(options=list(WRITTEN_AS.items()), value=written.body_format, description="Written as")
-        for box, name, writable in (
-            (subject, "subject", True),
-            (body, "body", True),
-            (form, "body_format", False),
+        for box, called, name in (
+            (subject, "subject", "subject"),
+            (body, "letter", "body"),
+            (form, "letter-format", "body_format"),
         ):
-            for one in (f"gcb-{name.replace('_', '-')}", "gcb-labelled", *(["gcb-writable"] if writable else [])):
+            for one in (f"gcb-{called}", "gcb-labelled", *(["gcb-writable"] if box is not form else [])):
                 box.add_class(one)
             box.observe(lambda change, name=name: self._take(name, change["new"]), "value")
         self._files = Enclosures(desk, helper, changed)

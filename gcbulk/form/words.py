@@ -27,6 +27,7 @@ class Way:
     mended: str
     nobody: str
     not_to: str
+    done: str = "written to"  # to somebody, in the end
 
     @property
     def good_rows(self) -> str:
@@ -38,6 +39,7 @@ _FIELDS: Final = "A field stands for what each row has in that column."
 WAYS: Final = {
     "sms": Way(
         label="Text",
+        done="texted",
         channels=("sms",),
         title="Text parents",
         write=f"Write the text. {_FIELDS}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from gcbulk.campaign.attachments import MEGABYTE
+from gcbulk.campaign.attachments import size_in_words
 from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.journal.memory import TOO_SOON
 from gcbulk.campaign.samples import samples
@@ -244,7 +244,7 @@ def _headline(numbers: dict[str, Any], plan: Plan) -> str:
 
 
 def _size(numbers: dict[str, Any]) -> str:
-    return f"{are(numbers['files'], 'file')} ({numbers['bytes'] / MEGABYTE:,.1f} MB)"
+    return f"{are(numbers['files'], 'file')} ({size_in_words(numbers['bytes'])})"
 
 
 def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:

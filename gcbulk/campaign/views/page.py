@@ -25,7 +25,7 @@ _BUBBLE: Final = (
     "white-space:pre-wrap;overflow-wrap:anywhere;background:rgba(128,128,128,.12);border-radius:8px;padding:8px 12px;"
     "max-width:40em"
 )
-_FRAME: Final = f"width:100%;height:22em;border:{_LINE};border-radius:8px;background:#fff"
+_FRAME: Final = f"box-sizing:border-box;width:100%;height:22em;border:{_LINE};border-radius:8px;background:#fff"
 _NOTHING_FETCHED: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _MARKS: Final[dict[Severity, tuple[str, str]]] = {
     "stop": ("Stop", "background:#b3261e;color:#fff"),
