@@ -266,13 +266,13 @@ class SendForm(widgets.VBox):
             self._earlier.offer(everything)
             fresh = desk.recipients is None
             for known_one in [c for c in everything if c.at_work or (fresh and c.today and c.to_send)][:1]:
-                self._show_where_they_stand([Errand(known_one.campaign)], [known_one])
+                self._show_where_they_stand([Errand(known_one.campaign, known_one.channel)], [known_one])
 
     def _show_campaign(self, name: str) -> None:
         def look() -> None:
             with in_words(self._earlier.notice):
                 for known in whereabouts(name, journal=self._desk.options.journal):
-                    self._show_where_they_stand([Errand(known.campaign)], [known])
+                    self._show_where_they_stand([Errand(known.campaign, known.channel)], [known])
 
         self._helper.ask("campaign", look)
 
