@@ -427,6 +427,14 @@ def test_emails_that_are_refused_when_the_texts_have_gone_are_told_by_their_rows
     assert [one.recipient for one in platform.queued] == ["b@example.org", "+447700900123"]
 
 
+def test_a_column_of_the_users_own_that_is_called_sent_as_is_kept(platform: Sandbox) -> None:
+    results = gcbulk.send_message(BOTH.assign(SentAs=["post", "sms", "", None]), **EITHER)
+    assert results["SentAs_input"].fillna("-").tolist() == ["post", "sms", "", "-"]
+    assert results["SentAs"].tolist() == ["sms", "email", "email", "email"]
+    again = gcbulk.send_message(results, **{**EITHER, "sms": "Open.", "body": "Open, {{ name }}."})
+    assert [name for name in again.columns if name.startswith("SentAs")] == ["SentAs_input", "SentAs"]
+
+
 def test_a_row_of_either_way_is_called_by_its_place_in_the_whole_list(platform: Sandbox) -> None:
     results = gcbulk.send_message(BOTH, **EITHER)
     assert results["ErrorDetail"].iloc[3].startswith("The same as row 2.")

@@ -717,6 +717,8 @@ def test_an_email_with_its_files_then_a_text_or_else_an_email(page: Page, platfo
     page.locator(".gcb-letter-format select").select_option("Markdown")
     choose(page, {"name": "dates.txt", "mimeType": "text/plain", "buffer": b"Term ends on 18 December."}, "gcb-attach")
     expect(page.locator(".gcb-attached")).to_contain_text("dates.txt (1 kB)")
+    expect(page.locator(".gcb-parts")).to_contain_text("All 4 emails: 4 files")
+    picture(page, "message", "8-message-email")
     page.locator(".gcb-attach-folder input").fill(str(FAMILIES.parent / "letters"))
     page.locator(".gcb-attach-each input").fill("{{ admission_no }}.pdf")
     expect(page.locator(".gcb-ready")).to_have_text(
@@ -727,7 +729,6 @@ def test_an_email_with_its_files_then_a_text_or_else_an_email(page: Page, platfo
     expect(frame.locator("body")).to_contain_text("Dear Miss Adeyemi,")
     expect(frame.locator("strong")).to_have_text("report")
     page.locator(".gcb-reply-to input").fill("office@example.org")
-    picture(page, "message", "8-message-email")
     fits(page)
     expect(page.locator(".gcb-sentence")).to_contain_text("Sends 3 emails, with 6 files")
     expect(page.locator(".gcb-who-sends")).to_contain_text("The key works")

@@ -22,7 +22,7 @@ from gcbulk.errors import CampaignError, GcbulkWarning, OptionError
 from gcbulk.messages.letter import Letter
 from gcbulk.messages.options import TextOptions
 from gcbulk.progress import Watch
-from gcbulk.recipients.columns import ROW_NUMBER, own_columns, row_name
+from gcbulk.recipients.columns import ROW_NUMBER, SENT_AS, own_columns, row_name
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.kinds import EMAIL, NUMBER
 from gcbulk.recipients.schema import check
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.plan import Plan
 
-SENT_AS: Final = "SentAs"
 _WORDS: Final = {"sms": "sms", "text": "sms", "txt": "sms", "email": "email", "e-mail": "email", "mail": "email"}
 _BEHIND_A_NAME: Final = {"sms": "(text)", "email": "(email)"}
 
@@ -96,14 +95,17 @@ def part_of(recipients: pd.DataFrame, rows: np.ndarray[Any, Any]) -> pd.DataFram
 
 
 def joined(parts: Iterable[tuple[str, np.ndarray[Any, Any], pd.DataFrame]], index: pd.Index) -> pd.DataFrame:
-    """Frames of each way's rows as one, in the order of the list and under its index, with `SentAs`."""
-    places, frames = [], []
-    for channel, rows, frame in parts:
-        places.append(rows)
-        frames.append(frame.assign(**{SENT_AS: channel}))
-    order = np.argsort(np.concatenate(places), kind="stable")
-    whole: pd.DataFrame = pd.concat(frames).iloc[order].set_axis(index)
-    return whole
+    """Frames of each way's rows as one, in the order of the list and under its index, with `SentAs`.
+
+    A column of the user's own that is called so is kept as `SentAs_input`, as `user_columns` does.
+    """
+    ways, places, frames = zip(*parts, strict=True)
+    whole: pd.DataFrame = pd.concat(frames)
+    if SENT_AS in whole.columns and not whole[SENT_AS].isin(list(_BEHIND_A_NAME)).all():
+        whole = whole.rename(columns={SENT_AS: f"{SENT_AS}_input"})
+    went = np.repeat(np.array(ways, dtype=object), [len(rows) for rows in places])
+    whole = whole.assign(**{SENT_AS: pd.array(went, dtype="str")})
+    return whole.iloc[np.argsort(np.concatenate(places), kind="stable")].set_axis(index)
 
 
 def check_each(

@@ -19,12 +19,13 @@ from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.run import OF_FILES
 from gcbulk.errors import CredentialsError, OptionError
 from gcbulk.form.words import WAYS, Way
-from gcbulk.messages.letter import Letter
+from gcbulk.messages.letter import Letter, read_body
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Hashable, Mapping, Sequence
 
     import pandas as pd
@@ -196,6 +197,11 @@ class Desk:
             customer_column=self.whose.column if self.whose is not None else None,
             customer=self.whose.school if self.whose is not None else None,
         )
+
+    def write(self, subject: str, body: str | os.PathLike[str]) -> None:
+        """Fill in an email beforehand; a body of a path is read. Raises OptionError where it cannot be."""
+        words, by_ending = (body, None) if isinstance(body, str) else read_body(body)
+        self.body = Body(subject, words, self.body.body_format or by_ending)
 
     @property
     def way(self) -> Way:

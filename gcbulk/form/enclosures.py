@@ -101,15 +101,18 @@ class Enclosures(widgets.VBox):
         self._show()
 
     def _show(self) -> None:
-        files = [Path(one) for one in self._for_all]
+        folder = Path(self._desk.attachments.folder or ".").absolute()
+        files = [folder / one for one in self._for_all]
         told = ", ".join(f"{file.name} ({_size(file)})" for file in files)
         self._words.value = f"<span>{escape(told or NONE_YET)}</span>"
         show(self._none, bool(files))
-        folder = Path(self._desk.attachments.folder or ".").absolute()
         self._where.value = f"<span>{escape(WHERE.format(folder=folder))}</span>" if self._own else ""
 
 
 def _size(file: Path) -> str:
+    """How big a file is; of a further pattern that was handed in, whose it is."""
+    if "{" in file.name:
+        return "for each row"
     try:
         return size_in_words(file.stat().st_size)
     except OSError:

@@ -16,6 +16,7 @@ from gcbulk.codes import Status
 from gcbulk.errors import CredentialsError
 from gcbulk.form.desk import Errand
 from gcbulk.progress import Progress
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -99,7 +100,8 @@ def following(desk: Desk, known: Whereabouts) -> Callable[[Watch], Ended]:
     def work(watch: Watch) -> Ended:
         watch.on_stop(lambda: ask_to_stop(name, journal=journal))
         now, went = known, sum(known.answered.values())
-        with Progress(went + known.to_send, "Messages", enabled=False, watch=watch, before=went) as bar:
+        what = f"{KINDS[known.channel].message.capitalize()}s"
+        with Progress(went + known.to_send, what, enabled=False, watch=watch, before=went) as bar:
             bar.add(0, **known.answered)
             while now.at_work:
                 time.sleep(FOLLOW_POLL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
@@ -25,6 +24,7 @@ from gcbulk.form.sending import SendStep
 from gcbulk.form.style import STYLE
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Hashable, Sequence
 
     import pandas as pd
@@ -68,7 +68,7 @@ class SendForm(widgets.VBox):
         *,
         channel: str = "sms",
         subject: str = "",
-        body: str = "",
+        body: str | os.PathLike[str] = "",
         campaign: str | None = None,
         client: CommunicationsClient | None = None,
         number_column: Hashable | None = None,
@@ -94,7 +94,7 @@ class SendForm(widgets.VBox):
             sandbox=sandbox,
             options=options,
         )
-        self._desk.body = replace(self._desk.body, subject=subject, body=body)
+        self._desk.write(subject, body)
         self._helper, self._network = Helper(self._failed), Helper(self._failed)
         self._lock = threading.Lock()
         self._job: Job[Any] | None = None
@@ -266,13 +266,13 @@ class SendForm(widgets.VBox):
             self._earlier.offer(everything)
             fresh = desk.recipients is None
             for known_one in [c for c in everything if c.at_work or (fresh and c.today and c.to_send)][:1]:
-                self._show_where_they_stand([Errand(known_one.campaign)], [known_one])
+                self._show_where_they_stand([Errand(known_one.campaign, known_one.channel)], [known_one])
 
     def _show_campaign(self, name: str) -> None:
         def look() -> None:
             with in_words(self._earlier.notice):
                 for known in whereabouts(name, journal=self._desk.options.journal):
-                    self._show_where_they_stand([Errand(known.campaign)], [known])
+                    self._show_where_they_stand([Errand(known.campaign, known.channel)], [known])
 
         self._helper.ask("campaign", look)
 

@@ -48,7 +48,8 @@ STYLE: Final = """<style>
   border: 1px solid #9aa7b3; border-radius: 6px; padding: 0 10px; box-sizing: border-box; background-color: #fff;
   font: inherit; font-size: 15px; color: var(--gcb-ink); flex: none; }
 .gcb-form .gcb-message, .gcb-form .gcb-letter, .gcb-form .gcb-subject { width: 100%; }
-.gcb-form .gcb-message textarea, .gcb-form .gcb-letter textarea { width: 100%; min-height: 112px; border: 1px solid #9aa7b3; border-radius: 6px;
+.gcb-form .gcb-message textarea, .gcb-form .gcb-letter textarea { width: 100%; min-height: 112px;
+  border: 1px solid #9aa7b3; border-radius: 6px;
   padding: 8px 10px; font: inherit; font-size: 15px; line-height: 1.5; box-sizing: border-box; color: var(--gcb-ink); }
 .gcb-form .gcb-entry { width: calc(50% - 8px); min-width: 270px; }
 .gcb-form .gcb-entry > .gcb-labelled { width: 100%; }

@@ -33,6 +33,9 @@ ANNOTATIONS: tuple[str, ...] = (
 # What the results and previews of a partner's campaign have besides.
 OF_CUSTOMERS: tuple[str, ...] = ("CustomerId", "CustomerName")
 
+SENT_AS: Final = "SentAs"
+"""What results have besides where each row went as a text or as an email."""
+
 ROW_NUMBER: Final = "row number"
 """The name of an index that holds rows' places in a longer list, from 1: they are called by them."""
 
