@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Standing:
     """How far a job is: `done` of `total` items, the named counts, what it waits for, seconds since it began.
 
-    `before` of the `done` were done before that.
+    `before` of the `done` were done before that. `what` is counted: "Texts", say.
     """
 
     total: int = 0
@@ -26,6 +26,7 @@ class Standing:
     words: str = ""
     seconds: float = 0.0
     before: int = 0
+    what: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -72,9 +73,13 @@ class Watch:
         if asked:
             stop()
 
+    def _begin(self) -> None:
+        """A job begins, maybe after another one: its time is reckoned from now on."""
+        with self._lock:
+            self._began = self._clock()
+
     def _see(self, standing: Standing) -> None:
         with self._lock:
-            self._began = self._clock() if self._began is None else self._began
             self._now = standing
 
 
@@ -100,6 +105,8 @@ class Progress:
         self._counts: dict[str, int] = {}
         self._bar: Any = _make_bar(total, description, unit, before) if enabled and total and _can_be_seen() else None
         self._watch = watch or Watch()
+        self._what = description
+        self._watch._begin()
         self._show("")
 
     def __enter__(self) -> Progress:
@@ -142,7 +149,9 @@ class Progress:
         self._watch.on_stop(stop)
 
     def _show(self, words: str) -> None:
-        self._watch._see(Standing(self._total, self._done, dict(self._counts), words, before=self._before))
+        self._watch._see(
+            Standing(self._total, self._done, dict(self._counts), words, before=self._before, what=self._what)
+        )
 
 
 def _in_notebook() -> bool:

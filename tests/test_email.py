@@ -18,6 +18,7 @@ from gcbulk.api import retry
 from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.enclosing import parsed
+from gcbulk.campaign.sending import Sender
 from gcbulk.messages.letter import Letter
 from gcbulk.messages.markup import as_html, plain_words
 from gcbulk.recipients.intake import IntakeOptions
@@ -342,7 +343,7 @@ def test_the_preview_shows_the_email_where_nothing_can_run_or_be_fetched(tmp_pat
     assert "default-src &#x27;none&#x27;" in page
     assert "&lt;p&gt;Dear &lt;b&gt;Parent 0" in page
     assert "ann@" not in page + text
-    assert "Sends 1 email to 1 address, with 1 file (0.0 MB). 1 of the 2 rows would not be sent." in text
+    assert "Sends 1 email to 1 address, with 1 file (1 kB). 1 of the 2 rows would not be sent." in text
     assert "Dear Parent 0" in text
     assert seen.summary()["files"] == 1
     assert seen.frame["EmailFiles"].tolist() == ["0.pdf", np.nan]
@@ -390,3 +391,51 @@ def test_a_column_says_how_each_row_is_told(platform: Sandbox) -> None:
     assert results["Status"].tolist() == ["accepted", "accepted", "duplicate"]
     with pytest.raises(gcbulk.OptionError, match='row 1 in "Channel" is neither sms nor email'):
         gcbulk.send_message(people.assign(Channel="fax"), channel_column="Channel", **how)
+
+
+BOTH = pd.DataFrame(
+    {"name": ["Ann", "Bob", "Cy", "Bob"], "mobile": ["07700 900123", "", "", ""], "email": ["", *["b@example.org"] * 3]}
+)
+EITHER: dict[str, Any] = {"sms": "Closed.", "subject": "News", "body": "Closed, {{ name }}.", "progress": False}
+
+
+def test_who_stops_the_texts_has_stopped_the_emails(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = Sender._wait_for_workers
+    presses = iter([True])
+
+    def wait(sender: Sender) -> None:
+        if next(presses, False):
+            raise KeyboardInterrupt
+        waits(sender)
+
+    monkeypatch.setattr(Sender, "_wait_for_workers", wait)
+    results = gcbulk.send_message(BOTH, **EITHER)
+    assert not [one for one in platform.queued if "@" in one.recipient]
+    assert results["Status"].tolist()[1:] == ["not_sent", "not_sent", "duplicate"]
+    again = gcbulk.send_message(BOTH, **EITHER)
+    assert again["Status"].tolist() == ["accepted", "accepted", "accepted", "duplicate"]
+    assert len(platform.queued) == 3
+
+
+def test_emails_that_are_refused_when_the_texts_have_gone_are_told_by_their_rows(platform: Sandbox) -> None:
+    gcbulk.send_email(BOTH.tail(1), "Other", "News", campaign="snow (email)", progress=False)
+    with pytest.warns(gcbulk.GcbulkWarning, match=r"snow \(email\)"):
+        results = gcbulk.send_message(BOTH, campaign="snow", **EITHER)
+    assert results["Status"].tolist() == ["accepted", "not_sent", "not_sent", "duplicate"]
+    assert (results["MessageId"].notna() ^ results["ErrorCode"].notna()).all()
+    assert results["ErrorDetail"].iloc[1].endswith("Mend that, and send again: nobody is told twice.")
+    assert [one.recipient for one in platform.queued] == ["b@example.org", "+447700900123"]
+
+
+def test_a_column_of_the_users_own_that_is_called_sent_as_is_kept(platform: Sandbox) -> None:
+    results = gcbulk.send_message(BOTH.assign(SentAs=["post", "sms", "", None]), **EITHER)
+    assert results["SentAs_input"].fillna("-").tolist() == ["post", "sms", "", "-"]
+    assert results["SentAs"].tolist() == ["sms", "email", "email", "email"]
+    again = gcbulk.send_message(results, **{**EITHER, "sms": "Open.", "body": "Open, {{ name }}."})
+    assert [name for name in again.columns if name.startswith("SentAs")] == ["SentAs_input", "SentAs"]
+
+
+def test_a_row_of_either_way_is_called_by_its_place_in_the_whole_list(platform: Sandbox) -> None:
+    results = gcbulk.send_message(BOTH, **EITHER)
+    assert results["ErrorDetail"].iloc[3].startswith("The same as row 2.")
+    assert results.index.equals(BOTH.index)

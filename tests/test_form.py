@@ -302,7 +302,7 @@ def test_nothing_unforeseen_becomes_a_traceback(forms: list[SendForm], monkeypat
     def breaks(*_args: object, **_options: object) -> None:
         raise KeyError("07700 900123")
 
-    monkeypatch.setattr("gcbulk.form.desk.check_list", breaks)
+    monkeypatch.setattr("gcbulk.form.desk.check_each", breaks)
     form = SendForm(PEOPLE, sandbox=True)
     forms.append(form)
     assert form.wait()
@@ -376,7 +376,7 @@ def test_a_run_of_another_program_is_followed_and_can_be_stopped(
         monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
         monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
         monkeypatch.setattr("gcbulk.campaign.journal.claims.STOP_POLL", 0.05)
-        monkeypatch.setattr("gcbulk.form.send_form.FOLLOW_POLL", 0.05)
+        monkeypatch.setattr("gcbulk.form.runs.FOLLOW_POLL", 0.05)
         options: dict[str, Any] = {"campaign": "snow", "chunk_size": 2, "concurrency": 1, "progress": False}
         other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, **options))
         other.start()
@@ -414,7 +414,7 @@ def test_another_s_run_can_be_left_to_itself(monkeypatch: pytest.MonkeyPatch, fo
         monkeypatch.setenv("GCBULK_BASE_URL", server.url)
         monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
         monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
-        monkeypatch.setattr("gcbulk.form.send_form.FOLLOW_POLL", 0.05)
+        monkeypatch.setattr("gcbulk.form.runs.FOLLOW_POLL", 0.05)
         other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, campaign="snow", progress=False))
         other.start()
         assert under_way.wait(30)
@@ -724,3 +724,158 @@ def test_a_workbook_s_other_sheets_can_be_chosen(forms: list[SendForm]) -> None:
     assert "damaged.xlsx was not taken" in find(form, "gcb-file-name").value
     assert find(form, "gcb-counts").value == ""
     assert sheet.layout.display == "none"
+
+
+FAMILIES = pd.DataFrame(
+    {
+        "UPN": ["A1", "A2", "A3", "A4"],
+        "Name": ["Ann <b>", "Bob", "Cy", "Di"],
+        "Mobile": ["07700 900123", "", "020 7946 0123", "07700 900124"],
+        "Email": ["ann@example.org", "bob@example.org", "cy@example.org", "di@"],
+    }
+)
+WORDS = {"subject": "Report for {{ name }}", "body": "Dear {{ name }}, the report is enclosed."}
+
+
+def words_of(form: SendForm, name: str) -> str:
+    return html.unescape(re.sub("<[^<>]*>", "", find(form, name).value)).strip()
+
+
+def test_emails_go_with_their_files_as_texts_do(platform: Sandbox, forms: list[SendForm], tmp_path: Path) -> None:
+    for upn in ("A1", "A3"):
+        (tmp_path / f"{upn}.pdf").write_bytes(b"%PDF-1.4 " + upn.encode())
+    form = SendForm(FAMILIES, channel="email", **WORDS)
+    forms.append(form)
+    assert form.wait()
+    assert words_of(form, "gcb-title") == "Email parents"
+    assert "3 rows with a good address" in words_of(form, "gcb-counts")
+    preview = find(form, "gcb-preview").value
+    assert "a•••@example.org" in preview
+    assert "sandbox=''" in preview
+    assert "Dear Ann &amp;lt;b&amp;gt;" in preview
+    upload(find(form, "gcb-attach"), "dates.txt", b"Term ends on 18 December.")
+    find(form, "gcb-attach-each").value = "{{ upn }}.pdf"
+    find(form, "gcb-attach-folder").value = f' "{tmp_path}" '
+    find(form, "gcb-sent-from-name").value = "Oak School"
+    find(form, "gcb-reply-to").value = "office@"
+    assert form.wait()
+    assert "dates.txt (1 kB)" in words_of(form, "gcb-attached")
+    assert "The address for answers must be one email address" in words_of(form, "gcb-reply-to-notice")
+    assert find(form, "gcb-send").disabled
+    find(form, "gcb-reply-to").value = "office@example.org"
+    assert form.wait()
+    assert words_of(form, "gcb-ready") == (
+        "Ready to send: 2 of 3 rows with a good address. Left out: 1 (file not found)."
+    )
+    assert words_of(form, "gcb-parts") == "This email: dates.txt; A1.pdf. All 2 emails: 4 files (1 kB)."
+    assert "Sends 2 emails, with 4 files (1 kB), to 2 addresses from school 1469 now." in words_of(form, "gcb-sentence")
+    find(form, "gcb-test-email-to")._handle_custom_msg({"entered": "me@example.org"}, [])
+    find(form, "gcb-test-email").click()
+    assert form.wait()
+    assert "accepted for m•••@example.org, and for nobody else" in words_of(form, "gcb-test-email-notice")
+    assert {queued.recipient for queued in platform.queued} == {"me@example.org"}
+    tried = len(platform.queued)
+    tick_and_send(form)
+    assert form.wait()
+    assert form.results is not None
+    assert form.results["ErrorCode"].fillna("").tolist() == ["", "ATTACHMENT_MISSING", "", "EMAIL_INVALID"]
+    gone = platform.queued[tried:]
+    assert {one.recipient: [name for name, *_ in one.attachments] for one in gone} == {
+        "ann@example.org": ["dates.txt", "A1.pdf"],
+        "cy@example.org": ["dates.txt", "A3.pdf"],
+    }
+    assert "me@example.org" not in json.dumps(widgets.Widget.get_manager_state(), default=repr)
+    find(form, "gcb-again").click()
+    assert find(form, "gcb-subject").value == find(form, "gcb-letter").value == ""
+    assert "dates.txt" not in words_of(form, "gcb-attached")
+
+
+def test_a_file_that_no_email_can_carry_is_told_and_not_kept(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(FAMILIES, channel="email", **WORDS)
+    forms.append(form)
+    for name, content, why in (
+        ("letter.pdf", b"\x89PNG\r\n\x1a\n", "letter.pdf is no PDF, whatever its ending says."),
+        ("nothing.txt", b"", "nothing.txt is empty."),
+        ("run.exe", b"MZ", "run.exe is of a kind that cannot go with an email"),
+    ):
+        upload(find(form, "gcb-attach"), name, content)
+        assert form.wait()
+        assert why in words_of(form, "gcb-attach-notice")
+    kept = Path(form._desk.keep_file("dates.txt", b"18 December"))
+    assert [one.name for one in kept.parent.parent.iterdir() if one.is_dir()] == [kept.parent.name]
+    assert kept.read_bytes() == b"18 December"
+
+
+def test_a_text_where_it_can_be_else_an_email(platform: Sandbox, forms: list[SendForm]) -> None:
+    form = SendForm(FAMILIES, "Dear {{ name }}, closed.", campaign="snow", price_per_part=0.04)
+    forms.append(form)
+    assert form.wait()
+    few = len(list(everything(form)))
+    find(form, "gcb-channel").value = "either"
+    assert form.wait()
+    assert "there is no subject yet" in words_of(form, "gcb-preview")
+    assert find(form, "gcb-send").disabled
+    find(form, "gcb-subject").value = "News"
+    find(form, "gcb-letter").value = "Dear {{ name }}, school is **closed**."
+    find(form, "gcb-letter-format").value = "markdown"
+    assert form.wait()
+    assert "4 rows with a good number or address" in words_of(form, "gcb-counts")
+    told = words_of(form, "gcb-sentence")
+    assert "Sends 2 texts, 2 parts, £0.08, to 2 numbers, and 2 emails to 2 addresses from school 1469 now." in told
+    assert find(form, "gcb-send").description == "Send 2 texts and 2 emails"
+    find(form, "gcb-next-row").click()
+    assert "Row 2 (2 of 4), to b•••@example.org" in find(form, "gcb-preview").value
+    assert "&lt;strong&gt;closed" in find(form, "gcb-preview").value
+    tick_and_send(form)
+    assert form.wait()
+    results = form.results
+    assert results is not None
+    assert results["SentAs"].tolist() == ["sms", "email", "email", "sms"]
+    assert (results["Status"] == "accepted").all()
+    assert results.index.equals(FAMILIES.index)
+    assert [one.recipient for one in platform.queued] == [
+        *("+447700900123", "+447700900124", "bob@example.org", "cy@example.org")
+    ]
+    again = SendForm(FAMILIES, "Dear {{ name }}, closed.", campaign="snow", channel="either")
+    forms.append(again)
+    assert again.wait()
+    assert again.results is not None
+    assert again.results["SentAs"].tolist() == results["SentAs"].tolist()
+    find(form, "gcb-again").click()
+    find(form, "gcb-channel").value = "sms"
+    find(form, "gcb-message").value = "Dear {{ name }}, open."
+    assert form.wait()
+    assert "Sends 2 texts, 2 parts, £0.08, to 2 numbers from school 1469 now." in words_of(form, "gcb-sentence")
+    assert len(list(everything(form))) <= few + 1
+
+
+def test_a_stop_holds_the_emails_too_and_the_rest_of_both_goes_later(
+    monkeypatch: pytest.MonkeyPatch, forms: list[SendForm]
+) -> None:
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def on_call(call: Call) -> str | None:
+        if call.number == 2:  # the first asks about the key
+            under_way.set()
+            go_on.wait(30)
+        return None
+
+    with Sandbox(on_call=on_call) as server:
+        monkeypatch.setenv("GCBULK_BASE_URL", server.url)
+        monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
+        monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
+        form = SendForm(FAMILIES, TEXT, channel="either", chunk_size=1, **WORDS)
+        forms.append(form)
+        tick_and_send(form)
+        assert under_way.wait(30)
+        find(form, "gcb-stop").click()
+        go_on.set()
+        assert form.wait()
+        assert "gcb-word-stopped" in find(form, "gcb-status").value
+        assert form.results is not None
+        assert form.results["Status"].tolist() == ["accepted", "not_sent", "not_sent", "not_sent"]
+        find(form, "gcb-resume").click()
+        assert form.wait()
+        assert (form.results["Status"] == "accepted").all()
+        assert len({one.recipient for one in server.queued}) == len(server.queued) == 4
+        assert "gcb-word-done" in find(form, "gcb-status").value

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data" / "recipients.csv"
 WORKBOOK = ROOT / "sample_data" / "absent-today.xlsx"
+FAMILIES = ROOT / "sample_data" / "families.csv"
 OPT_OUTS = ROOT / "sample_data" / "opt-outs.csv"
 
 
@@ -695,6 +696,84 @@ def test_what_may_have_been_sent_is_listed_and_settled(page: Page, platform: San
     page.locator(".gcb-settle-sent").click()
     expect(page.locator(".gcb-unknown")).not_to_be_visible()
     expect(page.locator(".gcb-results")).to_contain_text("2 rows: 2 accepted")
+
+
+def test_an_email_with_its_files_then_a_text_or_else_an_email(page: Page, platform: Sandbox, tmp_path: Path) -> None:
+    """Each widget by its class alone: the same steps, sent in another way."""
+    from playwright.sync_api import expect
+
+    page.locator(".gcb-channel select").select_option("Email")
+    expect(page.locator(".gcb-title")).to_have_text("Email parents")
+    choose(page, FAMILIES)
+    counts = page.locator(".gcb-counts")
+    expect(counts).to_contain_text("4 rows with a good address")
+    picture(page, "recipients", "7-recipients-email")
+    page.locator(".gcb-subject input").fill("Report for ")
+    page.get_by_role("button", name="Forename").click()
+    expect(page.locator(".gcb-subject input")).to_have_value("Report for {{ forename }}")
+    page.locator(".gcb-letter textarea").fill("Dear ")
+    page.get_by_role("button", name="Parent Name").click()
+    page.locator(".gcb-letter textarea").press_sequentially(",\n\nthe **report** is enclosed.")
+    page.locator(".gcb-letter-format select").select_option("Markdown")
+    choose(page, {"name": "dates.txt", "mimeType": "text/plain", "buffer": b"Term ends on 18 December."}, "gcb-attach")
+    expect(page.locator(".gcb-attached")).to_contain_text("dates.txt (1 kB)")
+    expect(page.locator(".gcb-parts")).to_contain_text("All 4 emails: 4 files")
+    picture(page, "message", "8-message-email")
+    page.locator(".gcb-attach-folder input").fill(str(FAMILIES.parent / "letters"))
+    page.locator(".gcb-attach-each input").fill("{{ admission_no }}.pdf")
+    expect(page.locator(".gcb-ready")).to_have_text(
+        "Ready to send: 3 of 4 rows with a good address. Left out: 1 (file not found)."
+    )
+    expect(page.locator(".gcb-parts")).to_contain_text("This email: dates.txt; A1001.pdf. All 3 emails: 6 files")
+    frame = page.frame_locator(".gcb-preview iframe")
+    expect(frame.locator("body")).to_contain_text("Dear Miss Adeyemi,")
+    expect(frame.locator("strong")).to_have_text("report")
+    page.locator(".gcb-reply-to input").fill("office@example.org")
+    fits(page)
+    expect(page.locator(".gcb-sentence")).to_contain_text("Sends 3 emails, with 6 files")
+    expect(page.locator(".gcb-who-sends")).to_contain_text("The key works")
+    page.locator(".gcb-test-email-to input").fill("me@example.org")
+    page.locator(".gcb-test-email").click()
+    expect(page.locator(".gcb-test-email-notice")).to_contain_text("accepted for m•••@example.org")
+    picture(page, "check", "9-check-email")
+    fits(page)
+    tried = len(platform.queued)
+    confirm_and_send(page)
+    has_ended(page, "done")
+    expect(page.locator(".gcb-results .gcb-chart")).to_be_visible()
+    picture(page, "results", "10-results-email")
+    sent = {queued.recipient: [name for name, *_ in queued.attachments] for queued in platform.queued[tried:]}
+    assert sent == {
+        f"{name}@example.org": ["dates.txt", f"{upn}.pdf"]
+        for name, upn in (("adeyemi", "A1001"), ("ahmed", "A1002"), ("byrne", "A1006"))
+    }
+    assert not re.search("adeyemi@|ahmed@", page.content())
+
+    page.locator(".gcb-again").click()
+    page.locator(".gcb-channel select").select_option("Text, else email")
+    choose(
+        page,
+        {
+            "name": "both.csv",
+            "mimeType": "text/csv",
+            "buffer": b"Name,Mobile,Email\nAnn,07700 900101,\nBob,,bob@example.org\n",
+        },
+    )
+    expect(counts).to_contain_text("2 rows with a good number or address")
+    write(page, "Dear {{ name }}, closed.")
+    page.locator(".gcb-subject input").fill("Closed")
+    page.locator(".gcb-letter textarea").fill("Dear {{ name }}, school is closed.")
+    expect(page.locator(".gcb-sentence")).to_contain_text(
+        "Sends 1 text, 1 part, to 1 number, and 1 email to 1 address from school 1469 now."
+    )
+    picture(page, "message", "11-message-either")
+    picture(page, "check", "12-check-either")
+    confirm_and_send(page)
+    has_ended(page, "done")
+    expect(page.locator(".gcb-status")).to_contain_text("2 of 2 rows accepted")
+    expect(page.locator(".gcb-results .gcb-chart")).to_be_visible()
+    picture(page, "results", "13-results-either")
+    assert [queued.recipient for queued in platform.queued[-2:]] == ["+447700900101", "bob@example.org"]
 
 
 def test_a_lost_kernel_is_told_apart_from_a_failed_send(page: Page, served: tuple[str, int]) -> None:

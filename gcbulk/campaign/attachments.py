@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,6 +227,21 @@ def _wrong_type(ending: str, head: bytes) -> str:
 def encoded(file: File) -> str:
     """A file's bytes in base64, as they go into a call. Raises FileChangedError where it is not what was planned."""
     return base64.b64encode(_content(file)).decode("ascii")
+
+
+def size_in_words(size: int) -> str:
+    """A number of bytes for people.
+
+    >>> size_in_words(2_450_000), size_in_words(812)
+    ('2.5 MB', '1 kB')
+    """
+    return f"{size / MEGABYTE:,.1f} MB" if size >= MEGABYTE / 10 else f"{math.ceil(size / 1000)} kB"
+
+
+def problem_of(path: Path, options: Attachments) -> str:
+    """In words, what is wrong with a file that is to go with emails; "" where nothing is."""
+    found = _Looker(int(options.max_file_mb * MEGABYTE)).look(path)
+    return found if isinstance(found, str) else ""
 
 
 def problem_now(files: Iterable[File]) -> str | None:

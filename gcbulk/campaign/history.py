@@ -195,6 +195,7 @@ class Whereabouts:
     states: Mapping[str, int]
     at_work: bool
     customer_id: str = ""  # as campaigns know it: a partner's has a name of its own
+    channel: str = "sms"
 
     @property
     def rows(self) -> int:
@@ -237,6 +238,7 @@ def whereabouts(
                 book.count_states(c),
                 c.id in at_work,
                 c.customer_id,
+                c.channel,
             )
             for c in known
         ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from gcbulk.campaign.callback_url import callback_base
 from gcbulk.campaign.journal.days import LONDON
@@ -86,6 +86,12 @@ class SendOptions:
             if given := [name for name in names if getattr(self, name) is not None]:
                 raise OptionError(f"{given[0]} is no option of {'emails' if channel == 'email' else 'texts'}.")
         return {name: getattr(self, name) for name in OF_CHANNEL[channel]}
+
+    def for_channel(self, channel: str) -> SendOptions:
+        """These options without those that only other channels have."""
+        others: list[str] = [name for other, names in OF_CHANNEL.items() if other != channel for name in names]
+        nothing: dict[str, Any] = dict.fromkeys(others)
+        return replace(self, **nothing)
 
     @property
     def again(self) -> bool:

@@ -14,7 +14,7 @@ from gcbulk.campaign.views.facts import CUSTOMERS_SHOWN, LIKE_AN_ADDRESS, mask_n
 from gcbulk.codes import REASONS, SENTENCES, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.messages.findings import are
-from gcbulk.recipients.columns import ANNOTATIONS, OF_CUSTOMERS, row_name
+from gcbulk.recipients.columns import ANNOTATIONS, OF_CUSTOMERS, SENT_AS, row_name
 from gcbulk.recipients.kinds import NUMBER, kind_in
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ def on_screen(frame: pd.DataFrame, positions: Iterable[int]) -> pd.DataFrame:
 
 def _address_column(frame: pd.DataFrame) -> str:
     """What the masked addresses stand under: nothing that a list of email addresses has as a column of its own."""
-    return "Number" if kind_in(frame["SentTo"]) is NUMBER else "Sent to"
+    texts_alone = SENT_AS not in frame.columns and kind_in(frame["SentTo"]) is NUMBER
+    return "Number" if texts_alone else "Sent to"
 
 
 def masked(column: pd.Series[Any]) -> pd.Series[str]:

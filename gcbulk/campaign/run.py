@@ -331,7 +331,7 @@ def _of_emails(
         customer_column=given.pop("customer_column", None),
         kind=EMAIL,
     )
-    attachments = Attachments(**{field: given.pop(name) for name, field in _OF_FILES.items() if name in given})
+    attachments = Attachments(**{field: given.pop(name) for name, field in OF_FILES.items() if name in given})
     letter = Letter(subject, body, body_format=given.pop("body_format", None))
     settings = SendOptions(**given)
     customers = known_customers(intake, settings, client)
@@ -339,13 +339,14 @@ def _of_emails(
     return make, intake, settings, customers
 
 
-_OF_FILES: Final = {
+OF_FILES: Final = {
     "attachments": "files",
     "attachment_column": "column",
     "attachment_folder": "folder",
     "max_file_mb": "max_file_mb",
     "max_call_mb": "max_call_mb",
 }
+"""By option, what it is called among the options of files."""
 
 
 def _previewed(

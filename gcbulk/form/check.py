@@ -10,17 +10,19 @@ import ipywidgets as widgets
 
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.looking_ahead import preview_plan
+from gcbulk.campaign.views.facts import files_in_words
 from gcbulk.form.browser import PrivateField
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.form.trial import Trial
 from gcbulk.form.words import URGENT, for_officers
 from gcbulk.messages.findings import are, pounds_and_pence
+from gcbulk.recipients.kinds import KINDS, NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gcbulk.api.customers import Customer
-    from gcbulk.campaign.plan import Plan
+    from gcbulk.campaign.either import Leg
     from gcbulk.campaign.preview import Preview
     from gcbulk.form.background import Helper
     from gcbulk.form.desk import Desk
@@ -91,8 +93,7 @@ class Credentials(widgets.VBox):
 
     def _schools(self) -> list[str]:
         """The schools that something is to be sent for; of a partner alone."""
-        plan = self._desk.plan
-        return [] if plan is None else plan.asked
+        return list(dict.fromkeys(one for leg in self._desk.legs or () for one in leg.plan.asked))
 
     def _show(self) -> None:
         client = self._desk.client
@@ -139,6 +140,30 @@ def _but_for_stops(view: Preview) -> Preview:
     return replace(view, plan=replace(view.plan, findings=findings))
 
 
+def _in_full(view: Preview, *, alone: bool) -> str:
+    """A preview as it stands on the form, under the name of its way where it is not the only one."""
+    heading = "" if alone else f"<h3>{KINDS[view.plan.channel].message.capitalize()}s</h3>"
+    return heading + _but_for_stops(view).to_html()
+
+
+def _messages(views: Sequence[Preview], counts: Sequence[dict[str, Any]]) -> list[str]:
+    """How many messages go each way that any goes."""
+    ways = zip(views, counts, strict=True)
+    return [are(one["texts"], KINDS[view.plan.channel].message) for view, one in ways if one["texts"]]
+
+
+def _what(view: Preview, counts: dict[str, Any]) -> str:
+    """What goes one way, what it amounts to, and to how many."""
+    kind = KINDS[view.plan.channel]
+    amounts = [are(counts["texts"], kind.message)]
+    if kind is NUMBER:
+        amounts.append(are(counts["parts"], "part"))
+        amounts += [] if counts["cost"] is None else [pounds_and_pence(counts["cost"])]
+    else:
+        amounts += [f"with {files}"] if (files := files_in_words(view.plan)) else []
+    return f"{', '.join(amounts)}{',' if amounts[1:] else ''} to {are(counts['numbers'], kind.noun)}"
+
+
 def in_short(schools: Sequence[Customer]) -> str:
     """One school by name and id, several by their number."""
     return f"{schools[0].name} ({schools[0].id})" if len(schools) == 1 else are(len(schools), "school")
@@ -150,9 +175,9 @@ class CheckStep(Step):
     def __init__(self, desk: Desk, helper: Helper, credentials: Credentials, send: Callable[[], None]) -> None:
         super().__init__(3, "Check", "Read what will happen. Nothing has been sent so far.")
         self._desk, self._helper, self.credentials, self._send_it = desk, helper, credentials, send
-        self._trial = Trial(desk, helper)
-        self.texts = 0
-        self._shown: Plan | None = None
+        self._trials: dict[str, Trial] = {}  # by channel, each once it is asked for
+        self.messages = 0
+        self._shown: tuple[Leg, ...] | None = None
         self._stopped = False
         self._notice = Notice("gcb-check-notice")
         self._urgency = Urgency(desk, "gcb-urgent", self._again)
@@ -162,86 +187,90 @@ class CheckStep(Step):
         self._confirm.add_class("gcb-confirm")
         self._confirm.observe(lambda _change: self.allow(), "value")
         self._button = button("Send", "gcb-send", self._clicked, main=True)
-        self.fill(
-            self._sentence,
-            self._notice,
-            self._urgency,
-            self._view,
-            credentials,
-            self._trial,
-            row(self._confirm),
-            row(self._button),
-        )
+        self._above = (self._sentence, self._notice, self._urgency, self._view, credentials)
+        self._below = (row(self._confirm), row(self._button))
+        self.arrange()
         self.allow()
+
+    def arrange(self) -> None:
+        """Offer a test of each way that the list is told."""
+        ways = self._desk.way.channels
+        for channel in ways:
+            if channel not in self._trials:
+                self._trials[channel] = Trial(channel, self._desk, self._helper)
+        self.fill(*self._above, *(self._trials[channel] for channel in ways), *self._below)
 
     def look(self) -> None:
         """Another plan, or none yet: the tick is taken back, and what will happen is worked out anew."""
-        plan = self._desk.plan
-        if plan is self._shown and plan is not None:
+        legs = self._desk.legs
+        if legs is self._shown and legs is not None:
             self.allow()
             return
-        self._shown, self.texts, self._stopped = None, 0, False
+        self._shown, self.messages, self._stopped = None, 0, False
         self._confirm.value = False
         self.allow()
-        self._trial.clear()
-        if plan is not None:
-            self._helper.ask("preview", lambda: self._preview(plan))
+        for trial in self._trials.values():
+            trial.clear()
+        if legs is not None:
+            self._helper.ask("preview", lambda: self._preview(legs))
 
     def _again(self) -> None:
         """The same plan, to be sent in another way."""
         self._shown = None
         self.look()
 
-    def _preview(self, plan: Plan) -> None:
+    def _preview(self, legs: tuple[Leg, ...]) -> None:
         desk = self._desk
         self._notice.clear()
         with in_words(self._notice):
-            view = preview_plan(plan, desk.options, client=desk.client)
-            if desk.plan is not plan:
+            options = [desk.options.for_channel(leg.plan.channel) for leg in legs]
+            views = [preview_plan(leg.plan, of, client=desk.client) for leg, of in zip(legs, options, strict=True)]
+            if desk.legs is not legs:
                 return
-            counts = view.summary()
-            self._shown, self.texts = plan, counts["texts"]
-            self._tell_stops(view)
-            rehearsal = " <i>This is the sandbox: nobody is really texted.</i>" if desk.nobody_is_texted else ""
-            self._sentence.value = f"<p>{escape(self._in_one_sentence(counts))}{rehearsal}</p>"
-            self._view.value = for_officers(_but_for_stops(view).to_html())
-            self._button.description = f"Send {are(counts['texts'], 'text')}"
+            counts = [view.summary() for view in views]
+            self._shown, self.messages = legs, sum(one["texts"] for one in counts)
+            self._tell_stops(views)
+            not_real = f" <i>This is the sandbox: nobody is really {desk.way.done}.</i>"
+            rehearsal = not_real if desk.nobody_is_texted else ""
+            self._sentence.value = f"<p>{escape(self._in_one_sentence(views, counts))}{rehearsal}</p>"
+            self._view.value = for_officers("".join(_in_full(view, alone=not legs[1:]) for view in views))
+            self._button.description = f"Send {' and '.join(_messages(views, counts)) or are(0, 'text')}"
         self.allow()
 
-    def _tell_stops(self, view: Preview) -> None:
+    def _tell_stops(self, views: Sequence[Preview]) -> None:
         """What a send would refuse as things are: the time of the day, or a time that is past by now."""
-        stops = {found.code: found.sentence for found in view.plan.findings if found.severity == "stop"}
+        findings = [found for view in views for found in view.plan.findings]
+        stops = {found.code: found.sentence for found in findings if found.severity == "stop"}
         self._stopped = bool(stops)
         self._urgency.tell(stops.pop(QUIET, ""))
         if stops:
             self._notice.error(" ".join(stops.values()))
 
-    def _in_one_sentence(self, counts: dict[str, Any]) -> str:
+    def _in_one_sentence(self, views: Sequence[Preview], counts: Sequence[dict[str, Any]]) -> str:
         desk = self._desk
-        if not counts["texts"]:
+        if not any(one["texts"] for one in counts):
             return "There is nobody to send this to: see below why."
         when = "now"
         if (scheduled := desk.options.scheduled()) is not None:
             at = scheduled.astimezone(LONDON)
             when = f"at {at:%H:%M} on {at.day} {at:%B %Y}"
-        cost = "" if counts["cost"] is None else f" {pounds_and_pence(counts['cost'])},"
         who = f" from school {desk.client.customer_id}" if desk.client is not None else ""
-        if schools := [desk.schools[one["id"]] for one in counts.get("customers", []) if one["texts"]]:
+        known = [one for of_way in counts for one in of_way.get("customers", []) if one["texts"]]
+        if schools := [desk.schools[one] for one in dict.fromkeys(one["id"] for one in known)]:
             who = f" from {in_short(schools)}"
-        return (
-            f"Sends {are(counts['texts'], 'text')}, {are(counts['parts'], 'part')},{cost} "
-            f"to {are(counts['numbers'], 'number')}{who} {when}."
-        )
+        what = [_what(view, one) for view, one in zip(views, counts, strict=True) if one["texts"]]
+        return f"Sends {', and '.join(what)}{who} {when}."
 
     def allow(self) -> None:
         """Send can be clicked only for what is on the screen, ticked, with a key that is not known to be wrong."""
-        ready = self.texts > 0 and self._desk.client is not None and self.credentials.works
-        self._confirm.disabled = self.texts == 0
+        ready = self.messages > 0 and self._desk.client is not None and self.credentials.works
+        self._confirm.disabled = self.messages == 0
         self._button.disabled = not (ready and self._confirm.value and not self._stopped)
-        self._trial.allow(ready)
+        for channel, trial in self._trials.items():
+            trial.allow(ready and any(leg.plan.channel == channel for leg in self._shown or ()))
 
     def _clicked(self) -> None:
-        if self._button.disabled or self._shown is None or self._shown is not self._desk.plan:
+        if self._button.disabled or self._shown is None or self._shown is not self._desk.legs:
             return
         self._button.disabled = True
         self._confirm.value = False

@@ -142,6 +142,10 @@ class Step(widgets.VBox):
         """Say what belongs to the step."""
         self.body.children = children
 
+    def explain(self, hint: str) -> None:
+        """Say what the step is for."""
+        self._hint.value = f"<p>{escape(hint)}</p>"
+
     def unfold(self, opened: bool = True) -> None:
         """Open the step, or close it; its heading stays."""
         show(self.body, opened)

@@ -1,9 +1,9 @@
-"""What the steps share: the list, the message, the plan, and the platform that it all goes to."""
+"""What the steps share: the list, the message, its plans, and the platform that it all goes to."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +11,27 @@ from gcbulk.api.client import CommunicationsClient
 from gcbulk.api.credentials import reaches_people
 from gcbulk.api.partner import resolve_partner
 from gcbulk.campaign import schedule
+from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.connecting import a_sandbox, default_client, known_customers, rehearsed_customers, sandbox_client
+from gcbulk.campaign.either import Leg, Message, check_each, names_of, plan_each
+from gcbulk.campaign.kept_files import FOLDER, folder_of_kept, keep
 from gcbulk.campaign.options import SendOptions
-from gcbulk.campaign.plan import Plan, check_list, make_plan
+from gcbulk.campaign.run import OF_FILES
 from gcbulk.errors import CredentialsError, OptionError
+from gcbulk.form.words import WAYS, Way
+from gcbulk.messages.letter import Letter, read_body
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Hashable, Mapping, Sequence
 
     import pandas as pd
 
     from gcbulk.api.customers import Customer
+    from gcbulk.messages.markup import BodyFormat
     from gcbulk.recipients.optouts import OptOuts
     from gcbulk.sandbox import Sandbox
 
@@ -36,6 +44,24 @@ class Whose:
     school: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One campaign of what is being sent, and at which positions of the list its rows stand; None: all of them."""
+
+    campaign: str
+    channel: str = "sms"
+    rows: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An email as it stands in its boxes."""
+
+    subject: str = ""
+    body: str = ""
+    body_format: BodyFormat | None = None
+
+
 class Desk:
     """Everything chosen so far. Steps write their own part of it and read that of the steps before."""
 
@@ -43,30 +69,44 @@ class Desk:
         self,
         *,
         recipients: pd.DataFrame | None,
+        channel: str,
         campaign: str | None,
         client: CommunicationsClient | None,
         number_column: Hashable | None,
         number_columns: Sequence[Hashable] | None,
+        email_column: Hashable | None,
         international: bool,
         opt_outs: OptOuts | None,
         customer_column: Hashable | None,
         sandbox: bool,
         options: dict[str, Any],
     ) -> None:
+        if channel not in WAYS:
+            raise OptionError(f"channel must be {', '.join(map(repr, WAYS))}, not {channel!r}.")
+        self.channel = channel
         self.recipients = recipients
+        self.email_column = email_column
         self.number_column, self.number_columns = number_column, number_columns
         self.international = international
         self.opt_outs = opt_outs
         self.whose: Whose | None = Whose(column=customer_column)  # None: not chosen yet
         self.test_to = str(options.pop("test_to", None) or "")
-        self.one_per_number = bool(options.pop("one_per_number", False))
+        self.one_per = {
+            "sms": bool(options.pop("one_per_number", False)),
+            "email": bool(options.pop("one_per_address", False)),
+        }
         self.texts = TextOptions(
             **{one.name: options.pop(one.name) for one in fields(TextOptions) if one.name in options}
         )
+        self.attachments = Attachments(
+            **{inside: options.pop(name) for name, inside in OF_FILES.items() if name in options}
+        )
+        self.body = Body(body_format=options.pop("body_format", None))
         self.checked: pd.DataFrame | None = None
         self.message = ""
         self.campaign = campaign
-        self.plan: Plan | None = None
+        self.legs: tuple[Leg, ...] | None = None  # the plans, once they are made
+        self.errands: list[Errand] = []  # the campaigns that the results are of
         self.results: pd.DataFrame | None = None
         self._opened: list[CommunicationsClient] = []
         self._sandbox: Sandbox | None = None
@@ -151,12 +191,36 @@ class Desk:
         return IntakeOptions(
             number_column=self.number_column,
             number_columns=self.number_columns,
+            email_column=self.email_column,
             international=self.international,
             opt_outs=self.opt_outs,
-            one_per_number=self.one_per_number,
             customer_column=self.whose.column if self.whose is not None else None,
             customer=self.whose.school if self.whose is not None else None,
         )
+
+    def write(self, subject: str, body: str | os.PathLike[str]) -> None:
+        """Fill in an email beforehand; a body of a path is read. Raises OptionError where it cannot be."""
+        words, by_ending = (body, None) if isinstance(body, str) else read_body(body)
+        self.body = Body(subject, words, self.body.body_format or by_ending)
+
+    @property
+    def way(self) -> Way:
+        """How the list is told, in words."""
+        return WAYS[self.channel]
+
+    def intake_for(self, channel: str) -> IntakeOptions:
+        """How the list is taken in for a channel."""
+        return replace(self.intake, kind=KINDS[channel], one_per_number=self.one_per[channel])
+
+    @property
+    def intakes(self) -> dict[str, IntakeOptions]:
+        """How the list is taken in, by channel."""
+        return {channel: self.intake_for(channel) for channel in self.way.channels}
+
+    @property
+    def names(self) -> dict[str, str | None]:
+        """What the campaigns will be called, by channel."""
+        return names_of(self.campaign, self.way.channels)
 
     def shape(self, **options: Any) -> None:
         """Change sending options; OptionError, naming the option, where one cannot be used."""
@@ -168,7 +232,10 @@ class Desk:
 
     def another_message(self) -> None:
         """Nothing that was chosen for one message holds for the next, but who is sending and the list."""
-        self.results = self.plan = self.checked = self.campaign = None
+        self.results = self.legs = self.checked = self.campaign = None
+        self.errands = []
+        self.body = Body(body_format=self.body.body_format)
+        self.attachments = replace(self.attachments, files=())
         self.shape(send_at=None, urgent=False)
 
     def quiet_now(self) -> str:
@@ -176,15 +243,36 @@ class Desk:
         refused = self.options.refusal(schedule.now(), None, reaches_people=not self.nobody_is_texted)
         return str(refused) if refused is not None else ""
 
-    def plan_of(self, recipients: pd.DataFrame) -> Plan:
-        """The plan for the message as it stands: for the whole list, or for some of its rows."""
-        intake = self.intake
-        return make_plan(recipients, self.message, intake=intake, texts=self.texts, customers=self._known(intake))
+    @property
+    def lacking(self) -> str:
+        """What of the message is still to be written; "" where nothing is."""
+        parts = {
+            "sms": {"message" if self.channel == "sms" else "text": self.message},
+            "email": {"subject": self.body.subject, "body": self.body.body},
+        }
+        wanted = {name: words for channel in self.way.channels for name, words in parts[channel].items()}
+        return next((f"there is no {name} yet." for name, words in wanted.items() if not words.strip()), "")
+
+    @property
+    def written(self) -> tuple[object, ...]:
+        """All that makes a message another one."""
+        return self.channel, self.message, self.body, self.attachments
+
+    def plan_of(self, recipients: pd.DataFrame) -> tuple[Leg, ...]:
+        """The plans for the message as it stands: for the whole list, or for some of its rows."""
+        letter = Letter(**asdict(self.body)) if "email" in self.way.channels else None
+        message = Message(sms=self.message, texts=self.texts, letter=letter, attachments=self.attachments)
+        return plan_each(recipients, message, self.intakes, customers=self._known(self.intake))
 
     def check(self, recipients: pd.DataFrame) -> pd.DataFrame:
         """What is wrong with which row, and for a partner whose each row is."""
-        intake = replace(self.intake, one_per_number=False)
-        return check_list(recipients, intake, self._known(intake))
+        intakes = {channel: replace(one, one_per_number=False) for channel, one in self.intakes.items()}
+        return check_each(recipients, intakes, self._known(self.intake))
+
+    def keep_file(self, name: str, content: bytes) -> Path:
+        """Keep a file that was handed over, until its emails can have gone; OptionError where none can carry it."""
+        kept = Path(self._folder.name) / FOLDER if self._folder is not None else folder_of_kept(self.options.journal)
+        return keep(name, content, folder=kept, limits=self.attachments)
 
     def _known(self, intake: IntakeOptions) -> Mapping[str, Customer] | None:
         return known_customers(intake, self.options, self.client)

@@ -1,10 +1,10 @@
-"""Step 1: a list, its column of numbers, who must not be texted, and what is wrong with which row."""
+"""Step 1: a list, how it is told and at which column, who must not be, and what is wrong with which row."""
 
 from __future__ import annotations
 
 import io
 from html import escape
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
@@ -12,20 +12,21 @@ from gcbulk.campaign.overview import by_customer_html, html_table, summary
 from gcbulk.campaign.preview import check_summary
 from gcbulk.campaign.results import rows_with
 from gcbulk.codes import Status
-from gcbulk.errors import RecipientsError
 from gcbulk.form.browser import Upload
+from gcbulk.form.channel import ChannelChoice
+from gcbulk.form.columns import ColumnChoice
 from gcbulk.form.controls import Notice, Step, button, html, in_words, row, show
 from gcbulk.form.school import SchoolChoice
 from gcbulk.form.words import INTERNATIONAL, for_officers
 from gcbulk.messages.findings import are
-from gcbulk.recipients.columns import candidates, user_columns
+from gcbulk.recipients.kinds import KINDS
 from gcbulk.recipients.optouts import opt_out_numbers
 from gcbulk.recipients.reading import read_recipients
 from gcbulk.recipients.workbooks import is_workbook, sheet_names
 from gcbulk.recipients.writing import table_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     import pandas as pd
 
@@ -33,38 +34,7 @@ if TYPE_CHECKING:
     from gcbulk.form.browser import Page
     from gcbulk.form.desk import Desk
 
-MOST_COLUMNS: Final = 4
-"""More columns that could be meant than this are no choice in which order to try them."""
 FILES: Final = ".csv,.tsv,.txt,.xlsx,.xlsm,.ods,.xls"
-NO_COLUMN: Final = "Which column holds the numbers to text? Choose it."
-SEVERAL_COLUMNS: Final = (
-    "The numbers could be in several columns. Choose one, or the columns in the order in which they are to be tried: "
-    "each row is then texted at the first number that can be."
-)
-
-
-class Choice(NamedTuple):
-    """One or several columns of numbers, the best first, and how they are called in the list to choose from."""
-
-    words: str
-    columns: tuple[Hashable, ...]
-
-    @classmethod
-    def of(cls, columns: tuple[Hashable, ...]) -> Choice:
-        """The choice of these columns, named by them."""
-        return cls(", or else ".join(map(_on_one_line, columns)), columns)
-
-
-def _several(labels: pd.Index) -> list[Choice]:
-    """Where several columns could be meant: all of them, each of them once the best."""
-    meant = [labels[place] for place in candidates(labels)]
-    if not 1 < len(meant) <= MOST_COLUMNS:
-        return []
-    return [Choice.of((best, *(other for other in meant if other is not best))) for best in meant]
-
-
-def _on_one_line(label: Hashable) -> str:
-    return " ".join(str(label).split())
 
 
 class NamedFile(io.BytesIO):
@@ -76,12 +46,18 @@ class NamedFile(io.BytesIO):
 
 
 class RecipientsStep(Step):
-    """The list of people, checked as soon as it is there. `changed` is called whenever it is another list."""
+    """The list of people, checked as soon as it is there.
 
-    def __init__(self, desk: Desk, helper: Helper, page: Page, changed: Callable[[], None]) -> None:
+    `changed` is called whenever it is another list; `another_way`, before that, when it is told in another way.
+    """
+
+    def __init__(
+        self, desk: Desk, helper: Helper, page: Page, *, changed: Callable[[], None], another_way: Callable[[], None]
+    ) -> None:
         super().__init__(1, "Recipients", "Choose your list: an export from your MIS, as it comes.")
         self._desk, self._helper, self._page, self._changed = desk, helper, page, changed
-        self._file_notice, self._column_notice = Notice("gcb-file-notice"), Notice("gcb-column-notice")
+        self._another_way = another_way
+        self._file_notice = Notice("gcb-file-notice")
         self._optouts_notice = Notice("gcb-optouts-notice")
         self._file = Upload("Choose a list", accept=FILES, received=self._list_came, refused=self._file_notice.error)
         self._optouts = Upload(
@@ -90,30 +66,25 @@ class RecipientsStep(Step):
         self._file.add_class("gcb-upload")
         self._optouts.add_class("gcb-optouts")
         self._file_name = html("<span>CSV or Excel</span>", "gcb-live", "gcb-file-name")
-        self._optouts_name = html("<span>numbers that must not be texted, if you keep such a list</span>", "gcb-live")
+        self._optouts_name = html("", "gcb-live")
         self._uploaded = NamedFile("", b"")
         self._sheet = widgets.Dropdown(options=[], description="Sheet")
-        self._column = widgets.Dropdown(options=[("", None)], description="Column of the numbers")
+        self._channel = ChannelChoice(desk, self._channel_chosen)
+        self._columns: dict[str, ColumnChoice] = {}  # by channel, each once it is asked for
         self._international = widgets.Checkbox(desk.international, description=INTERNATIONAL, indent=False)
-        for chooser, called in ((self._sheet, "gcb-sheet"), (self._column, "gcb-column")):
-            chooser.add_class(called)
-            chooser.add_class("gcb-labelled")
+        for name in ("gcb-sheet", "gcb-labelled"):
+            self._sheet.add_class(name)
         show(self._sheet, False)
         self._international.add_class("gcb-international")
         self._sheet.observe(self._sheet_chosen, "value")
-        self._column.observe(self._column_chosen, "value")
         self._international.observe(self._international_chosen, "value")
         self._counts = html("", "gcb-counts", "gcb-live")
         self._mend = html("", "gcb-mend", "gcb-scroll")
         self._mend_button = button("Download the rows to mend (CSV)", "gcb-download-mend", self._download)
         self._school = SchoolChoice(desk, lambda: helper.ask("check", self._check))
-        self._about_column = row(self._column, self._international)
-        self.fill(
-            row(self._file, self._file_name),
-            row(self._sheet),
-            self._file_notice,
-            self._about_column,
-            self._column_notice,
+        self._about_column = row()
+        self._above = (self._channel, row(self._file, self._file_name), row(self._sheet), self._file_notice)
+        self._below = (
             self._school,
             row(self._optouts, self._optouts_name),
             self._optouts_notice,
@@ -121,11 +92,36 @@ class RecipientsStep(Step):
             self._mend,
             self._mend_button,
         )
+        self._arrange()
         show(self._mend_button, False)
         show(self._about_column, False)
         if desk.recipients is not None:
             with in_words(self._file_notice):
                 self._take(desk.recipients, "The list that was handed in")
+
+    def _arrange(self) -> None:
+        """What belongs to the way that the list is told; a column is asked for when it is first needed."""
+        desk = self._desk
+        for channel in desk.way.channels:
+            if channel not in self._columns:
+                self._columns[channel] = ColumnChoice(channel, desk, lambda: self._helper.ask("check", self._check))
+        texts = (self._international,) if "sms" in desk.way.channels else ()
+        asked = [self._columns[channel] for channel in desk.way.channels]
+        self._about_column.children = [asked[0].entry, *texts, *(one.entry for one in asked[1:])]
+        if desk.opt_outs is None:
+            self._optouts_name.value = f"<span>{desk.way.not_to}</span>"
+        self.fill(*self._above, self._about_column, *(one.notice for one in asked), *self._below)
+
+    def _channel_chosen(self) -> None:
+        """Another way: other columns, other boxes to write in."""
+        desk = self._desk
+        before = {*self._columns}
+        self._arrange()
+        if desk.recipients is not None:
+            for channel in {*self._columns} - before:
+                self._columns[channel].offer(desk.recipients)
+        self._another_way()
+        self._helper.ask("check", self._check)
 
     def _list_came(self, name: str, content: bytes) -> None:
         self._file_name.value = f"<span>Reading {escape(name)} ...</span>"
@@ -156,14 +152,15 @@ class RecipientsStep(Step):
         file.seek(0)
         self._file_notice.clear()
         with in_words(self._file_notice):
-            self._desk.number_column = self._desk.number_columns = None
+            self._desk.number_column = self._desk.number_columns = self._desk.email_column = None
             self._take(read_recipients(file, sheet=sheet), name)
             return
         self._refuse(name)
 
     def _refuse(self, name: str) -> None:
         self._file_name.value = f"<span>{escape(name)} was not taken</span>"
-        self._column_notice.clear()
+        for column in self._columns.values():
+            column.notice.clear()
         if self._desk.recipients is not None:
             self._forget()
 
@@ -174,38 +171,10 @@ class RecipientsStep(Step):
     def _take(self, recipients: pd.DataFrame, name: str) -> None:
         self._desk.recipients = recipients
         self._file_name.value = f"<span>{escape(name)}: {are(len(recipients), 'row')}</span>"
-        labels = user_columns(recipients).columns
-        choices = [*_several(labels), *(Choice(_on_one_line(label), (label,)) for label in labels)]
-        found = None
-        try:
-            at = self._desk.intake.positions(labels)
-        except RecipientsError:
-            self._column_notice.hint(SEVERAL_COLUMNS if choices[0].columns[1:] else NO_COLUMN)
-        else:
-            self._column_notice.clear()
-            wanted = tuple(labels[place] for place in at)
-            found = next((one for one in choices if one.columns == wanted), None) or Choice.of(wanted)
-            choices = choices if found in choices else [found, *choices]
-        self._choose(found)
-        self._column.unobserve(self._column_chosen, "value")
-        self._column.options = [("choose", None), *((one.words, one) for one in choices)]
-        self._column.value = found
-        self._column.observe(self._column_chosen, "value")
+        for column in self._columns.values():
+            column.offer(recipients)
         self._school.offer(recipients)
         self._check()
-
-    def _choose(self, chosen: Choice | None) -> None:
-        several = chosen is not None and len(chosen.columns) > 1
-        self._desk.number_columns = list(chosen.columns) if chosen is not None and several else None
-        self._desk.number_column = chosen.columns[0] if chosen is not None and not several else None
-
-    def _column_chosen(self, change: dict[str, Choice | None]) -> None:
-        self._choose(change["new"])
-        if change["new"] is None:
-            self._column_notice.hint(NO_COLUMN)
-        else:
-            self._column_notice.clear()
-        self._helper.ask("check", self._check)
 
     def _international_chosen(self, change: dict[str, object]) -> None:
         self._desk.international = bool(change["new"])
@@ -217,9 +186,11 @@ class RecipientsStep(Step):
     def _read_optouts(self, name: str, content: bytes) -> None:
         self._optouts_notice.clear()
         with in_words(self._optouts_notice):
-            numbers = opt_out_numbers(NamedFile(name, content), international=True)
-            self._desk.opt_outs = sorted(numbers)
-            self._optouts_name.value = f"<span>{escape(name)}: {are(len(numbers), 'number')}</span>"
+            found = opt_out_numbers(NamedFile(name, content), international=True)
+            self._desk.opt_outs = sorted(found)
+            kinds = [(kind.noun, sum(map(kind.of, found))) for kind in KINDS.values()]
+            told = [are(n, noun) for noun, n in kinds if n] or ["nobody"]
+            self._optouts_name.value = f"<span>{escape(name)}: {', '.join(told)}</span>"
             self._check()
             return
         self._optouts_name.value = f"<span>{escape(name)} was not taken</span>"
@@ -228,8 +199,9 @@ class RecipientsStep(Step):
         """Judge the list as it now stands."""
         desk = self._desk
         desk.checked = None
-        if desk.recipients is not None and self._column.value is not None and desk.whose is not None:
-            with in_words(self._column_notice):
+        asked = [self._columns[channel] for channel in desk.way.channels]
+        if desk.recipients is not None and all(one.made for one in asked) and desk.whose is not None:
+            with in_words(asked[0].notice):
                 desk.checked = desk.check(desk.recipients)
         self._show_checked()
 
@@ -242,11 +214,11 @@ class RecipientsStep(Step):
             by_status = counts["statuses"]
             wrong = by_status.get(Status.INVALID, 0)
             self._counts.value = _tiles(
-                (by_status.get(Status.READY, 0), "rows with a good number"),
+                (by_status.get(Status.READY, 0), self._desk.way.good_rows),
                 (wrong, "to mend"),
                 (by_status.get(Status.DUPLICATE, 0), "duplicates"),
                 (by_status.get(Status.OPTED_OUT, 0), "opted out"),
-                (counts["repaired"], "numbers put right"),
+                (counts["repaired"], self._desk.way.mended),
             ) + by_customer_html(checked)
             mend = summary(checked).to_mend()
             if wrong:

@@ -148,7 +148,8 @@ def _who_was_missed(counts: Summary) -> str:
             "</p>"
         )
     if counts.undelivered:
-        words.append(f"<p><b>Texts that did not arrive: {counts.undelivered:,}</b>, by the delivery news.</p>")
+        what = f"{counts.message.capitalize()}s that did not arrive"
+        words.append(f"<p><b>{what}: {counts.undelivered:,}</b>, by the delivery news.</p>")
     return "".join(words) or (
         "<p><b>Everybody who was to be told was told</b>, as far as the platform has answered.</p>"
     )

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import threading
-import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.delivering import resume_campaign, send_plan
-from gcbulk.campaign.history import ask_to_stop, campaign_results, whereabouts
 from gcbulk.campaign.history import settle as settle_unknown
-from gcbulk.codes import Status
-from gcbulk.errors import CredentialsError
+from gcbulk.campaign.history import whereabouts
 from gcbulk.form.background import Helper, Job
 from gcbulk.form.browser import Page
 from gcbulk.form.check import CheckStep, Credentials
-from gcbulk.form.controls import Notice, button, html, in_words, quiet_log, row, sentence, show
-from gcbulk.form.desk import Desk
+from gcbulk.form.controls import html, in_words, quiet_log, sentence, show
+from gcbulk.form.desk import Desk, Errand
+from gcbulk.form.earlier import Earlier
 from gcbulk.form.message import MessageStep
 from gcbulk.form.recipients import RecipientsStep
 from gcbulk.form.results import ResultsStep
+from gcbulk.form.runs import errands_known, following, going_on, read_results, sending
+from gcbulk.form.runs import in_words as told
 from gcbulk.form.sending import SendStep
 from gcbulk.form.style import STYLE
-from gcbulk.messages.findings import are
-from gcbulk.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    import os
+    from collections.abc import Callable, Hashable, Sequence
 
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
-    from gcbulk.campaign.delivering import Sent
     from gcbulk.campaign.history import Whereabouts
+    from gcbulk.form.runs import Ended
     from gcbulk.progress import Standing, Watch
     from gcbulk.recipients.optouts import OptOuts
-
-FOLLOW_POLL: Final = 0.5
-"""Seconds between looks at a run in another process."""
-
 
 BEING_SENT: Final = (
     "“{name}”, begun on {begun}, is being sent: from this page before it was loaded again, or from another window or "
@@ -53,6 +46,8 @@ class SendForm(widgets.VBox):
 
     `recipients` is a DataFrame, or None for an upload; `message`, `campaign`, `number_column` or `number_columns`,
     `international`, `opt_outs`, `customer_column` and the sending options of `send_sms` fill the form in beforehand.
+    `channel` is "sms", "email" or "either" (a text where it can be, else an email, as `send_message` does), with
+    `subject`, `body`, `email_column` and the options of `send_email`; it can be changed in the form.
     A partner chooses the school, or the column that names each row's. `sandbox=True` sends to a stand-in that the form
     brings with it, with a journal that ends with it. A form opened on a campaign that the journal knows shows where it
     stands; running the cell again, or clicking twice, sends nothing twice. `results` is the DataFrame, None until
@@ -71,10 +66,14 @@ class SendForm(widgets.VBox):
         recipients: pd.DataFrame | None = None,
         message: str = "",
         *,
+        channel: str = "sms",
+        subject: str = "",
+        body: str | os.PathLike[str] = "",
         campaign: str | None = None,
         client: CommunicationsClient | None = None,
         number_column: Hashable | None = None,
         number_columns: Sequence[Hashable] | None = None,
+        email_column: Hashable | None = None,
         international: bool = False,
         opt_outs: OptOuts | None = None,
         customer_column: Hashable | None = None,
@@ -83,24 +82,28 @@ class SendForm(widgets.VBox):
     ) -> None:
         self._desk = Desk(
             recipients=recipients,
+            channel=channel,
             campaign=campaign,
             client=client,
             number_column=number_column,
             number_columns=number_columns,
+            email_column=email_column,
             international=international,
             opt_outs=opt_outs,
             customer_column=customer_column,
             sandbox=sandbox,
             options=options,
         )
+        self._desk.write(subject, body)
         self._helper, self._network = Helper(self._failed), Helper(self._failed)
         self._lock = threading.Lock()
         self._job: Job[Any] | None = None
         self._message_given = message
         self._page = Page(opened=self._opened)
         self._steps = widgets.VBox([])
-        self._earlier = _Earlier(self._show_campaign)
-        super().__init__([widgets.HTML(STYLE), html(_TITLE, "gcb-title"), self._page, self._earlier, self._steps])
+        self._earlier = Earlier(self._show_campaign)
+        self._title = html("", "gcb-title")
+        super().__init__([widgets.HTML(STYLE), self._title, self._page, self._earlier, self._steps])
         self.add_class("gcb-form")
         self._lay_out()
         if campaign is not None:
@@ -138,6 +141,7 @@ class SendForm(widgets.VBox):
     def _lay_out(self) -> None:
         """Five new steps, the first of them open."""
         desk, helper = self._desk, self._helper
+        self._title.value = f"<h1>{desk.way.title}</h1>"
         self._credentials = Credentials(desk, self._network, self._plan_changed)
         self._check = CheckStep(desk, helper, self._credentials, self._send_it)
         self._sending = SendStep(self._stop_it, self._again)
@@ -145,9 +149,19 @@ class SendForm(widgets.VBox):
             desk, helper, self._page, resume=self._resume, settle=self._settle, again=self._again
         )
         self._message = MessageStep(desk, helper, self._page, self._message_given, self._plan_changed)
-        self._recipients = RecipientsStep(desk, helper, self._page, self._list_changed)
+        self._recipients = RecipientsStep(
+            desk, helper, self._page, changed=self._list_changed, another_way=self._way_changed
+        )
         self._recipients.unfold()
         self._steps.children = [self._recipients, self._message, self._check, self._sending, self._results]
+        self._list_changed()
+
+    def _way_changed(self) -> None:
+        """The list is told in another way: other boxes, and nothing is planned until it is checked again."""
+        self._title.value = f"<h1>{self._desk.way.title}</h1>"
+        self._desk.checked = None
+        self._message.arrange()
+        self._check.arrange()
         self._list_changed()
 
     def _list_changed(self) -> None:
@@ -157,7 +171,7 @@ class SendForm(widgets.VBox):
 
     def _plan_changed(self) -> None:
         self._check.look()
-        opened = self._desk.plan is not None and self._job is None
+        opened = self._desk.legs is not None and self._job is None
         self._check.unfold(opened)
         if opened:
             self._credentials.check()
@@ -165,40 +179,15 @@ class SendForm(widgets.VBox):
     # -- sending
 
     def _send_it(self) -> None:
-        desk, plan = self._desk, self._desk.plan
-        recipients, client = desk.recipients, desk.client
-        if plan is None or recipients is None or client is None:
-            return
-        options, name = replace(desk.options), desk.campaign
-
-        def work(watch: Watch) -> _Ended:
-            return _of_a_run(send_plan(plan, recipients, options, campaign=name, client=client, watch=watch))
-
-        self._begin(work, "You can stop at any time.")
+        desk = self._desk
+        if desk.legs is not None and desk.recipients is not None and desk.client is not None:
+            self._begin(sending(desk, desk.legs), "You can stop at any time.")
 
     def _resume(self, late: bool) -> None:
-        desk, name = self._desk, self._desk.campaign
-        if name is None:
-            return
-        client = None
         with in_words(self._results.notice):
-            known = whereabouts(name, journal=desk.options.journal)
-            client = desk.client_of(known[0].customer_id) if known else desk.client
-            if client is None:
-                raise CredentialsError("Who is sending? Give your customer id and API key first.")
-        if client is None:
-            return
+            self._begin(going_on(self._desk, late=late), "Those not sent so far. You can stop at any time.")
 
-        def work(watch: Watch) -> _Ended:
-            options = replace(desk.options, late=late)
-            sent = resume_campaign(
-                name, options, recipients=desk.recipients, intake=desk.intake, client=client, watch=watch
-            )
-            return _of_a_run(sent)
-
-        self._begin(work, "Those not sent so far. You can stop at any time.")
-
-    def _begin(self, work: Any, words: str, *, another: bool = False) -> None:
+    def _begin(self, work: Callable[[Watch], Ended], words: str, *, another: bool = False) -> None:
         """Start a run, or to look on at another's, unless one is under way: whoever clicks twice sends once."""
         with self._lock:
             if self._job is not None:
@@ -206,7 +195,7 @@ class SendForm(widgets.VBox):
             self._rest(False)
             self._sending.begin(words, another=another)
 
-            def quietly(watch: Watch) -> Any:
+            def quietly(watch: Watch) -> Ended:
                 with quiet_log():
                     return work(watch)
 
@@ -221,14 +210,14 @@ class SendForm(widgets.VBox):
         if job is self._job:
             self._sending.see(standing)
 
-    def _ended(self, job: Job[Any], ended: _Ended | None, error: Exception | None) -> None:
+    def _ended(self, job: Job[Any], ended: Ended | None, error: Exception | None) -> None:
         """A run has come back, in whatever way: say so, and show what is known."""
         with self._lock:
             if job is not self._job:  # the user went on to another message
                 return
             self._job = None
         desk = self._desk
-        desk.plan = None
+        desk.legs = None
         if ended is None:
             self._sending.end("failed", sentence(error) if error else "")
             if desk.results is None:
@@ -237,7 +226,7 @@ class SendForm(widgets.VBox):
                 with in_words(self._results.notice):
                     self._show_results()
             return
-        desk.results, desk.campaign = ended.results, ended.campaign
+        self._take(ended.results, ended.errands)
         self._sending.end(ended.word(stopped_by_hand=job.watch.stop_asked), ended.words)
         with in_words(self._results.notice):
             self._show_results()
@@ -269,73 +258,53 @@ class SendForm(widgets.VBox):
         desk = self._desk
         with in_words(self._earlier.notice):
             if desk.campaign is not None:
-                known = whereabouts(desk.campaign, journal=desk.options.journal)
-            else:
-                everything = whereabouts(journal=desk.options.journal)
-                self._earlier.offer(everything)
-                fresh = desk.recipients is None
-                known = [c for c in everything if c.at_work or (fresh and c.today and c.to_send)][:1]
-            if known:
-                self._show_where_it_stands(known[0])
+                errands, known = errands_known(desk)
+                if len(errands) == len(desk.names) or any(one.at_work for one in known):
+                    self._show_where_they_stand(errands, known)
+                return
+            everything = whereabouts(journal=desk.options.journal)
+            self._earlier.offer(everything)
+            fresh = desk.recipients is None
+            for known_one in [c for c in everything if c.at_work or (fresh and c.today and c.to_send)][:1]:
+                self._show_where_they_stand([Errand(known_one.campaign, known_one.channel)], [known_one])
 
     def _show_campaign(self, name: str) -> None:
         def look() -> None:
             with in_words(self._earlier.notice):
                 for known in whereabouts(name, journal=self._desk.options.journal):
-                    self._show_where_it_stands(known)
+                    self._show_where_they_stand([Errand(known.campaign, known.channel)], [known])
 
         self._helper.ask("campaign", look)
 
-    def _show_where_it_stands(self, known: Whereabouts) -> None:
-        self._desk.campaign = known.campaign
-        if known.at_work:
-            words = BEING_SENT.format(name=known.campaign, begun=known.begun)
-            self._begin(lambda watch: self._follow(known, watch), words, another=True)
-            return
-        self._read_results()
+    def _show_where_they_stand(self, errands: list[Errand], known: list[Whereabouts]) -> None:
+        desk = self._desk
+        desk.errands = errands
+        for errand, one in zip(errands, known, strict=True):
+            if one.at_work:
+                desk.errands = [errand]
+                desk.campaign = one.campaign
+                words = BEING_SENT.format(name=one.campaign, begun=one.begun)
+                self._begin(following(desk, one), words, another=True)
+                return
+        self._take(read_results(desk), errands)
         self._rest(False)
-        words = f"{_in_words(self._desk.results, '')} Begun on {known.begun}."
-        self._sending.end("stopped" if known.to_send else "done", words)
+        words = f"{told(desk.results, '')} Begun on {known[0].begun}."
+        self._sending.end("stopped" if any(one.to_send for one in known) else "done", words)
         self._sending.unfold()
         self._show_results()
 
-    def _follow(self, known: Whereabouts, watch: Watch) -> _Ended:
-        """Look on at a run in another process until it has ended."""
-        desk, name = self._desk, known.campaign
-        journal = desk.options.journal
-        watch.on_stop(lambda: ask_to_stop(name, journal=journal))
-        now, went = known, sum(known.answered.values())
-        with Progress(went + known.to_send, "Texts", enabled=False, watch=watch, before=went) as bar:
-            bar.add(0, **known.answered)
-            while now.at_work:
-                time.sleep(FOLLOW_POLL)
-                before, (now,) = now, whereabouts(name, journal=journal)
-                more = {kind: n - before.answered[kind] for kind, n in now.answered.items()}
-                bar.add(sum(more.values()), **more)
-        results = campaign_results(
-            name,
-            recipients=desk.recipients,
-            number_column=desk.number_column,
-            number_columns=desk.number_columns,
-            journal=journal,
-        )
-        return _Ended(results, name, _in_words(results, ""), stopped=bool(now.to_send), by_hand=True)
-
-    def _read_results(self) -> None:
+    def _take(self, results: pd.DataFrame, errands: list[Errand]) -> None:
+        """Results, and the campaigns that they are of, on the desk."""
         desk = self._desk
-        desk.results = campaign_results(
-            str(desk.campaign),
-            recipients=desk.recipients,
-            number_column=desk.number_column,
-            number_columns=desk.number_columns,
-            journal=desk.options.journal,
-        )
+        desk.results, desk.errands = results, errands
+        if len(errands) == 1 or desk.campaign is None:
+            desk.campaign = errands[0].campaign
 
     def _show_results(self) -> None:
         desk = self._desk
-        known = whereabouts(str(desk.campaign), journal=desk.options.journal)
+        known = [one for errand in desk.errands for one in whereabouts(errand.campaign, journal=desk.options.journal)]
         self._rest(False)
-        begun = "" if not known or known[0].today else known[0].begun
+        begun = next((one.begun for one in known if not one.today), "")
         self._results.show(begun_earlier=begun, credentials=self._credentials)
         self._results.unfold()
 
@@ -345,9 +314,10 @@ class SendForm(widgets.VBox):
         def work() -> None:
             self._results.notice.hint("Settling: this may take a minute, until no call can be under way any more.")
             with in_words(self._results.notice):
-                settle_unknown(str(self._desk.campaign), sent=sent, journal=self._desk.options.journal)
+                for errand in self._desk.errands:
+                    settle_unknown(errand.campaign, sent=sent, journal=self._desk.options.journal)
                 self._results.notice.clear()
-                self._read_results()
+                self._desk.results = read_results(self._desk)
                 self._show_results()
 
         self._network.ask("settle", work)
@@ -362,66 +332,3 @@ class SendForm(widgets.VBox):
         self._lay_out()
         with in_words(self._earlier.notice):
             self._earlier.offer(whereabouts(journal=desk.options.journal))
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """How a run ended: `stopped` before everything was tried, and then `by_hand` where it is known that a user did."""
-
-    results: pd.DataFrame
-    campaign: str
-    words: str
-    stopped: bool
-    by_hand: bool = False
-
-    def word(self, *, stopped_by_hand: bool) -> str:
-        """The status word."""
-        if not self.stopped:
-            return "done"
-        return "stopped" if self.by_hand or stopped_by_hand else "failed"
-
-
-def _of_a_run(sent: Sent) -> _Ended:
-    why = sent.nothing_left or sent.report.stop_detail
-    return _Ended(sent.results, sent.campaign, _in_words(sent.results, why), stopped=sent.report.stop_code is not None)
-
-
-class _Earlier(widgets.VBox):
-    """Campaigns that the journal knows, to look at or to go on with; out of sight where there are none."""
-
-    def __init__(self, opened: Any) -> None:
-        self.notice = Notice("gcb-earlier-notice")
-        self._choice = widgets.Dropdown(description="Earlier campaigns")
-        self._choice.add_class("gcb-campaigns")
-        self._choice.add_class("gcb-labelled")
-        self._look = button("Show where it stands", "gcb-show-campaign", lambda: opened(str(self._choice.value)))
-        self._row = row(self._choice, self._look)
-        super().__init__([self._row, self.notice])
-        show(self._row, False)
-
-    def offer(self, known: list[Whereabouts]) -> None:
-        """Offer these, and say which are not finished."""
-        self._choice.options = [(_label(campaign), campaign.campaign) for campaign in known]
-        show(self._row, bool(known))
-        show(self, True)
-
-
-_TITLE: Final = "<h1>Text parents</h1>"
-
-
-def _label(known: Whereabouts) -> str:
-    unknown = known.states.get(Status.UNKNOWN, 0)
-    parts = [are(known.rows, "row"), *([f"{known.to_send:,} to send"] if known.to_send else [])]
-    return f"{known.campaign} ({', '.join([*parts, *([f'{unknown:,} unknown'] if unknown else [])])})"
-
-
-def _in_words(results: pd.DataFrame | None, why: str) -> str:
-    if results is None:
-        return why
-    counts = results["Status"].value_counts()
-    accepted = int(counts.get(Status.ACCEPTED.value, 0) + counts.get(Status.PARTLY_ACCEPTED.value, 0))
-    waiting, unknown = (int(counts.get(status.value, 0)) for status in (Status.NOT_SENT, Status.UNKNOWN))
-    parts = [f"{accepted:,} of {len(results):,} rows accepted"]
-    parts += [f"{waiting:,} not sent yet"] if waiting else []
-    parts += [f"{unknown:,} unknown"] if unknown else []
-    return f"{', '.join(parts)}.{' ' if why else ''}{why}"

@@ -45,10 +45,12 @@ class SendStep(Step):
     def _show(self, standing: Standing, left: float | None) -> None:
         counts = ", ".join(f"{n:,} {name}" for name, n in standing.counts.items() if n)
         time_left = f"; about {_duration(left)} left" if left is not None and standing.done < standing.total else ""
-        words = f"{standing.done:,} of {standing.total:,} texts{': ' if counts else ''}{counts}{time_left}"
+        what = standing.what or "Texts"
+        gone = f"{standing.done:,} of {standing.total:,} {what.lower()}"
+        words = f"{gone}{': ' if counts else ''}{counts}{time_left}"
         more = f" ({standing.words})" if standing.words else ""
         self._bar.value = (
-            f"<progress max='{max(standing.total, 1)}' value='{standing.done}' aria-label='Texts sent'></progress>"
+            f"<progress max='{max(standing.total, 1)}' value='{standing.done}' aria-label='{what} sent'></progress>"
             f"<p>{escape(words + more)}</p>"
         )
 

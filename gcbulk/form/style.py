@@ -47,8 +47,9 @@ STYLE: Final = """<style>
 .gcb-form .gcb-labelled input, .gcb-form .gcb-labelled select { height: 34px; width: 100%;
   border: 1px solid #9aa7b3; border-radius: 6px; padding: 0 10px; box-sizing: border-box; background-color: #fff;
   font: inherit; font-size: 15px; color: var(--gcb-ink); flex: none; }
-.gcb-form .gcb-message { width: 100%; }
-.gcb-form .gcb-message textarea { width: 100%; min-height: 112px; border: 1px solid #9aa7b3; border-radius: 6px;
+.gcb-form .gcb-message, .gcb-form .gcb-letter, .gcb-form .gcb-subject { width: 100%; }
+.gcb-form .gcb-message textarea, .gcb-form .gcb-letter textarea { width: 100%; min-height: 112px;
+  border: 1px solid #9aa7b3; border-radius: 6px;
   padding: 8px 10px; font: inherit; font-size: 15px; line-height: 1.5; box-sizing: border-box; color: var(--gcb-ink); }
 .gcb-form .gcb-entry { width: calc(50% - 8px); min-width: 270px; }
 .gcb-form .gcb-entry > .gcb-labelled { width: 100%; }
@@ -85,6 +86,9 @@ STYLE: Final = """<style>
 .gcb-form .gcb-reasons td:last-child { color: var(--gcb-soft); font-size: 11px; }
 .gcb-form .gcb-bubble { background: #e8f1f8; border-radius: 12px; padding: 10px 14px; margin: 4px 0; max-width: 36em;
   white-space: pre-wrap; overflow-wrap: anywhere; }
+.gcb-form iframe { height: 15em !important; }
+.gcb-form .gcb-attach { display: flex; align-items: center; gap: 12px; width: fit-content; cursor: pointer; }
+.gcb-form .gcb-attached, .gcb-form .gcb-attach-where { color: var(--gcb-soft); }
 .gcb-form .gcb-left-out { background: #fdf7e8; }
 .gcb-form .gcb-sentence p { font-size: 17px; font-weight: 600; }
 .gcb-form .gcb-sentence i { font-weight: 400; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 RESUME: Final = "Send to those not sent"
@@ -12,6 +13,63 @@ INTERNATIONAL: Final = "Text numbers from outside the UK too"
 LATER: Final = "Send later, at"
 UNFINISHED: Final = "A part of this time is missing. Give the day and the hour, or clear the field."
 PRICE: Final = "Price of a part, in pounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a list is told, in the words of the form; `channels` are the ways that its rows go."""
+
+    label: str
+    channels: tuple[str, ...]
+    title: str
+    write: str
+    good: str  # what a row has that can be told
+    mended: str
+    nobody: str
+    not_to: str
+    done: str = "written to"  # to somebody, in the end
+
+    @property
+    def good_rows(self) -> str:
+        """Several such rows."""
+        return f"rows with a good {self.good}"
+
+
+_FIELDS: Final = "A field stands for what each row has in that column."
+WAYS: Final = {
+    "sms": Way(
+        label="Text",
+        done="texted",
+        channels=("sms",),
+        title="Text parents",
+        write=f"Write the text. {_FIELDS}",
+        good="number",
+        mended="numbers put right",
+        nobody="no row has a number that can be texted.",
+        not_to="numbers that must not be texted, if you keep such a list",
+    ),
+    "email": Way(
+        label="Email",
+        channels=("email",),
+        title="Email parents",
+        write=f"Write the email. {_FIELDS}",
+        good="address",
+        mended="addresses put right",
+        nobody="no row has an address that can be written to.",
+        not_to="addresses that must not be written to, if you keep such a list",
+    ),
+    "either": Way(
+        label="Text, else email",
+        channels=("sms", "email"),
+        title="Text or email parents",
+        write=f"Write both: who has a number that can be texted gets the text, the others the email. {_FIELDS}",
+        good="number or address",
+        mended="put right",
+        nobody="no row has a number that can be texted, or an address that can be written to.",
+        not_to="numbers and addresses that must not be written to, if you keep such a list",
+    ),
+}
+"""By channel, as `SendForm` takes it."""
 
 # A sentence of the wings, and what it is in the form. Tried in this order; whole phrases, so that a text of the user's
 # that happens to hold such a word stays as it is.
@@ -33,6 +91,11 @@ _TABLE: Final = tuple(
         (r"(?<![^>])price_per_part must be pounds for one SMS part", "The price must be pounds for one part"),
         (r"not known: give price_per_part \(--price-per-part\)", f"not known: fill in “{PRICE}”"),
         (r"(?<![^>])test_to cannot be texted", "This number cannot be texted"),
+        (r"(?<![^>])test_to is no email address", "This is no email address"),
+        (r"(?<![^>])sent_from_name must be", "The sender's name must be"),
+        (r"(?<![^>])sent_from_address must be", "The sender's address must be"),
+        (r"(?<![^>])reply_to must be", "The address for answers must be"),
+        (r"one file may have ([\d.]+) MB \(max_file_mb\)", r"one file may have \1 MB"),
         (r" \(smart_characters=(?:\"|&quot;)keep(?:\"|&quot;) leaves them\)", ""),
         (
             r"To send it again on purpose, use repeat=True \(--repeat\)",

@@ -33,6 +33,12 @@ ANNOTATIONS: tuple[str, ...] = (
 # What the results and previews of a partner's campaign have besides.
 OF_CUSTOMERS: tuple[str, ...] = ("CustomerId", "CustomerName")
 
+SENT_AS: Final = "SentAs"
+"""What results have besides where each row went as a text or as an email."""
+
+ROW_NUMBER: Final = "row number"
+"""The name of an index that holds rows' places in a longer list, from 1: they are called by them."""
+
 # A frame that holds all of these came out of `validate`, `preview` or a send.
 _OURS = frozenset({"SentTo", "Repair", "Status", "ErrorCode", "ErrorDetail"})
 # What a preview adds beside annotations. A frame of results does not have them: there they are the user's own.
@@ -131,7 +137,6 @@ ADDRESSES: Final = Sought(
     option="email_column= (--email-column)",
 )
 
-_PLACES = "gcbulk: places in the whole list"  # the name of an index that holds nothing else
 _SHOWN_COLUMNS = 30  # in an error: enough to recognise the file by
 _NEAR = 75  # of 100 in rapidfuzz's ratio: a letter or two apart
 
@@ -304,8 +309,8 @@ def _listed(columns: pd.Index) -> str:
 
 
 def in_place(piece: pd.DataFrame, start: int) -> pd.DataFrame:
-    """A piece of a list that begins at a row of it, under the places of its rows in the whole."""
-    return piece.set_axis(pd.RangeIndex(start, start + len(piece), name=_PLACES))
+    """A piece of a list that begins at a row of it, under the numbers of its rows in the whole."""
+    return piece.set_axis(pd.RangeIndex(start + 1, start + 1 + len(piece), name=ROW_NUMBER))
 
 
 def row_name(index: pd.Index, position: int) -> str:
@@ -313,8 +318,8 @@ def row_name(index: pd.Index, position: int) -> str:
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
         return f"row {position + 1}"
     label = index[position]
-    if index.name == _PLACES:
-        return f"row {label + 1}"
+    if index.name == ROW_NUMBER:
+        return f"row {label}"
     try:
         return f"the row labelled {', '.join(map(str, label)) if isinstance(label, tuple) else label}"
     except Exception:  # noqa: BLE001 - an object of the user's own may raise anything; its place names the row too

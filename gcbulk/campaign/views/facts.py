@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from gcbulk.campaign.attachments import MEGABYTE
+from gcbulk.campaign.attachments import size_in_words
 from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.journal.memory import TOO_SOON
 from gcbulk.campaign.samples import samples
@@ -245,6 +245,12 @@ def _files(plan: Plan) -> dict[str, Any]:
     return {"channel": plan.channel, "files": len(files), "bytes": sum(file.size for file in files)}
 
 
+def files_in_words(plan: Plan) -> str:
+    """The files that would go with a plan's emails, and their size; "" where none would."""
+    counted = _files(plan)
+    return _size(counted) if counted.get("files") else ""
+
+
 def _headline(numbers: dict[str, Any], channel: str) -> str:
     left_out = numbers["rows"] - numbers["texts"]
     cost = "" if numbers["cost"] is None else f" for {pounds_and_pence(numbers['cost'])}"
@@ -257,7 +263,7 @@ def _headline(numbers: dict[str, Any], channel: str) -> str:
 
 
 def _size(numbers: dict[str, Any]) -> str:
-    return f"{are(numbers['files'], 'file')} ({numbers['bytes'] / MEGABYTE:,.1f} MB)"
+    return f"{are(numbers['files'], 'file')} ({size_in_words(numbers['bytes'])})"
 
 
 def _counts(numbers: dict[str, Any], plan: Plan) -> dict[str, str]:

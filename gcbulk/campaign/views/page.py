@@ -25,7 +25,7 @@ _BUBBLE: Final = (
     "white-space:pre-wrap;overflow-wrap:anywhere;background:rgba(128,128,128,.12);border-radius:8px;padding:8px 12px;"
     "max-width:40em"
 )
-_FRAME: Final = f"width:100%;height:22em;border:{_LINE};border-radius:8px;background:#fff"
+_FRAME: Final = f"box-sizing:border-box;width:100%;height:22em;border:{_LINE};border-radius:8px;background:#fff"
 _NOTHING_FETCHED: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _MARKS: Final[dict[Severity, tuple[str, str]]] = {
     "stop": ("Stop", "background:#b3261e;color:#fff"),
@@ -80,16 +80,16 @@ def remarks_html(remarks: Iterable[Remark]) -> str:
 
 def _bubble(text: Text) -> str:
     about = f"<div style='opacity:.75'>{escape(f'{text.row}, to {text.number}; {text.size}')}</div>"
-    words = _letter(text) if text.html else f"<div style='{_BUBBLE}'>{escape(text.text)}</div>"
+    words = letter_html(text.subject, text.html) if text.html else f"<div style='{_BUBBLE}'>{escape(text.text)}</div>"
     noun = "email" if text.html else "text"
     return f"<div style='flex:1 1 26em'>{_section(f'The {text.why} {noun}', about + words)}</div>"
 
 
-def _letter(text: Text) -> str:
+def letter_html(subject: str, html: str) -> str:
     """An email as a mail program shows it, in a frame that runs nothing and fetches nothing."""
-    page = f"<meta http-equiv='Content-Security-Policy' content=\"{_NOTHING_FETCHED}\">{text.html}"
+    page = f"<meta http-equiv='Content-Security-Policy' content=\"{_NOTHING_FETCHED}\">{html}"
     return (
-        f"<div><b>{escape(text.subject)}</b></div><iframe sandbox='' referrerpolicy='no-referrer' title='The email' "
+        f"<div><b>{escape(subject)}</b></div><iframe sandbox='' referrerpolicy='no-referrer' title='The email' "
         f"srcdoc='{escape(page)}' style='{_FRAME}'></iframe>"
     )
 

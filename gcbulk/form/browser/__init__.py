@@ -58,13 +58,13 @@ class Upload(anywidget.AnyWidget):
 class PrivateField(anywidget.AnyWidget):
     """A field whose content is handed to `entered` and is no widget's state, so that no saved notebook holds it.
 
-    What is entered at kind `password` is handed over once the field is left, and gone from the page then; at `tel` and
-    `search` with every key.
+    What is entered at kind `password` is handed over once the field is left, and gone from the page then; at the others
+    with every key.
     """
 
     _esm = _HERE / "private.js"
     label = traitlets.Unicode().tag(sync=True)
-    kind = traitlets.Enum(("password", "tel", "search")).tag(sync=True)
+    kind = traitlets.Enum(("password", "tel", "email", "search")).tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
 

@@ -40,9 +40,12 @@ function render({ model, el }) {
     link.remove();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   };
+  // A field goes where the cursor was last, among the boxes that can hold one; at first into the first of them.
+  const WRITABLE = ".gcb-writable :is(textarea, input)";
+  let written = null;
   const insert = (event) => {
     const field = event.target.closest?.(".gcb-field");
-    const area = form().querySelector(".gcb-message textarea");
+    const area = written?.isConnected ? written : form().querySelector(WRITABLE);
     if (!field || !area) return;
     const words = field.title.replace(/^Insert /, "");
     area.setRangeText(words, area.selectionStart, area.selectionEnd, "end");
@@ -71,7 +74,10 @@ function render({ model, el }) {
   // Where the step that had the focus closes, the keyboard goes on at the heading of the one that has opened: at no
   // button, so that whoever presses Enter twice on Send does not press Stop.
   let last = null;
-  const remember = (event) => (last = event.target);
+  const remember = (event) => {
+    last = event.target;
+    if (last.matches(WRITABLE)) written = last;
+  };
   const keepPlace = () => {
     const lost = last && !last.checkVisibility() && [document.body, last].includes(document.activeElement);
     if (!lost) return;

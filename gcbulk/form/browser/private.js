@@ -2,6 +2,7 @@
 const WAYS = {
   password: { when: "change", forget: true }, // once it is left, and then it is out of the page too
   tel: { when: "input", forget: false },
+  email: { when: "input", forget: false },
   search: { when: "input", forget: false },
 };
 
