@@ -533,6 +533,22 @@ def test_told_is_london_time() -> None:
     assert told(1_782_860_400.0) == "1 July 2026 at 00:00"
 
 
+def test_a_run_whose_end_could_not_be_written_is_over_all_the_same(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(journal, ["a", "b"])
+
+    def refuse(**_why: object) -> None:
+        raise JournalError("the disk is full")
+
+    monkeypatch.setattr(run, "end", refuse)
+    with run.alive():
+        take(run)
+    assert states(journal, run) == ["in_flight", "in_flight"]
+    journal.bury_dead()
+    assert states(journal, run) == ["unknown", "unknown"]
+
+
 def test_a_run_taken_for_dead_is_alive_again_with_its_next_claim(journal: Journal, clock: Clock) -> None:
     slow = start(journal, ["a", "b"])
     clock.now += 3_600

@@ -257,6 +257,20 @@ def test_the_same_list_is_the_same_campaign_in_pieces_or_whole(platform: Sandbox
         assert connection.exec_driver_sql("SELECT count(*) FROM recipients").scalar_one() == len(frame)
 
 
+def test_a_campaign_is_gone_on_with_and_looked_back_at_in_pieces(platform: Sandbox) -> None:
+    frame = parents()
+    gcbulk.send_sms(frame, MESSAGE, campaign="snow", progress=False, limit=3)
+    with pytest.raises(gcbulk.CampaignError, match="not the list"):
+        gcbulk.resume("snow", recipients=in_three(frame.iloc[::-1]), progress=False)
+    resumed = gcbulk.resume("snow", recipients=in_three(frame), progress=False)
+    known = gcbulk.campaign_results("snow", recipients=frame)
+    assert resumed.summary == summarise(known)
+    assert resumed.summary.accepted > 3
+    for pieces in (resumed, gcbulk.campaign_results("snow", recipients=in_three(frame))):
+        assert pieces.summary == resumed.summary
+        pd.testing.assert_frame_equal(pd.concat(list(pieces)), known)
+
+
 def test_who_opted_out_or_came_back_is_followed_in_pieces_too(platform: Sandbox) -> None:
     frame = parents(8)
     gcbulk.send_sms([frame], MESSAGE, opt_outs=["07700900100"], campaign="snow", limit=2, progress=False)

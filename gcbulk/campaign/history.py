@@ -7,18 +7,19 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import pandas as pd
 
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal, london_date, told
-from gcbulk.campaign.result_pieces import Piece, result_pieces
+from gcbulk.campaign.result_pieces import Piece, ResultPieces, result_pieces, sum_up_pieces
 from gcbulk.campaign.results import check_same_list, customer_names, results_frame
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
 from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.pieces import as_pieces
 
 if TYPE_CHECKING:
     import os
@@ -29,30 +30,37 @@ if TYPE_CHECKING:
     from gcbulk.recipients.pieces import Pieces
 
 
-def campaign_results(
+@overload
+def campaign_results(campaign: str, *, recipients: pd.DataFrame | None = None, **options: Any) -> pd.DataFrame: ...
+@overload
+def campaign_results(campaign: str, *, recipients: Iterable[pd.DataFrame], **options: Any) -> ResultPieces: ...
+def campaign_results(  # type: ignore[misc]  # the overloads leave the options to be named here
     campaign: str,
     *,
-    recipients: pd.DataFrame | None = None,
+    recipients: pd.DataFrame | Iterable[pd.DataFrame] | None = None,
     number_column: Hashable | None = None,
     number_columns: Sequence[Hashable] | None = None,
     email_column: Hashable | None = None,
     journal: str | os.PathLike[str] | None = None,
-) -> pd.DataFrame:
+) -> pd.DataFrame | ResultPieces:
     """The results of a campaign as they are known now; `recipients` rejoins the user's columns.
 
     The columns of `send_sms`, and where the campaign has a callback URL, as callbacks told it: DeliveryStatus (`str`:
     `delivered`, `failed`, `expired`, `pending`, `other`), DeliveredAt (`datetime64[us, UTC]`), DeliveryError (`str`)
-    and UnitsBilled (`Int64`, SMS parts).
+    and UnitsBilled (`Int64`, SMS parts). `recipients` in pieces bring a ResultPieces, as from `send_sms`.
     Raises CampaignError for a name that is not known, or a list that the campaign was not sent from.
     """
     with Journal(journal) as book:
         known = _not_purged(book, campaign)
-        if recipients is not None:
-            intake = IntakeOptions(
-                number_column=number_column, number_columns=number_columns, email_column=email_column
-            )
-            check_same_list(known, book.records(known), recipients, intake)
-        return known_results(book, known, recipients)
+        intake = IntakeOptions(number_column=number_column, number_columns=number_columns, email_column=email_column)
+        if (pieces := as_pieces(recipients)) is not None:
+            names = customer_names(known)
+            summary = sum_up_pieces(result_pieces(book, known, pieces, intake=intake, names=names))
+            return ResultPieces(known.name, summary, journal, None if pieces.once else pieces, names)
+        frame = cast("pd.DataFrame | None", recipients)
+        if frame is not None:
+            check_same_list(known, book.records(known), frame, intake)
+        return known_results(book, known, frame)
 
 
 def known_results(

@@ -10,7 +10,7 @@ from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.emails import make_email_plan
-from gcbulk.campaign.in_pieces import preview_in_pieces, send_in_pieces
+from gcbulk.campaign.in_pieces import preview_in_pieces, resume_in_pieces, send_in_pieces
 from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
@@ -416,10 +416,14 @@ def _sent_in_pieces(
     return ResultPieces(ran.campaign, ran.summary, options.journal, None if pieces.once else pieces, ran.names)
 
 
-def resume(
+@overload
+def resume(campaign: str, *, recipients: pd.DataFrame | None = None, **options: Any) -> pd.DataFrame: ...
+@overload
+def resume(campaign: str, *, recipients: Iterable[pd.DataFrame], **options: Any) -> ResultPieces: ...
+def resume(  # type: ignore[misc]  # the overloads leave the options to be named here
     campaign: str,
     *,
-    recipients: pd.DataFrame | None = None,
+    recipients: pd.DataFrame | Iterable[pd.DataFrame] | None = None,
     number_column: Hashable | None = None,
     number_columns: Sequence[Hashable] | None = None,
     email_column: Hashable | None = None,
@@ -435,13 +439,13 @@ def resume(
     progress: bool = True,
     quiet_hours: str | Sequence[str] | None = None,
     urgent: bool = False,
-) -> pd.DataFrame:
+) -> pd.DataFrame | ResultPieces:
     """Go on with a campaign that was stopped; returns its results as `send_sms` does.
 
     Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs`, and the user's
     own opt-out list as it is now, are applied to what is left. A campaign begun on an earlier day needs
     `late=True`: is what it says still true? One that was scheduled for a time now past goes at once; within quiet
-    hours it needs `urgent=True`, as `send_sms` does.
+    hours it needs `urgent=True`, as `send_sms` does. `recipients` in pieces bring a ResultPieces, as there.
     Raises CampaignError for a name that is not known, another list, another customer or API address.
     """
     options = SendOptions(
@@ -456,15 +460,16 @@ def resume(
         urgent=urgent,
         late=late,
     )
-    sent = resume_campaign(
-        campaign,
-        options,
-        recipients=recipients,
-        intake=IntakeOptions(
-            number_column=number_column, number_columns=number_columns, email_column=email_column, opt_outs=opt_outs
-        ),
-        client=client,
+    intake = IntakeOptions(
+        number_column=number_column, number_columns=number_columns, email_column=email_column, opt_outs=opt_outs
     )
+    if (pieces := as_pieces(recipients)) is not None:
+        ran = resume_in_pieces(campaign, options, recipients=pieces, intake=intake, client=client)
+        if ran.nothing_left:
+            warnings.warn(ran.nothing_left, GcbulkWarning, stacklevel=2)
+        return ResultPieces(ran.campaign, ran.summary, journal, None if pieces.once else pieces, ran.names)
+    recipients = cast("pd.DataFrame | None", recipients)
+    sent = resume_campaign(campaign, options, recipients=recipients, intake=intake, client=client)
     if sent.nothing_left:
         warnings.warn(sent.nothing_left, GcbulkWarning, stacklevel=2)
     return sent.results

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.events import NOTES
-from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machine
+from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, give_up, this_machine
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
@@ -87,7 +87,7 @@ class Run:
         self.campaign = campaign
         self.id = run_id
         self.lease = lease
-        self._beaten_at = began
+        self._began = self._beaten_at = began
         self._ended = False
         self._ending = threading.Lock()
 
@@ -124,10 +124,11 @@ class Run:
                 self._end_if_possible()
 
     def _end_if_possible(self) -> None:
-        """End a run that was broken off; where the journal refuses, its lease will run out."""
+        """End a run that was broken off; where the journal refuses, whoever looks next in this process ends it."""
         try:
             self.end()
         except JournalError as error:
+            give_up(self.journal.url, self.id, self._began)
             logger.warning("The run's end could not be written: %s", error)
 
     @outlasting

@@ -17,7 +17,16 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import URL, Connection
+
+
+_given_up: set[tuple[URL, int, float]] = set()
+"""The runs of this process, by journal, id and start, that are over though the journal could not be told so."""
+
+
+def give_up(journal: URL, run_id: int, began: float) -> None:
+    """Note that a run of this process is over, where its end cannot be written: the next look buries it."""
+    _given_up.add((journal, run_id, began))
 
 
 def this_machine() -> str:
@@ -28,12 +37,13 @@ def this_machine() -> str:
 
 
 def bury_dead_runs(connection: Connection, now: float, *, gone: Callable[[int, float], bool] | None = None) -> None:
-    """End every run that is no longer alive: its process is provably gone, or its lease has run out."""
+    """End every run that is no longer alive: it or its process is provably gone, or its lease has run out."""
     gone = gone or process_is_gone
     host = this_machine()
     for run in connection.execute(sa.select(runs).where(runs.c.ended_at.is_(None))).all():
         expired = now - run.heartbeat_at > run.lease
-        if expired or (run.host == host and gone(run.pid, run.process_started)):
+        over = (connection.engine.url, run.id, run.started_at) in _given_up
+        if expired or over or (run.host == host and gone(run.pid, run.process_started)):
             end_run(connection, run.id, run.campaign_id, now)
 
 

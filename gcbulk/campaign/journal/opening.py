@@ -133,13 +133,14 @@ _PLAIN_REASONS: Final[dict[str, str]] = {
     "database disk image is malformed": "the file is damaged; restore it from a backup before you send again",
     "database is locked": "another program has held it for too long; close that program and try again",
     "attempt to write a readonly database": "it is read-only; make it writable for your user",
-    "database or disk is full": "the disk is full; free some space and resume",
-    "disk I/O error": "the disk cannot be written; check it and resume",
+    "database or disk is full": "the disk is full; free some space, then give the same command again",
+    "disk I/O error": "the disk cannot be written; check it, then give the same command again",
     "unable to open database file": "the file cannot be opened; check that its folder exists and is yours",
 }
 
 _PLAIN_STATES: Final[dict[str, str]] = {
-    "53100": "the disk of the database server is full; free some space and resume",
+    "53100": "the disk of the database server is full; free some space, then give the same command again",
+    "53200": "the database server is out of memory; wait a while, then give the same command again",
     "25006": "the database can only be read; is it a standby?",
     "42501": "your database user may not do that; grant it the right to create and change tables",
 }

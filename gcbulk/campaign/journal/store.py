@@ -149,6 +149,11 @@ class Journal:
         self._lock = threading.RLock()
         self._statements: dict[_Statement, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
+    @property
+    def url(self) -> sa.URL:
+        """Where it is; a password in it is never shown."""
+        return self._engine.url
+
     def __repr__(self) -> str:
         return f"Journal({self.shown!r})"
 
