@@ -16,7 +16,7 @@ from gcbulk.api.outcomes import CONSEQUENCES, Consequence
 from gcbulk.api.retry import backoff
 from gcbulk.campaign.calling import Caller, Order
 from gcbulk.campaign.dispatching import WorkersError
-from gcbulk.campaign.journal import Planned
+from gcbulk.campaign.journal import Planned, put_off, take_moments
 from gcbulk.campaign.lanes import Lanes
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
@@ -84,7 +84,7 @@ class Sender:
         self._rng = rng or random.SystemRandom()
         self._caller: Caller | Dispatcher = caller or Caller(run, client, manner, wall=wall)
         self._caller.meanwhile = self._others_turn
-        self._lanes = Lanes(manner.concurrency, manner.calls_per_second)
+        self._lanes = Lanes(manner.concurrency, manner.calls_per_second, take=self._take_moments)
         # A worker holds it but for the time that its call is in the air. So everything here is changed by one at a
         # time, and calls leave one by one: workers that woke together would all be held up by each other again.
         self._turn = threading.Condition()
@@ -127,6 +127,12 @@ class Sender:
                 self.report.stop_code, self.report.stop_detail = code, detail
             self._stopped = True
             self._turn.notify_all()
+
+    def _take_moments(self, customer_id: str | None, apart: float, count: int) -> float:
+        """In how many seconds the first of the moments is that the journal keeps for this run."""
+        asked_at = self._clock()
+        first_in = take_moments(self._run.journal, self._run.campaign, customer_id, apart=apart, count=count)
+        return first_in + self._clock() - asked_at
 
     def _start_workers(self) -> None:
         """Start every worker, counted, before one of them may make a call: none is at work that is not waited for."""
@@ -333,11 +339,13 @@ class Sender:
         first, positions = concerned[0], _positions(concerned)
         delay = backoff(work.attempt, retry_after=called.retry_after, rng=self._rng)
         apart = work.apart or len(concerned) < len(called.tallies)
-        scope = self._lanes.all if first.code in _OF_EVERYBODY else work.lane
+        scope: Scope = self._lanes.all if first.code in _OF_EVERYBODY else work.lane
         if work.attempt < self._manner.max_attempts:
             self._again(work, positions, attempt=work.attempt + 1, delay=delay, apart=apart)
             if not apart:
                 self._pause(scope, delay, first)
+                if scope is work.lane and self._manner.calls_per_second:
+                    put_off(self._run.journal, self._run.campaign, work.lane.customer_id, seconds=delay)
             return
         # one message alone may be put off for what is in it: only with the next call it is a sign for all
         scope.given_up += 1
