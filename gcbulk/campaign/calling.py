@@ -105,6 +105,7 @@ class Tally(NamedTuple):
 class Called:
     """What came of an order, without a word of anybody's: nothing where there was nothing left to send."""
 
+    made: bool = False  # whether a call left
     tallies: tuple[Tally, ...] = ()
     given_back: tuple[int, ...] = ()  # rows that were claimed and not sent: the machine slept
     elsewhere: tuple[int, ...] = ()  # rows left out because another campaign has their text in flight
@@ -163,6 +164,7 @@ class Caller:
         self._run.settle(claim, [*settlements, *held] if held else settlements, http_status=result.answer.status)
         return replace(
             called,
+            made=True,
             tallies=(*lost, *_tallies(whole, result.outcomes)),
             retry_after=result.retry_after,
             key_works=key_works,

@@ -34,6 +34,7 @@ class Pacing:
     calls_per_second: float | None = None
     take: Callable[[float, int], float] | None = None
     _moments: deque[float] = field(default_factory=deque, init=False)
+    _last_moment: float = field(default=float("-inf"), init=False)
     _next_start: float = field(default=float("-inf"), init=False)
     _paused_until: float = field(default=float("-inf"), init=False)
     _answered: bool = field(default=False, init=False)
@@ -54,7 +55,12 @@ class Pacing:
         """A call starts now."""
         self._moment(now)
         if self._moments:
-            self._moments.popleft()
+            self._last_moment = self._moments.popleft()
+
+    def not_made(self) -> None:
+        """A call that was to start was not made, another run had its rows: its moment is for another call."""
+        if self.calls_per_second:
+            self._moments.appendleft(self._last_moment)
 
     def _moment(self, now: float) -> float:
         """The first of the moments that this run has for its calls."""

@@ -229,6 +229,8 @@ class Sender:
         finally:
             self.report.calls = self._caller.calls
         work.lane.key_works = work.lane.key_works or called.key_works
+        if not called.made:
+            work.lane.pacing.not_made()
         if called.given_back:
             self._again(work, called.given_back, attempt=work.attempt)
         if called.room_in is not None:
