@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 UNKNOWN_CALLS_STOP: Final = 3
 """Calls in a row without a usable answer after which nothing fresh is sent: a fault must not eat the list."""
 MOMENTS_AHEAD: Final = 0.1
-"""Seconds of moments that are taken at once, and for which one of them is good: what is not used in time is lost."""
+"""Seconds of moments that are taken at once."""
+MOMENT_KEEPS: Final = 0.25
+"""Seconds for which a moment is good: what is not used in time is lost, so that nobody saves up."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Pacing:
         if not self.calls_per_second:
             return float("-inf")
         apart = 1 / self.calls_per_second
-        while self._moments and self._moments[0] < now - max(apart, MOMENTS_AHEAD):
+        while self._moments and self._moments[0] < now - max(apart, MOMENT_KEEPS):
             self._moments.popleft()
         if not self._moments:
             some = max(1, int(MOMENTS_AHEAD * self.calls_per_second))
