@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import pickle
 import random
@@ -17,9 +18,10 @@ import sqlalchemy as sa
 import gcbulk
 from gcbulk.campaign import delivering, dispatching, working
 from gcbulk.campaign.callback_url import campaign_url
-from gcbulk.campaign.journal import Journal, journal_token
+from gcbulk.campaign.journal import Journal, ask_to_stop, journal_token
 from gcbulk.campaign.journal.opening import journal_url, without_password
 from gcbulk.campaign.journal.tables import runs
+from gcbulk.campaign.sending import Sender
 from gcbulk.campaign.working import Ticket, call_at_worker
 from gcbulk.codes import Status
 from gcbulk.errors import OptionError
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from gcbulk.codes import ErrorCode
     from gcbulk.sandbox import Call
 
 pytestmark = pytest.mark.filterwarnings("ignore::gcbulk.errors.GcbulkWarning")  # that nobody listens for news
@@ -326,6 +329,41 @@ def test_processes_that_cannot_start_end_the_run(platform: Sandbox, journal: str
     assert set(results["Status"]) == {"not_sent"}
     assert results["ErrorDetail"].str.contains(r"The executor failed \(BrokenProcessPool\)").all()
     assert not platform.calls
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("how", ["Ctrl-C", "a stop asked for elsewhere"])
+def test_a_stop_waits_for_the_calls_that_were_handed_over(
+    how: str, platform: Sandbox, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = threading.Event()
+
+    def stop(call: Call) -> str | None:
+        if call.number == 6:
+            if how == "Ctrl-C":
+                _thread.interrupt_main()
+            else:
+                with Journal(journal) as book:
+                    ask_to_stop(book, book.campaigns()[0])
+        if call.number >= 6:
+            stopped.wait(5)
+        return None
+
+    ends = Sender.stop
+
+    def stop_and_tell(self: Sender, code: ErrorCode, detail: str) -> None:
+        ends(self, code, detail)
+        stopped.set()
+
+    monkeypatch.setattr(Sender, "stop", stop_and_tell)
+    monkeypatch.setattr(platform, "_on_call", stop)
+    with Elsewhere() as executor:
+        results = send(executor, journal)
+        assert set(results["Status"]) == {"accepted", "not_sent"}
+        assert (results["Status"] == "accepted").sum() == len(platform.queued) <= 10 * CHUNK
+        again = gcbulk.resume(results.attrs["campaign"], executor=executor, journal=journal, progress=False)
+    assert set(again["Status"]) == {"accepted"}
+    assert texts(platform) == Counter(jobs.expected_texts(ROWS).items())
 
 
 # -- engines that run a task again

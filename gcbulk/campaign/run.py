@@ -143,6 +143,11 @@ def send_sms(
     anybody else: those few rows come back, and none of them counts as sent. What looks like a mistake in the
     message brings a GcbulkWarning; `preview` shows it before.
 
+    `executor` has its workers make the calls, at most `concurrency` at once over all of them: any
+    `concurrent.futures.Executor`, such as Dask's `client.get_executor()` or a `ProcessPoolExecutor` that spawns. They
+    are told which call to make; texts come from the journal, keys from their own environment or keyring. One that
+    cannot make calls stops the run, and says why. By default threads of this process make them.
+
     Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
     Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index, and with `callback_url` the delivery
     columns of `campaign_results`. `callback_url` is where `gcbulk callbacks` is reached (https), without which, or
@@ -158,6 +163,14 @@ def send_sms(
     >>> results = send_sms(people, "Dear {{ name }}, school is closed.", sandbox=True, progress=False)
     >>> results[["name", "Status", "ErrorCode"]].values.tolist()
     [['Ann', 'accepted', nan], ['Bob', 'invalid', 'NUMBER_MISSING']]
+
+    With workers, here threads:
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     results = send_sms(people, "Closed.", sandbox=True, executor=pool, progress=False)
+    >>> results["Status"].tolist()
+    ['accepted', 'invalid']
     """
     options = SendOptions(
         chunk_size=chunk_size,
@@ -362,7 +375,7 @@ def resume(
     Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs`, and the user's
     own opt-out list as it is now, are applied to what is left. A campaign begun on an earlier day needs
     `late=True`: is what it says still true? One that was scheduled for a time now past goes at once; within quiet
-    hours it needs `urgent=True`, as `send_sms` does.
+    hours it needs `urgent=True`, as `send_sms` does. `executor` has its workers make the calls, as there.
     Raises CampaignError for a name that is not known, another list, another customer or API address.
     """
     options = SendOptions(

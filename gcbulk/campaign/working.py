@@ -121,8 +121,9 @@ def _caller(told: dict[str, Any]) -> Caller:
         except BaseException:
             journal.close()
             raise
-        while len(_CALLERS) >= _CACHED:
-            del _CALLERS[next(iter(_CALLERS))]
+        own = [key for key in _CALLERS if key[0] == os.getpid()]  # a fork's parent has its own
+        for key in own[: max(0, len(own) + 1 - _CACHED)]:
+            del _CALLERS[key]
         _CALLERS[_key(ticket)] = made
         return made
 
