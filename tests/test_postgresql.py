@@ -278,6 +278,10 @@ def many_rows(server: Server, journal_address: str) -> Iterator[psycopg.Connecti
                 sha256(convert_to(c || ' ' || n, 'UTF8')), CASE c WHEN 1 THEN 'accepted' ELSE 'ready' END, 1, 1, 1
             FROM generate_series(100, 30100) AS n, generate_series(1, 2) AS c
         """)
+        beside.execute("""
+            INSERT INTO batches (campaign_id, run_id, number, claimed_at, settled_at)
+            SELECT c, c, n, 1, 1 FROM generate_series(1, 5000) AS n, generate_series(1, 2) AS c
+        """)
         yield beside
 
 
@@ -285,7 +289,7 @@ STATEMENTS = {
     "claim: which rows": (claims._SELECT, "recipients_batch"),
     "claim: take them": (claims._TAKE, "recipients_batch"),
     "claim: held elsewhere": (memory.OF_A_CALL, "recipients_content"),
-    "claim: calls in the air": (in_the_air._IN_THE_AIR, "recipients_"),
+    "claim: calls in the air": (in_the_air._IN_THE_AIR, "batches_in_the_air"),
     "claim: lost by a worker": (in_the_air._OF_A_WORKER, "recipients_batch"),
     "settle": (claims._SETTLE, "recipients_pkey"),
     "recall: held elsewhere": (memory.OF_A_STRETCH, "recipients_content"),

@@ -284,7 +284,8 @@ class Run:
             held = find_held(self.journal, connection, self.campaign, OF_A_CALL, now, the_number=number)
             mark_held(self.journal, connection, self.campaign, held)
             rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
-            elsewhere = tuple([one.position for one in found if one.position in held and held[one.position].in_flight])
+            waiting = {position for position, one in held.items() if one.in_flight}
+            elsewhere = tuple([row.position for row in found if row.position in waiting]) if waiting else ()
             if not rows:
                 return Claim(0, now, (), elsewhere, lost) if elsewhere or lost else None
             opened = {"campaign_id": self.campaign.id, "run_id": self.id, "number": number, "claimed_at": now}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ROOM_POLL: Final = 0.025
 """Seconds between looks whether there is room for another call, for each run that may look."""
 MOST_ROOM_POLL: Final = 1.0
+LOST: Final = 0
+"""What stands in the place of an HTTP status where the worker of a call was lost. The call may be in the air still."""
 
 _LIVE: Final = (
     runs.c.campaign_id == sa.bindparam("the_campaign"),
@@ -27,32 +29,21 @@ _LIVE: Final = (
     runs.c.heartbeat_at + runs.c.lease >= sa.bindparam("now"),
 )
 # A call that is open for longer than a lease is none any more: its worker died, and nobody has found out yet.
-_HAS_ROWS: Final = (
-    sa.select(sa.literal(1))
-    .where(
-        recipients.c.campaign_id == batches.c.campaign_id,
-        recipients.c.batch_number == batches.c.number,
-        recipients.c.batch_id == batches.c.id,
-        recipients.c.state == sa.bindparam("in_flight"),
-    )
-    .exists()
-)
-_IN_THE_AIR: Final = sa.select(
+_IN_THE_AIR: Final = (
     sa.select(sa.func.count())
     .select_from(batches)
     .join(runs, batches.c.run_id == runs.c.id)
     .where(
         batches.c.campaign_id == sa.bindparam("the_campaign"),
         batches.c.settled_at.is_(None),
+        batches.c.http_status.is_(None),
         batches.c.claimed_at + runs.c.lease >= sa.bindparam("now"),
-        _HAS_ROWS,
         *_LIVE,
     )
-    .scalar_subquery(),
-    sa.select(sa.func.count()).select_from(runs).where(*_LIVE).scalar_subquery(),
 )
+_RUNS: Final = sa.select(sa.func.count()).select_from(runs).where(*_LIVE)
 _OF_A_WORKER: Final = (
-    sa.select(recipients.c.position)
+    sa.select(recipients.c.position, recipients.c.batch_id)
     .join(batches, recipients.c.batch_id == batches.c.id)
     .where(
         recipients.c.campaign_id == sa.bindparam("the_campaign"),
@@ -65,10 +56,12 @@ _OF_A_WORKER: Final = (
 
 def room_in(journal: Journal, connection: Connection, campaign_id: int, at_once: int, now: float) -> float | None:
     """How long to wait before looking again, where so many calls are in the air already; None where there is room."""
-    ((calls, live),) = journal.run(
-        connection, _IN_THE_AIR, {"the_campaign": campaign_id, "now": now, "in_flight": IN_FLIGHT}
-    )
-    return min(ROOM_POLL * max(live, 1), MOST_ROOM_POLL) if calls >= at_once else None
+    asked = {"the_campaign": campaign_id, "now": now}
+    ((calls,),) = journal.run(connection, _IN_THE_AIR, asked)
+    if calls < at_once:
+        return None
+    ((live,),) = journal.run(connection, _RUNS, asked)
+    return min(ROOM_POLL * max(int(live), 1), MOST_ROOM_POLL)
 
 
 def lose(
@@ -80,15 +73,14 @@ def lose(
     says of them holds: they are still its claim's.
     """
     asked = {"the_campaign": run.campaign.id, "the_number": number, "in_flight": IN_FLIGHT, "the_run": run.id}
-    lost = tuple(
-        [
-            position
-            for (position,) in journal.run(connection, _OF_A_WORKER, asked)
-            if positions is None or position in positions
-        ]
-    )
-    if not lost:
+    found = [
+        (position, claim_id)
+        for position, claim_id in journal.run(connection, _OF_A_WORKER, asked)
+        if positions is None or position in positions
+    ]
+    if not found:
         return ()
+    lost = tuple([position for position, _ in found])
     connection.execute(
         recipients.update()
         .where(recipients.c.campaign_id == run.campaign.id, recipients.c.position.in_(lost))
@@ -97,5 +89,8 @@ def lose(
             error_code=ErrorCode.OUTCOME_UNKNOWN,
             error_detail=f"The worker that was sending this was lost. {SENTENCES[ErrorCode.OUTCOME_UNKNOWN]}",
         )
+    )
+    connection.execute(
+        batches.update().where(batches.c.id.in_({claim_id for _, claim_id in found})).values(http_status=LOST)
     )
     return lost

@@ -79,7 +79,7 @@ batches = sa.Table(
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("claimed_at", sa.Float, nullable=False),
     sa.Column("settled_at", sa.Float),
-    sa.Column("http_status", sa.Integer),
+    sa.Column("http_status", sa.Integer),  # 0 where its worker was lost
     sqlite_autoincrement=True,  # a claim's number is never given twice
 )
 
