@@ -88,6 +88,7 @@ class Dispatcher:
     def call(self, order: Order) -> Called:
         """Have a worker claim, call and settle. Raises WorkersError, with a sentence, where none can."""
         key = self._client.key_of(order.customer_id)  # before the worker looks: one that is newer by then is noticed
+        self.calls += 1
         for _ in range(_REVIVALS):
             with self.meanwhile():
                 answer = self._answer(order)
@@ -103,7 +104,6 @@ class Dispatcher:
             future = self._executor.submit(call_at_worker, self._ticket.as_dict(), tuple(order), next(self._serial))
         except Exception as error:  # noqa: BLE001 - what an executor raises is its own
             raise WorkersError(_broken(error)) from None
-        self.calls += 1
         self._under_way.add(future)
         try:
             self._wait(future)
