@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import gcbulk
 from gcbulk.campaign import delivering, dispatching, working
 from gcbulk.campaign.callback_url import campaign_url
+from gcbulk.campaign.calling import Order
 from gcbulk.campaign.journal import Journal, ask_to_stop, journal_token
 from gcbulk.campaign.journal.opening import journal_url, without_password
 from gcbulk.campaign.journal.tables import runs
@@ -502,3 +503,16 @@ def test_a_worker_s_late_answer_holds_for_a_call_that_was_given_up(platform: San
         accepted = gcbulk.campaign.journal.Settlement(0, Status.ACCEPTED, "id-0", 1.0)
         worker._run.settle(claim, [accepted], http_status=200)
         assert book.count_states(run.campaign) == {"accepted": 1}
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_worker_whose_machine_slept_gives_back_what_it_claimed(platform: Sandbox, journal: str) -> None:
+    with Journal(journal) as book:
+        run = start(book, ["a"])
+        worker = working._caller(ticket_of(book, run.id, platform))
+        clock = iter([1_000.0, 1_000.0 + run.lease])
+        worker._wall = lambda: next(clock)
+        called = worker.call(Order(0, None, (Status.READY,)))
+        assert (called.given_back, called.made) == ((0,), False)
+        assert book.count_states(run.campaign) == {"ready": 1}
+    assert not platform.calls

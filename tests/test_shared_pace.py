@@ -15,10 +15,11 @@ from gcbulk.sandbox import Sandbox
 from tests import jobs
 from tests.databases import BOTH, POSTGRESQL, on_postgresql
 from tests.test_journal import Clock, accept, start, states, take
-from tests.test_processes import ended
+from tests.test_processes import ended, send_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gcbulk.campaign.journal import Claim, Run
     from gcbulk.sandbox import Call
@@ -130,3 +131,23 @@ def test_three_processes_have_no_more_calls_in_the_air_than_one(journal_address:
         ended(*[jobs.started(sandbox, journal_address, 400, chunk_size=10, concurrency=3) for _ in range(3)])
     assert len(platform.came) == 40
     assert platform.most <= 3
+
+
+def test_where_the_platform_asks_one_run_to_wait_all_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcbulk.campaign.sending.backoff", lambda *_given, **_options: 0.4)
+    journal, asked = str(tmp_path / "journal.sqlite3"), []
+
+    def put_off_once(call: Call) -> str | None:
+        return "http-503-once" if call.number == 1 else None
+
+    def moment_of_another(*given: object, **options: object) -> None:
+        put_off(*given, **options)  # type: ignore[arg-type]
+        with Journal(journal) as other:
+            asked.append(take_moments(other, other.campaigns()[0], None, apart=0.001, count=1))
+
+    monkeypatch.setattr("gcbulk.campaign.sending.put_off", moment_of_another)
+    with Sandbox(on_call=put_off_once) as sandbox:
+        results = send_here(sandbox, journal, 20, chunk_size=10, calls_per_second=50.0, max_attempts=9)
+    assert set(results["Status"]) == {"accepted"}
+    assert len(asked) == 1
+    assert 0.1 < asked[0] <= 0.4
