@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gcbulk.campaign.pacing import Pacing
 
 
@@ -48,3 +50,29 @@ def test_three_unanswered_calls_in_a_row_are_too_many() -> None:
         pacing.answered() if answered else pacing.unanswered()
         seen.append(pacing.in_doubt)
     assert seen == [False, False, False, False, False, True, False]
+
+
+def test_the_moment_of_a_call_that_was_not_made_is_for_the_next() -> None:
+    pacing = Pacing(concurrency=1, calls_per_second=2)
+    pacing.started(10.0)
+    pacing.not_made()
+    assert pacing.wait(10.05, in_flight=0) == 0.0
+    pacing.started(10.05)
+    assert pacing.wait(10.05, in_flight=0) == pytest.approx(0.45)
+
+
+def test_moments_are_taken_a_few_at_a_time_and_those_not_used_are_lost() -> None:
+    asked = []
+
+    def take(apart: float, count: int) -> float:
+        asked.append((apart, count))
+        return 1.0
+
+    pacing = Pacing(concurrency=9, calls_per_second=40, take=take)
+    pacing.answered()
+    waits = []
+    for now in (0.0, 1.0, 1.0, 1.03, 1.12, 5.0):
+        waits.append(pacing.wait(now, in_flight=0))
+        pacing.started(now)
+    assert waits == pytest.approx([1.0, 0.025, 0.05, 0.045, 1.0, 1.0])
+    assert asked == [(0.025, 4)] * 3

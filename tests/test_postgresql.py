@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 import gcbulk
-from gcbulk.campaign.journal import Journal, claims, memory, transactions
+from gcbulk.campaign.journal import Journal, claims, in_the_air, memory, transactions
 from gcbulk.campaign.journal.opening import journal_url, masked
 from gcbulk.campaign.journal.tables import recipients
 from gcbulk.errors import JournalError, JournalLostError
@@ -287,6 +287,10 @@ def many_rows(server: Server, journal_address: str) -> Iterator[psycopg.Connecti
                 sha256(convert_to(c || ' ' || n, 'UTF8')), CASE c WHEN 1 THEN 'accepted' ELSE 'ready' END, 1, 1, 1
             FROM generate_series(100, 30100) AS n, generate_series(1, 2) AS c
         """)
+        beside.execute("""
+            INSERT INTO batches (campaign_id, run_id, number, claimed_at, settled_at)
+            SELECT c, c, n, 1, 1 FROM generate_series(1, 5000) AS n, generate_series(1, 2) AS c
+        """)
         yield beside
 
 
@@ -294,6 +298,8 @@ STATEMENTS = {
     "claim: which rows": (claims._SELECT, "recipients_batch"),
     "claim: take them": (claims._TAKE, "recipients_batch"),
     "claim: held elsewhere": (memory.OF_A_CALL, "recipients_content"),
+    "claim: calls in the air": (in_the_air._IN_THE_AIR, "batches_in_the_air"),
+    "claim: lost by a worker": (in_the_air._OF_A_WORKER, "recipients_batch"),
     "settle": (claims._SETTLE, "recipients_pkey"),
     "recall: held elsewhere": (memory.OF_A_STRETCH, "recipients_content"),
     "recall: mark": (memory._MARK, "recipients_pkey"),
@@ -302,6 +308,7 @@ VALUES = {
     "the_campaign": 2, "the_number": 700, "one_state": "ready", "other_state": "unknown", "the_position": 14_000,
     "by_batch": 1, "new_state": "accepted", "accepted": "accepted", "first": 14_000, "last": 14_100, "day_begins": 0.0,
     "day_ends": 9e9, "lately": 0.0, "in_flight": "in_flight", "now": 1.0, "counts_at": 1.0, "ready": "ready",
+    "the_run": 1,
 }  # fmt: skip
 
 

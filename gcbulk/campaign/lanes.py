@@ -8,13 +8,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
 from gcbulk.campaign.pacing import Pacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gcbulk.api.credentials import Secret
     from gcbulk.codes import ErrorCode
@@ -79,6 +80,8 @@ class Lane(Scope):
 class Lanes:
     """Every customer's lane, and how many calls are in the air over all of them. Lanes take turns.
 
+    `take` reserves moments of a customer's for calls to start at (`Pacing`), where other runs share its pace.
+
     >>> lanes = Lanes(concurrency=2)
     >>> for number, customer in enumerate(("oak", "oak", "elm")):
     ...     lanes.add(customer, number, None, ("ready",))
@@ -91,8 +94,14 @@ class Lanes:
     [2, 1]
     """
 
-    def __init__(self, concurrency: int, calls_per_second: float | None = None) -> None:
-        self._concurrency, self._calls_per_second = concurrency, calls_per_second
+    def __init__(
+        self,
+        concurrency: int,
+        calls_per_second: float | None = None,
+        *,
+        take: Callable[[str | None, float, int], float] | None = None,
+    ) -> None:
+        self._concurrency, self._calls_per_second, self._take = concurrency, calls_per_second, take
         self.all = Scope(Pacing(concurrency))
         self.in_flight = 0
         self._lanes: dict[str | None, Lane] = {}
@@ -112,7 +121,8 @@ class Lanes:
     def lane(self, customer_id: str | None) -> Lane:
         """A customer's lane."""
         if customer_id not in self._lanes:
-            pacing = Pacing(self._concurrency, self._calls_per_second)
+            take = None if self._take is None else partial(self._take, customer_id)
+            pacing = Pacing(self._concurrency, self._calls_per_second, take)
             self._lanes[customer_id] = Lane(pacing, customer_id=customer_id)
         return self._lanes[customer_id]
 

@@ -25,6 +25,7 @@ from gcbulk.recipients.pieces import as_pieces
 if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
     from datetime import datetime
     from decimal import Decimal
 
@@ -134,6 +135,7 @@ def send_sms(  # type: ignore[misc]  # the overloads leave the options to be nam
     late: bool = False,
     limit: int | None = None,
     test_to: str | None = None,
+    executor: Executor | None = None,
     smart_characters: SmartCharacters = "replace",
     max_parts: int = 3,
     header_length: int = 0,
@@ -156,6 +158,11 @@ def send_sms(  # type: ignore[misc]  # the overloads leave the options to be nam
     anybody else: those few rows come back, and none of them counts as sent. What looks like a mistake in the
     message brings a GcbulkWarning; `preview` shows it before.
 
+    `executor` has its workers make the calls, at most `concurrency` at once over all of them: any
+    `concurrent.futures.Executor`, such as Dask's `client.get_executor()` or a `ProcessPoolExecutor` that spawns. They
+    are told which call to make; texts come from the journal, keys from their own environment or keyring. One that
+    cannot make calls stops the run, and says why. By default threads of this process make them.
+
     Returns the user's columns and SentTo, Repair, Status, MessageId, ErrorCode, ErrorDetail, ClientRef (`str`),
     Parts (`Int64`), AcceptedAt (`datetime64[us, UTC]`), under the same index, and with `callback_url` the delivery
     columns of `campaign_results`. `callback_url` is where `gcbulk callbacks` is reached (https), without which, or
@@ -175,6 +182,14 @@ def send_sms(  # type: ignore[misc]  # the overloads leave the options to be nam
     >>> results = send_sms(people, "Dear {{ name }}, school is closed.", sandbox=True, progress=False)
     >>> results[["name", "Status", "ErrorCode"]].values.tolist()
     [['Ann', 'accepted', nan], ['Bob', 'invalid', 'NUMBER_MISSING']]
+
+    With workers, here threads:
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     results = send_sms(people, "Closed.", sandbox=True, executor=pool, progress=False)
+    >>> results["Status"].tolist()
+    ['accepted', 'invalid']
     """
     options = SendOptions(
         chunk_size=chunk_size,
@@ -196,6 +211,7 @@ def send_sms(  # type: ignore[misc]  # the overloads leave the options to be nam
         late=late,
         limit=limit,
         test_to=test_to,
+        executor=executor,
     )
     intake = IntakeOptions(
         number_column=number_column,
@@ -439,13 +455,15 @@ def resume(  # type: ignore[misc]  # the overloads leave the options to be named
     progress: bool = True,
     quiet_hours: str | Sequence[str] | None = None,
     urgent: bool = False,
+    executor: Executor | None = None,
 ) -> pd.DataFrame | ResultPieces:
     """Go on with a campaign that was stopped; returns its results as `send_sms` does.
 
     Sends only what certainly was not sent. `recipients` rejoins the user's columns. `opt_outs`, and the user's
     own opt-out list as it is now, are applied to what is left. A campaign begun on an earlier day needs
     `late=True`: is what it says still true? One that was scheduled for a time now past goes at once; within quiet
-    hours it needs `urgent=True`, as `send_sms` does. `recipients` in pieces bring a ResultPieces, as there.
+    hours it needs `urgent=True`, as `send_sms` does. `recipients` in pieces bring a ResultPieces, and `executor` has
+    its workers make the calls, as there.
     Raises CampaignError for a name that is not known, another list, another customer or API address.
     """
     options = SendOptions(
@@ -459,6 +477,7 @@ def resume(  # type: ignore[misc]  # the overloads leave the options to be named
         quiet_hours=quiet_hours,
         urgent=urgent,
         late=late,
+        executor=executor,
     )
     intake = IntakeOptions(
         number_column=number_column, number_columns=number_columns, email_column=email_column, opt_outs=opt_outs
