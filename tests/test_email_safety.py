@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import gcbulk
 from gcbulk.campaign.attachments import Attachments, File, FileChangedError, enclose, encoded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gcbulk.sandbox import Sandbox
 
 
 def pdf(words: object) -> bytes:
@@ -40,3 +46,32 @@ def test_a_file_that_has_become_a_pipe_or_has_grown_is_not_read_on_and_on(tmp_pa
     os.truncate(path, 1 << 40)  # a sparse file: nothing that reads all of it comes to an end
     with pytest.raises(FileChangedError, match="has changed since"):
         encoded(planned)
+
+
+# -- never twice
+
+
+@pytest.mark.parametrize("code", [200, 500])
+def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, tmp_path: Path) -> None:
+    people = pd.DataFrame({"email": ["07700900940@example.org" if code == 500 else "a@example.org"] * 2, "upn": [1, 2]})
+    folder = tmp_path / "letters"
+
+    def send(made: int, **options: Any) -> pd.DataFrame:
+        for upn in people["upn"]:
+            (folder / str(upn)).mkdir(parents=True, exist_ok=True)
+            (folder / str(upn) / "report.pdf").write_bytes(pdf(f"{made} {upn}"))
+        files = [f"{folder}/{{{{ upn }}}}/report.pdf"]
+        return gcbulk.send_email(people, "Report", "Enclosed.", attachments=files, progress=False, **options)
+
+    first = send(1, max_attempts=1)
+    assert set(first["Status"]) == {"accepted" if code == 200 else "unknown"}  # of two children, each its own letter
+    calls = len(platform.calls)
+    preview = gcbulk.preview_email(people, "Report", "Enclosed.", attachments=[f"{folder}/{{{{ upn }}}}/report.pdf"])
+    assert "ready" not in set(preview.frame["Status"])
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        again = send(2)
+    assert set(again["Status"]) == {"duplicate" if code == 200 else "unknown"}
+    assert len(platform.calls) == calls
+    if code == 200:
+        assert again["ErrorDetail"].str.contains("Since then report.pdf has changed").all()
+        assert again["ErrorDetail"].str.contains("--repeat").all()

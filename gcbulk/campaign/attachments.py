@@ -12,6 +12,7 @@ import math
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,12 +54,17 @@ _IN_NO_NAME: Final = re.compile('[\x00-\x1f\x7f-\x9f"\u061c\u200e\u200f\u2028-\u
 
 
 class File(NamedTuple):
-    """One file as it was when the campaign was planned. `digest`: BLAKE2b of its bytes, in hex."""
+    """One file as it was when the campaign was planned. `digest`: BLAKE2b of its bytes, in hex.
+
+    `called`: of a row's own file, its path below the folder of such files, the same wherever that folder lies; by it
+    `A1/report.pdf` is known from `A2/report.pdf`.
+    """
 
     path: str
     name: str
     size: int
     digest: str
+    called: str = ""
 
 
 class FileChangedError(Exception):
@@ -182,7 +188,10 @@ def _of_row(looker: _Looker, name: str | None, folder: Path, inside: Path) -> Fi
     if outside:
         return f"{name!r} lies outside the folder {inside}."
     found = looker.look(path)
-    return f"The file {_shown(path.name)} {found}" if isinstance(found, str) else found
+    if isinstance(found, str):
+        return f"The file {_shown(path.name)} {found}"
+    called = Path(os.path.relpath(path, inside)).as_posix()
+    return found._replace(called=unicodedata.normalize("NFC", called))
 
 
 def _shown(name: str) -> str:
