@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 import gcbulk
 from gcbulk.campaign.attachments import Attachments, File, FileChangedError, enclose, encoded
+from gcbulk.messages.letter import Letter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +77,72 @@ def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, t
     if code == 200:
         assert again["ErrorDetail"].str.contains("Since then report.pdf has changed").all()
         assert again["ErrorDetail"].str.contains("--repeat").all()
+
+
+# -- what a body must not hold
+
+
+def written(body: str, name: str, form: Any = None) -> list[Any]:
+    letter = Letter("News", body, body_format=form)
+    return letter.write(pd.DataFrame({"name": [name]})).frame[["ErrorCode", "ErrorDetail"]].iloc[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("<p>\n<a href={{ name }}>x</a>", "Line 2: the body holds a field in a tag without quotes"),
+        ("<p>x</p><{{ name }}>", "a field in a tag without quotes"),
+        ("<p>x</p></{{ name }}>", "a field in a tag without quotes"),
+        ("<p {{ name }}='x'>x</p>", "a field in a tag without quotes"),
+        ("<p>x</p><!-- {{ name }} -->", "a field in a comment"),
+        ("<p>x</p><!--[if mso]><a href={{ name }}>x</a><![endif]-->", "a field in a tag without quotes"),
+        ("<p>\n<!--[if mso]>\n<script>1</script><![endif]-->", "Line 3: the body holds <script>"),
+        ('<p><a href="java&#10;script:alert(1)">x</a></p>', "a link that starts with javascript:"),
+        ('<p>x</p>\n<a href="data:text/html,x">x</a>', "Line 2: the body holds a link that starts with data:"),
+        ('<meta http-equiv="Refresh" content="0;url=http://x"><p>x</p>', "<meta http-equiv=refresh>"),
+        ("<p>x</p><textarea></textarea>", "<textarea>"),
+        ("<p>x</p><select></select>", "<select>"),
+    ],
+)
+def test_a_body_that_runs_something_or_lets_cells_be_markup_is_refused_by_its_line(body: str, sentence: str) -> None:
+    with pytest.raises(gcbulk.TemplateError, match=re.escape(sentence)):
+        Letter("News", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "cell", "found"),
+    [
+        ('<p><a href="{{ name }}">x</a></p>', "java\tscript:alert(1)", "javascript:"),
+        ('<p><a title="a > b" href="{{ name }}">x</a></p>', "java\nscript:alert(1)", "javascript:"),
+        ('<p><img src="{{ name }}"></p>', " data:text/html,x", "data:"),
+        ("<p>x</p><scr{% if name %}ipt{% endif %}>1</script>", "x", "<script>"),
+        ("<p on{% if name %}click{% endif %}='x'>x</p>", "x", "onclick="),
+        ('<a href="{% if name %}x"{% endif %} title="{{ name }}">x</a>', "x onmouseover=alert(1)", None),
+        ('<p{% if name %} class="a"{% endif %}><a href="{{ name }}">x</a></p>', "https://example.org/?a=1&b=2", None),
+        ('<p><img alt="{{ name }}" src="data:image/png;base64,AA=="></p>', "x", None),
+        ('<p title="{{ name }}">on sale = yes</p>', 'x" onclick="y', None),
+    ],
+)
+def test_markup_that_a_rows_cells_make_is_looked_at_when_it_is_finished(
+    body: str, cell: str, found: str | None
+) -> None:
+    code, detail = written(body, cell)
+    assert (code == "INVALID_CHARACTERS" and f"{found}, and must not" in detail) if found else code is np.nan
+
+
+@pytest.mark.parametrize(
+    ("form", "body", "empty"),
+    [
+        ("text", "{% if name == '7' %}Dear parents{% endif %}", True),
+        ("markdown", "{% if name == '7' %}Dear parents{% endif %}", True),
+        ("html", "<p>{% if name == '7' %}Dear parents{% endif %}&nbsp;&#8203;</p>", True),
+        ("html", "<html><head><title>News</title><style>p {}</style></head><body><!-- x --></body></html>", True),
+        ("html", "<a href='{{ name }}'></a>", True),
+        ("html", "<p><img src='cid:x'></p>", False),
+        ("html", "<p>{{ name }}</p>", False),
+        ("html", "<p>&#65;</p>", False),
+        ("text", "{% if name == '8' %}Hi{% endif %}", False),
+    ],
+)
+def test_an_email_without_words_and_pictures_is_empty(form: str, body: str, empty: bool) -> None:
+    assert (written(body, "8", form)[0] == "MESSAGE_EMPTY") is empty

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import pandas as pd
 
+from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import OptionError, TemplateError
-from gcbulk.messages.markup import FORMATS, UNSAFE_LINK, BodyFormat, as_html, format_of
+from gcbulk.messages.cells import UNSEEN
+from gcbulk.messages.columns import to_arrow
+from gcbulk.messages.markup import FORMATS, BodyFormat, as_html, format_of
 from gcbulk.messages.options import Writing
+from gcbulk.messages.shown import shown_words, shows_nothing
 from gcbulk.messages.template import Cells, Rendered, Template
+from gcbulk.messages.unsafe import cells_are_in_tags, unsafe_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -103,6 +108,10 @@ class Letter:
         self.body_format = body_format or (format_of(body) if isinstance(body, str) else "text")
         self.body = _about("body", lambda: Template(body))
         self.html = _about("body", lambda: Template(as_html(self.body.text, self.body_format), html=True))
+        pieces = self.html.reading.pieces
+        same_words = "".join(piece for piece in pieces or () if isinstance(piece, str))
+        self._never_empty = bool(shown_words(same_words).strip(UNSEEN))
+        self._same_markup = pieces is not None and not cells_are_in_tags(self.html.text)
         _about("subject", lambda: self.subject.check_characters(_OF_A_SUBJECT))
         _about("body", lambda: self.body.check_characters(_OF_A_BODY))
 
@@ -123,15 +132,20 @@ class Letter:
         cells = self.html.cells(frame)
         body = self.html.write(cells, _OF_A_BODY)
         written = body.frame
-        runs = written["Text"].str.contains(UNSAFE_LINK, regex=True, na=False)
         wrong = {
             "ErrorCode": subjects["ErrorCode"].fillna(written["ErrorCode"]),
             "ErrorDetail": ("In the subject: " + subjects["ErrorDetail"]).fillna(written["ErrorDetail"]),
         }
-        wrong["ErrorCode"] = wrong["ErrorCode"].mask(runs, "INVALID_CHARACTERS")
-        wrong["ErrorDetail"] = wrong["ErrorDetail"].mask(
-            runs, "A cell of this row makes a link that would run a script. Mend the cell."
-        )
+        if not self._never_empty:
+            empty = shows_nothing(to_arrow(written["Text"])) & wrong["ErrorCode"].isna()
+            wrong["ErrorCode"] = wrong["ErrorCode"].mask(empty, ErrorCode.MESSAGE_EMPTY.value)
+            wrong["ErrorDetail"] = wrong["ErrorDetail"].mask(empty, SENTENCES[ErrorCode.MESSAGE_EMPTY])
+        if not self._same_markup:
+            unsafe = unsafe_in(written["Text"])
+            wrong["ErrorCode"] = wrong["ErrorCode"].mask(unsafe.notna(), ErrorCode.INVALID_CHARACTERS.value)
+            wrong["ErrorDetail"] = wrong["ErrorDetail"].mask(
+                unsafe.notna(), "With the cells of this row the body holds " + unsafe + ", and must not. Mend the cell."
+            )
         return WrittenLetters(
             pd.DataFrame({"EmailSubject": subjects["Text"], "Text": written["Text"], **wrong}), cells, body
         )
