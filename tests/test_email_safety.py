@@ -13,7 +13,10 @@ import pytest
 
 import gcbulk
 from gcbulk.campaign.attachments import Attachments, File, FileChangedError, enclose, encoded
+from gcbulk.campaign.emails import make_email_plan
 from gcbulk.messages.letter import Letter
+from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import EMAIL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,3 +149,33 @@ def test_markup_that_a_rows_cells_make_is_looked_at_when_it_is_finished(
 )
 def test_an_email_without_words_and_pictures_is_empty(form: str, body: str, empty: bool) -> None:
     assert (written(body, "8", form)[0] == "MESSAGE_EMPTY") is empty
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+@pytest.mark.parametrize(
+    ("subject", "body", "said"),
+    [
+        ("News", "Dear {name}", "The message says {name} outside a field"),
+        ("News", "Dear ((name)),", "The message says ((name)) outside a field"),
+        ("For <<Name>>", "Dear {{ name }}", "The message says <<Name>> outside a field"),
+        ("For parent_name", "Dear {{ name }}", "The message says parent_name in plain words"),
+        ("News", "Dear {{ name }}", ""),
+        ("News of {{ odd }}", "Dear {{ name }}", "1 email would say {, which came from a cell."),
+        ("News", "Dear {{ odd }}", "1 email would say {, which came from a cell."),
+    ],
+)
+def test_marks_of_other_programs_are_asked_about_in_subjects_and_bodies(
+    form: Any, subject: str, body: str, said: str
+) -> None:
+    if form == "html":
+        body = f'<style>p {{color: red}}</style><p class="parent_name">{body}<br>(see <a href="x">here</a>)</p>'
+    people = pd.DataFrame({"email": ["a@example.org"], "Name": ["Ann"], "parent_name": ["Ann"], "odd": ["{x"]})
+    found = make_email_plan(people, Letter(subject, body, body_format=form), intake=IntakeOptions(kind=EMAIL)).findings
+    assert [said in one.sentence for one in found] == [True] * bool(said)
+
+
+@pytest.mark.parametrize("word", ["&#123;&#123; name }}", "&lt;&lt;name&gt;&gt;", "&laquo;Name&raquo;"])
+def test_marks_written_as_entities_are_seen_as_on_the_screen(word: str) -> None:
+    people = pd.DataFrame({"email": ["a@example.org"], "Name": ["Ann"]})
+    (found,) = make_email_plan(people, Letter("News", f"<p>Dear {word}</p>"), intake=IntakeOptions(kind=EMAIL)).findings
+    assert "outside a field" in found.sentence

@@ -80,6 +80,8 @@ class WrittenLetters:
     """The email of every row. `frame`: EmailSubject, Text (the body, HTML), ErrorCode, ErrorDetail; a RangeIndex."""
 
     frame: pd.DataFrame
+    subject_cells: Cells
+    subject: Rendered
     cells: Cells
     body: Rendered
 
@@ -128,7 +130,9 @@ class Letter:
 
     def write(self, frame: pd.DataFrame) -> WrittenLetters:
         """Fill in subject and body for every row of a frame, which is not modified. Raises as `check` does."""
-        subjects = self.subject.write(self.subject.cells(frame), _OF_A_SUBJECT).frame
+        subject_cells = self.subject.cells(frame)
+        subject = self.subject.write(subject_cells, _OF_A_SUBJECT)
+        subjects = subject.frame
         cells = self.html.cells(frame)
         body = self.html.write(cells, _OF_A_BODY)
         written = body.frame
@@ -147,7 +151,11 @@ class Letter:
                 unsafe.notna(), "With the cells of this row the body holds " + unsafe + ", and must not. Mend the cell."
             )
         return WrittenLetters(
-            pd.DataFrame({"EmailSubject": subjects["Text"], "Text": written["Text"], **wrong}), cells, body
+            pd.DataFrame({"EmailSubject": subjects["Text"], "Text": written["Text"], **wrong}),
+            subject_cells,
+            subject,
+            cells,
+            body,
         )
 
 
