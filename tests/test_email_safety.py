@@ -179,3 +179,31 @@ def test_marks_written_as_entities_are_seen_as_on_the_screen(word: str) -> None:
     people = pd.DataFrame({"email": ["a@example.org"], "Name": ["Ann"]})
     (found,) = make_email_plan(people, Letter("News", f"<p>Dear {word}</p>"), intake=IntakeOptions(kind=EMAIL)).findings
     assert "outside a field" in found.sentence
+
+
+@pytest.mark.parametrize("name", ["letter.md", "letters/report.HTML", "b.docx", "there is one"])
+def test_a_body_that_is_a_files_name_is_refused_with_the_way_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there is one").write_text("Dear parent", encoding="utf-8")
+    with pytest.raises(gcbulk.OptionError, match=r'Give pathlib\.Path\(".*"\) to send what is in it'):
+        Letter("News", name)
+    for body in (
+        "See https://example.org/letter.html",
+        "https://example.org/letter.html",
+        "See letter.md.",
+        "x" * 5000,
+    ):
+        assert Letter("News", body).body.text == body
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"attachments": ["nofile.pdf"]}, {"subject": "News\nx"}, {"body": "Dear {{ nobody }}"}]
+)
+def test_nobody_is_texted_where_the_emails_of_the_pair_cannot_go(wrong: dict[str, Any], platform: Sandbox) -> None:
+    people = pd.DataFrame({"mobile": ["07700 900123", ""], "email": ["", "b@example.org"]})
+    how: dict[str, Any] = {"sms": "Closed.", "subject": "News", "body": "Closed.", "progress": False}
+    with pytest.raises(gcbulk.InputError):
+        gcbulk.send_message(people, **how | wrong)
+    assert not platform.calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -44,6 +45,7 @@ _BY_ENDING: Final[dict[str, BodyFormat]] = {
     ".markdown": "markdown",
     ".txt": "text",
 }
+_FILE_NAME: Final = re.compile(r"(?!\w+://)\S+\.(?:html?|md|markdown|txt|docx?)", re.IGNORECASE)
 _NO_TEXT: Final = {
     b"PK\x03\x04": "a Word document or another packed file",
     b"\xd0\xcf\x11\xe0": "an old Word document",
@@ -75,6 +77,23 @@ def read_body(file: str | os.PathLike[str]) -> tuple[str, BodyFormat]:
         raise OptionError(f"The body {path} is not UTF-8. Save it as UTF-8 and try again.") from None
 
 
+def _refuse_file_name(body: str) -> None:
+    """Raise OptionError for a body that is the name of a file: its words would go, and not what is in it."""
+    name = body.strip()
+    if "\n" not in name and (_FILE_NAME.fullmatch(name) or _is_there(name)):
+        raise OptionError(
+            f"The body is {name!r}, which is the name of a file, and these words would be sent. "
+            f'Give pathlib.Path("{name}") to send what is in it (on the command line, --body-file).'
+        )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenLetters:
     """The email of every row. `frame`: EmailSubject, Text (the body, HTML), ErrorCode, ErrorDetail; a RangeIndex."""
@@ -93,7 +112,7 @@ class Letter:
     "markdown" or "text"; without it a path's ending does, and a text is HTML where it holds tags. Markdown and text
     are made HTML. What cells hold is escaped: it is shown as it stands, and is never markup.
     Raises TemplateError for what a message cannot hold, for scripts and for a subject of more than one line;
-    OptionError for a file that cannot be used.
+    OptionError for a file that cannot be used, and for a text that is no more than the name of one.
 
     >>> letter = Letter("News for {{ name }}", "Dear {{ name }}")
     >>> letter.write(pd.DataFrame({"Name": ["Ann <3"]})).frame[["EmailSubject", "Text"]].values.tolist()
@@ -106,6 +125,8 @@ class Letter:
         if isinstance(body, os.PathLike):
             body, by_ending = read_body(body)
             body_format = body_format or by_ending
+        elif isinstance(body, str):
+            _refuse_file_name(body)
         self.subject = _about("subject", lambda: Template(subject))
         self.body_format = body_format or (format_of(body) if isinstance(body, str) else "text")
         self.body = _about("body", lambda: Template(body))
