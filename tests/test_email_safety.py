@@ -207,3 +207,17 @@ def test_nobody_is_texted_where_the_emails_of_the_pair_cannot_go(wrong: dict[str
     with pytest.raises(gcbulk.InputError):
         gcbulk.send_message(people, **how | wrong)
     assert not platform.calls
+
+
+def test_the_preview_says_each_reason_why_files_cannot_go_and_names_two_of_them(tmp_path: Path) -> None:
+    (tmp_path / "empty.pdf").write_bytes(b"")
+    (tmp_path / "big.pdf").write_bytes(pdf("x" * 3000))
+    names = ["a.pdf", "b.pdf", "c.pdf", "empty.pdf", "big.pdf"]
+    people = pd.DataFrame({"email": [f"p{n}@example.org" for n in range(len(names))], "letter": names})
+    how: dict[str, Any] = {"attachment_column": "letter", "attachment_folder": tmp_path, "max_call_mb": 0.001}
+    whole = gcbulk.preview_email(people, "News", "Enclosed.", **how)
+    in_pieces = gcbulk.preview_email([people.iloc[:2], people.iloc[2:]], "News", "Enclosed.", **how)
+    for seen in (str(whole), str(in_pieces)):
+        assert re.search(r"3 ATTACHMENT_MISSING .*\n.*The file a\.pdf is not there\..*The same with b\.pdf", seen)
+        assert re.search(r"1 ATTACHMENT_MISSING .*row 4.*\n.*The file empty\.pdf is empty\.", seen)
+        assert re.search(r"1 ATTACHMENT_MISSING .*row 5.*\n.*more than 0\.001 MB together\..*--max-call-mb", seen)

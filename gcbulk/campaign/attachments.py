@@ -150,7 +150,8 @@ def enclose(fields: pd.DataFrame, options: Attachments, *, wanted: Any) -> Enclo
         files[row] = (*for_all, *(one for one in own if isinstance(one, File)))
         if not problems[row] and sum(file.size for file in files[row]) > options.most_bytes_a_call:
             problems[row] = (
-                f"The files of this email are more than {options.max_call_mb:g} MB together. Leave some out."
+                f"The files of this email are more than {options.max_call_mb:g} MB together. Leave some out, or allow "
+                "a call more (max_call_mb, --max-call-mb)."
             )
     return Enclosed(files, problems)
 
