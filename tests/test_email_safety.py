@@ -221,3 +221,17 @@ def test_the_preview_says_each_reason_why_files_cannot_go_and_names_two_of_them(
         assert re.search(r"3 ATTACHMENT_MISSING .*\n.*The file a\.pdf is not there\..*The same with b\.pdf", seen)
         assert re.search(r"1 ATTACHMENT_MISSING .*row 4.*\n.*The file empty\.pdf is empty\.", seen)
         assert re.search(r"1 ATTACHMENT_MISSING .*row 5.*\n.*more than 0\.001 MB together\..*--max-call-mb", seen)
+
+
+def test_a_name_that_is_taken_says_which_files_are_others(platform: Sandbox, tmp_path: Path) -> None:
+    people = pd.DataFrame({"email": ["a@example.org", "b@example.org"]})
+    files = [tmp_path / "dates.pdf", tmp_path / "menu.pdf"]
+    how: dict[str, Any] = {"campaign": "term", "attachments": files, "progress": False}
+    for file in files:
+        file.write_bytes(pdf(1))
+    gcbulk.send_email(people, "News", "Enclosed.", **how)
+    files[1].write_bytes(pdf(2))
+    with pytest.raises(gcbulk.CampaignError, match=r"content of the files \(menu\.pdf\), and nothing else, differs\."):
+        gcbulk.send_email(people, "News", "Enclosed.", **how)
+    with pytest.raises(gcbulk.CampaignError, match=r"with other content: the emails differ\. Choose another name"):
+        gcbulk.send_email(people, "News", "Enclosed!", **how)

@@ -452,6 +452,7 @@ class ListHash:
 
     def __init__(self) -> None:
         self._recipients, self._texts = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
+        self._told: hashlib.blake2b | None = None
         self._customers: list[pd.Series[Any]] = []
 
     def add_recipients(self, plan: Plan) -> None:
@@ -462,7 +463,12 @@ class ListHash:
 
     def add_texts(self, plan: Plan) -> None:
         """Add what a plan sends."""
-        _add_to(self._texts, plan.frame["Text"] if plan.contents is None else pd.Series(plan.same(), dtype=_STR))
+        if plan.contents is None:
+            _add_to(self._texts, plan.frame["Text"])
+            return
+        _add_to(self._texts, pd.Series(plan.same(), dtype=_STR))
+        self._told = self._told or hashlib.blake2b(digest_size=16)
+        _add_to(self._told, pd.Series(plan.told(), dtype=_STR))
 
     def recipients(self) -> str:
         """Equal for the same list of people, and of whose they are."""
@@ -472,8 +478,9 @@ class ListHash:
         return digest.hexdigest()
 
     def texts(self) -> str:
-        """Equal for the same messages."""
-        return self._texts.hexdigest()
+        """Equal for the same messages; of emails `told:same`, so that it can be said where only files differ."""
+        same = self._texts.hexdigest()
+        return same if self._told is None else f"{self._told.hexdigest()}:{same}"
 
 
 def _add_to(digest: hashlib.blake2b, column: pd.Series[Any]) -> None:
