@@ -75,6 +75,8 @@ def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, t
     assert "ready" not in set(preview.frame["Status"])
     with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
         again = send(2)
+    seen = str(gcbulk.preview_email(people, "Report", "Enclosed.", attachments=[f"{folder}/{{{{ upn }}}}/report.pdf"]))
+    assert ("Its files have changed since it went" in seen) is (code == 200)
     assert set(again["Status"]) == {"duplicate" if code == 200 else "unknown"}
     assert len(platform.calls) == calls
     if code == 200:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
 TOO_SOON: Final = "Even repeat=True (--repeat) does not send what went less than ten minutes ago. Wait, then try again."
+NO_OTHER_EMAIL: Final = ", which makes it no other email."
+"""Behind the names of files that are no longer what they were when the email went."""
 _KEYS_AT_ONCE: Final = 10_000
 _FILES_NAMED: Final = 3
 _FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
@@ -169,6 +171,6 @@ def _why(
         code, becomes = ErrorCode.ALREADY_SENT, Status.DUPLICATE
         first = f"Sent {when} (MessageId {message_id or 'not known'})."
         if changed := changed_files(before, content):
-            first += f" Since then {', '.join(changed[:_FILES_NAMED])} has changed, which makes it no other email."
+            first += f" Since then {', '.join(changed[:_FILES_NAMED])} has changed{NO_OTHER_EMAIL}"
     then = TOO_SOON if repeat and code is ErrorCode.ALREADY_SENT else SENTENCES[code]
     return Held(becomes, code, f"{first} {then}")

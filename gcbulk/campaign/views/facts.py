@@ -10,7 +10,7 @@ import pandas as pd
 
 from gcbulk.campaign.attachments import size_in_words
 from gcbulk.campaign.enclosing import parsed
-from gcbulk.campaign.journal.memory import TOO_SOON
+from gcbulk.campaign.journal.memory import NO_OTHER_EMAIL, TOO_SOON
 from gcbulk.campaign.samples import samples
 from gcbulk.campaign.views.file_problems import by_reason
 from gcbulk.codes import SENTENCES, ErrorCode, Status
@@ -223,6 +223,13 @@ def problems(frame: pd.DataFrame) -> list[Problem]:
         details = frame["ErrorDetail"].iloc[at]
         if code == ErrorCode.ATTACHMENT_MISSING:
             found += [_problem(frame, code, at[of_it], sentence, why) for why, of_it, sentence in by_reason(details)]
+            continue
+        changed = details.str.contains(NO_OTHER_EMAIL, regex=False, na=False).to_numpy(dtype=bool)
+        if changed.any():
+            sentence = f"Its files have changed since it went{NO_OTHER_EMAIL} {SENTENCES[ErrorCode(code)]}"
+            found.append(_problem(frame, code, at[changed], sentence, "changed"))
+            at, details = at[~changed], details[~changed]
+        if not len(at):
             continue
         # who repeats on purpose already is not told to, but to wait
         soon = details.str.endswith(TOO_SOON, na=False).all()
