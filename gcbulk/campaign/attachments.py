@@ -9,19 +9,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import os
+import re
+import stat
+import unicodedata
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import OptionError
+from gcbulk.messages.characters import character_name
 from gcbulk.messages.options import Writing
 from gcbulk.messages.template import Template
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Iterator
 
     import pandas as pd
 
@@ -43,15 +48,23 @@ TYPES: Final[dict[str, tuple[bytes, ...]]] = {
     **dict.fromkeys((".txt", ".csv", ".ics", ".vcf"), ()),
 }
 """Every kind of file that can go with an email."""
+# Behind a line end or a quote mail servers would look for further headers; marks that turn the direction of writing
+# make one ending look like another (CVE-2021-42574); a surrogate is a byte that was no character.
+_IN_NO_NAME: Final = re.compile('[\x00-\x1f\x7f-\x9f"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 
 
 class File(NamedTuple):
-    """One file as it was when the campaign was planned. `digest`: BLAKE2b of its bytes, in hex."""
+    """One file as it was when the campaign was planned. `digest`: BLAKE2b of its bytes, in hex.
+
+    `called`: of a row's own file, its path below the folder of such files, the same wherever that folder lies; by it
+    `A1/report.pdf` is known from `A2/report.pdf`.
+    """
 
     path: str
     name: str
     size: int
     digest: str
+    called: str = ""
 
 
 class FileChangedError(Exception):
@@ -123,7 +136,7 @@ def enclose(fields: pd.DataFrame, options: Attachments, *, wanted: Any) -> Enclo
             continue
         found = looker.look(folder / written)
         if isinstance(found, str):
-            raise OptionError(f"The attachment {written} {found} Nothing was sent.")
+            raise OptionError(f"The attachment {_shown(written)} {found} Nothing was sent.")
         for_all.append(found)
     if options.column is not None:
         sources.append((_by_column(options.column, fields), folder))
@@ -137,7 +150,8 @@ def enclose(fields: pd.DataFrame, options: Attachments, *, wanted: Any) -> Enclo
         files[row] = (*for_all, *(one for one in own if isinstance(one, File)))
         if not problems[row] and sum(file.size for file in files[row]) > options.most_bytes_a_call:
             problems[row] = (
-                f"The files of this email are more than {options.max_call_mb:g} MB together. Leave some out."
+                f"The files of this email are more than {options.max_call_mb:g} MB together. Leave some out, or allow "
+                "a call more (max_call_mb, --max-call-mb)."
             )
     return Enclosed(files, problems)
 
@@ -175,7 +189,14 @@ def _of_row(looker: _Looker, name: str | None, folder: Path, inside: Path) -> Fi
     if outside:
         return f"{name!r} lies outside the folder {inside}."
     found = looker.look(path)
-    return f"The file {path.name} {found}" if isinstance(found, str) else found
+    if isinstance(found, str):
+        return f"The file {_shown(path.name)} {found}"
+    called = Path(os.path.relpath(path, inside)).as_posix()
+    return found._replace(called=unicodedata.normalize("NFC", called))
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else repr(name)
 
 
 class _Looker:
@@ -191,6 +212,8 @@ class _Looker:
         return self._seen[path]
 
     def _looked(self, path: Path) -> File | str:
+        if odd := _IN_NO_NAME.search(path.name):
+            return f"has a character in its name that no email can carry, {character_name(odd[0])}. Give it another."
         try:
             if not path.is_file():
                 return "is not there."
@@ -201,7 +224,7 @@ class _Looker:
                 return (
                     f"has {size / MEGABYTE:.1f} MB, and one file may have {self._most / MEGABYTE:g} MB (max_file_mb)."
                 )
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 if problem := _wrong_type(path.suffix.casefold(), file.read(_HEAD)):
                     return problem
                 file.seek(0)
@@ -257,9 +280,23 @@ def problem_now(files: Iterable[File]) -> str | None:
 def _content(file: File) -> bytes:
     """A file's bytes. Raises FileChangedError where it is not what was planned."""
     try:
-        content = Path(file.path).read_bytes()
+        with _opened(Path(file.path)) as stream:
+            content = stream.read(file.size + 1)
     except OSError:
         raise FileChangedError(f"The file {file.name} is gone since this was planned.") from None
     if len(content) != file.size or hashlib.blake2b(content, digest_size=16).hexdigest() != file.digest:
         raise FileChangedError(f"The file {file.name} has changed since this was planned.")
     return content
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be read. Raises OSError where it is no file: whoever reads a pipe may wait for ever."""
+    with open(path, "rb", opener=_without_waiting) as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(f"{path.name} is no file.")
+        yield opened
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -103,6 +103,7 @@ def send_plan(
             recipients_hash=plan.recipients_hash(),
             texts_hash=plan.texts_hash(),
             row_count=len(plan.frame),
+            contents=() if plan.contents is None else plan.contents.astype(object).tolist(),
         )
         journals.purge(journal, older_than_days=journals.keep_days())
         begun = begin(

@@ -221,7 +221,8 @@ def send_message(
     it a row is texted whose number can be, and emailed where it cannot and the address can be written to. That is
     settled before anything is sent: a text that is refused or does not arrive is not sent as an email by itself, and
     who opted out of texts is not emailed instead. The two are campaigns of their own, `campaign` with "(text)" and
-    "(email)" behind it. Other options are those of `send_sms` and `send_email`.
+    "(email)" behind it, and tell nobody twice each by itself: who was emailed for want of a number, and has one when
+    the list is run again, is texted too. Other options are those of `send_sms` and `send_email`.
 
     Returns the same rows, in the same order, under the same index, as `send_sms` does, and `SentAs`: `sms` or `email`.
     Raises as `send_sms` and `send_email` do, and OptionError for a word in `channel_column` that is neither. Where the

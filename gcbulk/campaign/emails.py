@@ -82,8 +82,15 @@ class EmailDraft:
         addresses = frame["SentTo"].reset_index(drop=True)
         if whose is not None:  # two customers' emails to one address are no slip
             addresses = addresses + " " + whose.ids.fillna("")
-        batch = Batch(self.letter.body, self.written.cells, self.written.body, counts, addresses, sent)
-        found = (*_slips(frame, sent), *lint_letter(batch, columns))
+        written = self.written
+        batches = [
+            Batch(template, cells, rendered, counts, addresses, sent, "email")
+            for template, cells, rendered in (
+                (self.letter.html, written.cells, written.body),
+                (self.letter.subject, written.subject_cells, written.subject),
+            )
+        ]
+        found = (*_slips(frame, sent), *lint_letter(batches, columns))
         most = self.attachments.most_bytes_a_call if self.attachments.any else None
         return _plan(frame, found, self.contents, most)
 

@@ -50,6 +50,16 @@ def same_content(content: str) -> str:
     return "\x1f".join([subject, *(f"{file.name}\x1e{file.digest}" for file in files)])
 
 
+def told_content(content: str) -> str:
+    """What makes two emails one that goes once a day, beside their bodies: subject, and what the files are called.
+
+    Not their bytes: letters that are made anew have others each time, and a mail merge that is run twice must not
+    write to anybody twice.
+    """
+    subject, files = parsed(content)
+    return "\x1f".join([subject, *(file.called or file.name for file in files)])
+
+
 def size_of(content: str) -> int:
     """How many bytes an email's files have."""
     return sum(file.size for file in parsed(content)[1])

@@ -74,7 +74,13 @@ def gone_already(plan: Plan, options: SendOptions, base_url: str, customer_id: s
     keys = plan.content_keys(base_url=base_url, customer_id=customer_id)
     scheduled = options.scheduled()
     with Journal(options.journal) as book:
-        held = journals.look_up(book, keys, send_at=scheduled.timestamp() if scheduled else None, repeat=options.repeat)
+        held = journals.look_up(
+            book,
+            keys,
+            contents=dict(zip(keys, plan.contents[plan.ready], strict=True)) if plan.contents is not None else {},
+            send_at=scheduled.timestamp() if scheduled else None,
+            repeat=options.repeat,
+        )
     return {
         int(row): held[key]
         for row, key in zip(plan.ready.nonzero()[0], keys, strict=True)

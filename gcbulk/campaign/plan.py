@@ -14,7 +14,7 @@ import pandas as pd
 
 from gcbulk.campaign.calls import client_refs, in_calls
 from gcbulk.campaign.customers import RowsOfCustomers, all_rows_of, rows_of_customers
-from gcbulk.campaign.enclosing import same_content, size_of
+from gcbulk.campaign.enclosing import same_content, size_of, told_content
 from gcbulk.campaign.repeats import RepeatsInOne
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.messages.findings import Batch
@@ -102,11 +102,18 @@ class Plan:
 
     def same(self) -> list[str | None]:
         """For each row what makes two messages the same: the text; of an email its subject and files too."""
+        return self._texts_and(same_content)
+
+    def told(self) -> list[str | None]:
+        """For each row what goes to its recipient once a day: as `same`, but whatever an email's files hold."""
+        return self._texts_and(told_content)
+
+    def _texts_and(self, part: Callable[[str], str]) -> list[str | None]:
         texts = _values(self.frame["Text"])
         if self.contents is None:
             return texts
         return [
-            text if content is None else f"{text}\x1f{same_content(content)}"
+            text if content is None else f"{text}\x1f{part(content)}"
             for text, content in zip(texts, _values(self.contents), strict=True)
         ]
 
@@ -115,6 +122,7 @@ class Plan:
     ) -> Iterator[dict[str, Any]]:
         """Every row as the journal keeps it, in the order of the input."""
         same = self.same()
+        told = same if self.contents is None else self.told()
         numbers, messages = self._calls(chunk_size, share_identical, same)
         refs = client_refs(messages)
         seeds = _Seeds(base_url, customer_id, self.channel)
@@ -132,7 +140,7 @@ class Plan:
                 _values(frame["Status"].iloc[part]),
                 _values(frame["ErrorCode"].iloc[part]),
                 _values(frame["ErrorDetail"].iloc[part]),
-                same[part],
+                told[part],
                 contents[part],
                 customers[part],
                 strict=True,
@@ -163,7 +171,7 @@ class Plan:
     def content_keys(self, *, base_url: str, customer_id: str) -> list[bytes]:
         """The content keys of the rows that are to be sent, in order."""
         seeds = _Seeds(base_url, customer_id, self.channel)
-        of_each = zip(self.ready, self._whose(), _values(self.frame["SentTo"]), self.same(), strict=True)
+        of_each = zip(self.ready, self._whose(), _values(self.frame["SentTo"]), self.told(), strict=True)
         return [_content_key(seeds[whose], address, key) for ready, whose, address, key in of_each if ready]
 
     def leaving_out(self, held: Mapping[int, Held]) -> Plan:
@@ -444,6 +452,7 @@ class ListHash:
 
     def __init__(self) -> None:
         self._recipients, self._texts = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
+        self._told: hashlib.blake2b | None = None
         self._customers: list[pd.Series[Any]] = []
 
     def add_recipients(self, plan: Plan) -> None:
@@ -454,7 +463,12 @@ class ListHash:
 
     def add_texts(self, plan: Plan) -> None:
         """Add what a plan sends."""
-        _add_to(self._texts, plan.frame["Text"] if plan.contents is None else pd.Series(plan.same(), dtype=_STR))
+        if plan.contents is None:
+            _add_to(self._texts, plan.frame["Text"])
+            return
+        _add_to(self._texts, pd.Series(plan.same(), dtype=_STR))
+        self._told = self._told or hashlib.blake2b(digest_size=16)
+        _add_to(self._told, pd.Series(plan.told(), dtype=_STR))
 
     def recipients(self) -> str:
         """Equal for the same list of people, and of whose they are."""
@@ -464,8 +478,9 @@ class ListHash:
         return digest.hexdigest()
 
     def texts(self) -> str:
-        """Equal for the same messages."""
-        return self._texts.hexdigest()
+        """Equal for the same messages; of emails `told:same`, so that it can be said where only files differ."""
+        same = self._texts.hexdigest()
+        return same if self._told is None else f"{self._told.hexdigest()}:{same}"
 
 
 def _add_to(digest: hashlib.blake2b, column: pd.Series[Any]) -> None:

@@ -146,8 +146,7 @@ class Survey(Shown):
     hashes: tuple[str, str] | None = None  # of the recipients and the texts: what was looked at
     _counts: Counter[str] = field(default_factory=Counter)
     _by: dict[str, Counter[Any]] = field(default_factory=dict)
-    _problems: dict[str, facts.Problem] = field(default_factory=dict)
-    _first_rows: dict[str, list[int]] = field(default_factory=dict)
+    _problems: dict[tuple[str, str], facts.Problem] = field(default_factory=dict)
     _customers: dict[str, dict[str, Any]] = field(default_factory=dict)
     _cost: Decimal | None = Decimal(0)  # None where a text's price is not known
     _reading: Plan | None = None  # the texts worth reading; and, with no row, how they are written, and for whom
@@ -168,7 +167,7 @@ class Survey(Shown):
         addresses = plan.frame["SentTo"].to_numpy(dtype=object)[ready].tolist()
         numbers.first_of(addresses, (ready + start).astype(np.int64))
         for problem in facts.problems(plan.frame):
-            self._add_problem(problem, plan, start)
+            self._add_problem(problem, start)
         for one in told.get("customers", ()):
             self._add_customer(one)
         if len(ready):
@@ -182,18 +181,16 @@ class Survey(Shown):
                 known[name] += more[name]
             known["cost"] = None if known["cost"] is None else known["cost"] + more["cost"]
 
-    def _add_problem(self, problem: facts.Problem, plan: Plan, start: int) -> None:
-        rows = self._first_rows.setdefault(problem.code, [])
-        if len(rows) < facts.EXAMPLE_ROWS:
-            here = (plan.frame["ErrorCode"] == problem.code).to_numpy(dtype=bool).nonzero()[0]
-            rows += (here[: facts.EXAMPLE_ROWS - len(rows)] + start).tolist()
-        known = self._problems.get(problem.code)
+    def _add_problem(self, problem: facts.Problem, start: int) -> None:
+        key = problem.code, problem.kind
+        known = self._problems.get(key)
+        rows = [*(known.first if known else ()), *(row + start for row in problem.first)][: facts.EXAMPLE_ROWS]
         count = problem.count + (known.count if known else 0)
-        sentence = problem.sentence
-        if known and known.sentence != sentence:  # some of them are only too soon
+        sentence = known.sentence if known else problem.sentence
+        if sentence != problem.sentence and not problem.kind:  # some of them are only too soon
             sentence = SENTENCES[ErrorCode(problem.code)]
         named = facts.some_rows(pd.RangeIndex(max(rows) + 1), rows, count=count)
-        self._problems[problem.code] = facts.Problem(problem.code, count, sentence, named)
+        self._problems[key] = facts.Problem(problem.code, count, sentence, named, tuple(rows), problem.kind)
 
     def _keep_worth_reading(self, plan: Plan) -> None:
         """Keep the first texts, the longest and the most expensive, of this piece and those before."""

@@ -91,15 +91,16 @@ def add_up(found: Iterable[Finding], more: Iterable[Finding], *, from_row: int) 
 
     Of the rows concerned the first ROWS_KEPT are named.
     """
-    by_kind: dict[Hashable, Finding] = {_kind(one): one for one in found}
+    by_kind: dict[Hashable, Finding] = {kind_of(one): one for one in found}
     for one in more:
         moved = replace(one, rows=tuple(row + from_row for row in one.rows[:ROWS_KEPT]), total=one.count)
-        known = by_kind.get(_kind(one))
-        by_kind[_kind(one)] = moved if known is None else _joined(known, moved)
+        known = by_kind.get(kind_of(one))
+        by_kind[kind_of(one)] = moved if known is None else _joined(known, moved)
     return sorted(by_kind.values(), key=lambda finding: finding.severity == "note")
 
 
-def _kind(finding: Finding) -> Hashable:
+def kind_of(finding: Finding) -> Hashable:
+    """What findings have in common that are one in a list that is worked through in pieces."""
     return finding.code, finding.severity, str(finding.tally.about) if finding.tally else finding.sentence
 
 
@@ -122,6 +123,7 @@ class Batch:
     counts: Any  # what count_parts returns for the texts that would go
     addresses: Any  # a column: who gets each text
     sent: np.ndarray[Any, np.dtype[np.bool_]]
+    noun: str = "text"  # what a message of this kind is called
 
 
 def positions(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[int, ...]:

@@ -239,6 +239,22 @@ def with_tags_aside(text: str, change: Callable[[str], str]) -> str:
     return re.sub(rf"{mark}(\d+)z", lambda found: tags[int(found[1])], changed, flags=re.IGNORECASE)
 
 
+def with_marks(text: str, *, field: str, tag: str) -> str:
+    """A message with a mark in the place of each field, and of each tag that writes nothing; its lines stay its lines.
+
+    >>> with_marks("<b>{% if name %}{{ name }}{% endif %}</b>", field="F", tag="T")
+    '<b>TFT</b>'
+    """
+    pieces: list[str] = []
+    position = 0
+    for one in _tags(text):
+        begin = text.index(one.source, position)
+        mark = field if one.source.startswith("{{") else tag
+        pieces += [text[position:begin], mark, _NEWLINE * one.source.count(_NEWLINE)]
+        position = begin + len(one.source)
+    return "".join([*pieces, text[position:]])
+
+
 def _where(text: str, position: int) -> str:
     before = text[:position]
     return f"Line {before.count(_NEWLINE) + 1}, column {position - before.rfind(_NEWLINE)}"

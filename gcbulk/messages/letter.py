@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import pandas as pd
 
+from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import OptionError, TemplateError
-from gcbulk.messages.markup import FORMATS, UNSAFE_LINK, BodyFormat, as_html, format_of
+from gcbulk.messages.cells import UNSEEN
+from gcbulk.messages.columns import to_arrow
+from gcbulk.messages.markup import FORMATS, BodyFormat, as_html, format_of
 from gcbulk.messages.options import Writing
+from gcbulk.messages.shown import shown_words, shows_nothing
 from gcbulk.messages.template import Cells, Rendered, Template
+from gcbulk.messages.unsafe import cells_are_in_tags, unsafe_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,6 +45,7 @@ _BY_ENDING: Final[dict[str, BodyFormat]] = {
     ".markdown": "markdown",
     ".txt": "text",
 }
+_FILE_NAME: Final = re.compile(r"(?!\w+://)\S+\.(?:html?|md|markdown|txt|docx?)", re.IGNORECASE)
 _NO_TEXT: Final = {
     b"PK\x03\x04": "a Word document or another packed file",
     b"\xd0\xcf\x11\xe0": "an old Word document",
@@ -70,11 +77,30 @@ def read_body(file: str | os.PathLike[str]) -> tuple[str, BodyFormat]:
         raise OptionError(f"The body {path} is not UTF-8. Save it as UTF-8 and try again.") from None
 
 
+def _refuse_file_name(body: str) -> None:
+    """Raise OptionError for a body that is the name of a file: its words would go, and not what is in it."""
+    name = body.strip()
+    if "\n" not in name and (_FILE_NAME.fullmatch(name) or _is_there(name)):
+        raise OptionError(
+            f"The body is {name!r}, which is the name of a file, and these words would be sent. "
+            f'Give pathlib.Path("{name}") to send what is in it (on the command line, --body-file).'
+        )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenLetters:
     """The email of every row. `frame`: EmailSubject, Text (the body, HTML), ErrorCode, ErrorDetail; a RangeIndex."""
 
     frame: pd.DataFrame
+    subject_cells: Cells
+    subject: Rendered
     cells: Cells
     body: Rendered
 
@@ -86,7 +112,7 @@ class Letter:
     "markdown" or "text"; without it a path's ending does, and a text is HTML where it holds tags. Markdown and text
     are made HTML. What cells hold is escaped: it is shown as it stands, and is never markup.
     Raises TemplateError for what a message cannot hold, for scripts and for a subject of more than one line;
-    OptionError for a file that cannot be used.
+    OptionError for a file that cannot be used, and for a text that is no more than the name of one.
 
     >>> letter = Letter("News for {{ name }}", "Dear {{ name }}")
     >>> letter.write(pd.DataFrame({"Name": ["Ann <3"]})).frame[["EmailSubject", "Text"]].values.tolist()
@@ -99,10 +125,16 @@ class Letter:
         if isinstance(body, os.PathLike):
             body, by_ending = read_body(body)
             body_format = body_format or by_ending
+        elif isinstance(body, str):
+            _refuse_file_name(body)
         self.subject = _about("subject", lambda: Template(subject))
         self.body_format = body_format or (format_of(body) if isinstance(body, str) else "text")
         self.body = _about("body", lambda: Template(body))
         self.html = _about("body", lambda: Template(as_html(self.body.text, self.body_format), html=True))
+        pieces = self.html.reading.pieces
+        same_words = "".join(piece for piece in pieces or () if isinstance(piece, str))
+        self._never_empty = bool(shown_words(same_words).strip(UNSEEN))
+        self._same_markup = pieces is not None and not cells_are_in_tags(self.html.text)
         _about("subject", lambda: self.subject.check_characters(_OF_A_SUBJECT))
         _about("body", lambda: self.body.check_characters(_OF_A_BODY))
 
@@ -119,21 +151,32 @@ class Letter:
 
     def write(self, frame: pd.DataFrame) -> WrittenLetters:
         """Fill in subject and body for every row of a frame, which is not modified. Raises as `check` does."""
-        subjects = self.subject.write(self.subject.cells(frame), _OF_A_SUBJECT).frame
+        subject_cells = self.subject.cells(frame)
+        subject = self.subject.write(subject_cells, _OF_A_SUBJECT)
+        subjects = subject.frame
         cells = self.html.cells(frame)
         body = self.html.write(cells, _OF_A_BODY)
         written = body.frame
-        runs = written["Text"].str.contains(UNSAFE_LINK, regex=True, na=False)
         wrong = {
             "ErrorCode": subjects["ErrorCode"].fillna(written["ErrorCode"]),
             "ErrorDetail": ("In the subject: " + subjects["ErrorDetail"]).fillna(written["ErrorDetail"]),
         }
-        wrong["ErrorCode"] = wrong["ErrorCode"].mask(runs, "INVALID_CHARACTERS")
-        wrong["ErrorDetail"] = wrong["ErrorDetail"].mask(
-            runs, "A cell of this row makes a link that would run a script. Mend the cell."
-        )
+        if not self._never_empty:
+            empty = shows_nothing(to_arrow(written["Text"])) & wrong["ErrorCode"].isna()
+            wrong["ErrorCode"] = wrong["ErrorCode"].mask(empty, ErrorCode.MESSAGE_EMPTY.value)
+            wrong["ErrorDetail"] = wrong["ErrorDetail"].mask(empty, SENTENCES[ErrorCode.MESSAGE_EMPTY])
+        if not self._same_markup:
+            unsafe = unsafe_in(written["Text"])
+            wrong["ErrorCode"] = wrong["ErrorCode"].mask(unsafe.notna(), ErrorCode.INVALID_CHARACTERS.value)
+            wrong["ErrorDetail"] = wrong["ErrorDetail"].mask(
+                unsafe.notna(), "With the cells of this row the body holds " + unsafe + ", and must not. Mend the cell."
+            )
         return WrittenLetters(
-            pd.DataFrame({"EmailSubject": subjects["Text"], "Text": written["Text"], **wrong}), cells, body
+            pd.DataFrame({"EmailSubject": subjects["Text"], "Text": written["Text"], **wrong}),
+            subject_cells,
+            subject,
+            cells,
+            body,
         )
 
 

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 
 from gcbulk.messages.cells import field_name
 from gcbulk.messages.columns import to_arrow
-from gcbulk.messages.findings import Batch, Finding, are, do, positions
+from gcbulk.messages.findings import Batch, Finding, are, do, kind_of, positions
 from gcbulk.messages.options import TextOptions
 from gcbulk.messages.parts import holds_wide, part_ends, units_in_a_part
+from gcbulk.messages.shown import shown_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     _Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -69,23 +70,31 @@ def lint(batch: Batch, columns: Iterable[object], options: TextOptions) -> list[
     return sorted(found, key=lambda finding: finding.severity == "note")
 
 
-def lint_letter(batch: Batch, columns: Iterable[object]) -> list[Finding]:
-    """What `lint` does, for emails: without what concerns the parts of a text, or marks that HTML has of its own."""
+def lint_letter(batches: Iterable[Batch], columns: Iterable[object]) -> list[Finding]:
+    """What `lint` does, for the body and the subject of emails: without what concerns the parts of a text.
+
+    Of a body that is HTML the words are looked at that are seen. What is the same in both is said once.
+    """
     names = [name for name in map(field_name, columns) if name]
-    found = [finding for check in _OF_LETTERS for finding in check(batch, names, TextOptions())]
-    return sorted(found, key=lambda finding: finding.severity == "note")
+    found: dict[Hashable, Finding] = {}
+    for batch in batches:
+        for finding in (finding for check in _OF_LETTERS for finding in check(batch, names, TextOptions())):
+            found.setdefault(kind_of(finding), finding)
+    return sorted(found.values(), key=lambda finding: finding.severity == "note")
 
 
 def _stray_marks(batch: Batch, names: list[str], _options: TextOptions) -> Iterator[Finding]:
     """Find a stray {, ((, <<, [[ or $...$: a field of another program's, or one that lost a brace."""
-    literal = _without_tokens("\n".join(batch.template.reading.words))
-    texts = _texts(batch)
-    if not _matches(texts, _ANY_STRAY).any():  # one look for all of them: most lists have none
+    literal = _without_tokens(_literal(batch))
+    html = batch.template.html
+    texts = _cells_said(batch) if html else _texts(batch)  # markup has braces of its own
+    # one look for all of them: most lists have none
+    if not _matches(texts, _ANY_STRAY).any() and not (html and re.search(_ANY_STRAY, literal)):
         return
     texts = pc.replace_substring_regex(texts, _TOKEN, "")
     for mark, pattern in _STRAY.items():
         in_message = re.search(pattern, literal)
-        rows = batch.sent & _matches(texts, pattern)
+        rows = batch.sent & (_matches(texts, pattern) | (html and in_message is not None))
         if in_message:
             where = [match for match in _INSIDE.finditer(literal) if re.search(pattern, match[0])]
             offers = dict.fromkeys(filter(None, (_offer(match, names) for match in where)))
@@ -103,7 +112,7 @@ def _stray_marks(batch: Batch, names: list[str], _options: TextOptions) -> Itera
                 "warning",
                 positions(rows),
                 lambda n, mark=mark: (
-                    f"{are(n, 'text')} would say {mark}, which came from a cell. Another program's field?"
+                    f"{are(n, batch.noun)} would say {mark}, which came from a cell. Another program's field?"
                 ),
                 about=mark,
             )
@@ -118,7 +127,7 @@ def _offer(match: re.Match[str], names: list[str]) -> str:
 
 def _unbraced_fields(batch: Batch, names: list[str], _options: TextOptions) -> Iterator[Finding]:
     """Find a field's name that lost its braces: "Dear parent_name". Names of one word are words like others."""
-    literal = "\n".join(batch.template.reading.words)
+    literal = _literal(batch)
     for name in names:
         if "_" in name.strip("_") and re.search(rf"(?<![\w{{$(<«\[]){re.escape(name)}(?![\w}}$)>»\]])", literal, re.I):
             yield Finding(
@@ -302,10 +311,28 @@ def _lost_characters(batch: Batch, _names: list[str], _options: TextOptions) -> 
             "warning",
             positions(rows),
             lambda n: (
-                f"{are(n, 'text')} would show \ufffd, which stands for a character that was lost. "
+                f"{are(n, batch.noun)} would show \ufffd, which stands for a character that was lost. "
                 "Export the list again as UTF-8."
             ),
         )
+
+
+def _literal(batch: Batch) -> str:
+    """What a message says outside its fields, as it is seen."""
+    words = "\n".join(batch.template.reading.words)
+    return shown_words(words) if batch.template.html else words
+
+
+def _cells_said(batch: Batch) -> pa.Array:
+    """For each row what its cells say in the message."""
+    said = [
+        column
+        for name, column in zip(batch.cells.names, batch.cells.columns, strict=True)
+        if name in batch.template.reading.printed
+    ]
+    if not said:
+        return pa.array([""] * batch.cells.rows, pa.large_string())
+    return pc.binary_join_element_wise(*said, pa.scalar("\n", pa.large_string()), null_handling="skip")
 
 
 def _without_tokens(text: str) -> str:
@@ -333,4 +360,11 @@ _CHECKS: Final[tuple[Callable[[Batch, list[str], TextOptions], Iterator[Finding]
     _long_texts,
     _platform_tokens,
 )
-_OF_LETTERS: Final = (_unbraced_fields, _spreadsheet_words, _blank_fields, _names_in_one_case, _lost_characters)
+_OF_LETTERS: Final = (
+    _stray_marks,
+    _unbraced_fields,
+    _spreadsheet_words,
+    _blank_fields,
+    _names_in_one_case,
+    _lost_characters,
+)

@@ -1,16 +1,13 @@
-"""Bodies of emails: Markdown and text made HTML, HTML looked through, HTML as plain words. markdown-it's home."""
+"""Bodies of emails: Markdown and text made HTML, HTML as plain words. markdown-it's home."""
 
 from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-from gcbulk.errors import TemplateError
 from gcbulk.messages.language import read, with_tags_aside
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from gcbulk.messages.unsafe import refuse_unsafe
 
 BodyFormat = Literal["text", "markdown", "html"]
 FORMATS: Final[tuple[BodyFormat, ...]] = ("text", "markdown", "html")
@@ -19,12 +16,6 @@ _LOOKS_LIKE_HTML: Final = re.compile(
     r"^\s*<!doctype html|</?(?:html|body|head|p|div|table|tr|td|span|br|h[1-6]|ul|ol|li|a|b|i|strong|em|img)\b[^<>]*>",
     re.IGNORECASE,
 )
-_ACTIVE: Final = frozenset(
-    {"script", "iframe", "frame", "object", "embed", "applet", "form", "input", "button", "base"}
-)
-_ADDRESSES: Final = frozenset({"href", "src", "action", "formaction", "background", "poster", "xlink:href"})
-UNSAFE_LINK: Final = r"(?i)\b(?:href|src|background)\s*=\s*[\"']?\s*(?:javascript|vbscript|data\s*:\s*text)\s*:?"
-"""A link that would run something; such a one can also come from a cell."""
 
 
 def format_of(body: str) -> BodyFormat:
@@ -42,12 +33,12 @@ def as_html(body: str, form: BodyFormat) -> str:
     >>> as_html("Dear {{ name }},\\n\\nschool is *closed*.", "markdown")
     '<p>Dear {{ name }},</p>\\n<p>school is <em>closed</em>.</p>\\n'
     """
-    if form == "html":
-        _refuse_what_runs(body)
-        return body
     read(body)  # so that what is wrong in a tag is told by the line in which the user wrote it
+    if form == "html":
+        refuse_unsafe(body)
+        return body
     made = with_tags_aside(body, _from_markdown if form == "markdown" else _from_text)
-    _refuse_what_runs(made)
+    refuse_unsafe(made)
     return made
 
 
@@ -116,33 +107,3 @@ class _Words(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._unshown:
             self.pieces.append(re.sub(r"\s+", " ", data))
-
-
-class _Looker(HTMLParser):
-    """Looks for what mail programs refuse to run, and calls `found` with it and its line."""
-
-    def __init__(self, found: Callable[[str, int], None]) -> None:
-        super().__init__()
-        self._found = found
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        line = self.getpos()[0]
-        if tag in _ACTIVE:
-            self._found(f"<{tag}>", line)
-        for name, value in attrs:
-            if re.fullmatch(r"on[a-z]+", name):
-                self._found(f"{name}=", line)
-            if name in _ADDRESSES and re.match(r"\s*(?:javascript|vbscript)\s*:", value or "", re.IGNORECASE):
-                self._found(f"a link that starts with {str(value).partition(':')[0].strip()}:", line)
-
-
-def _refuse_what_runs(html: str) -> None:
-    def refuse(what: str, line: int) -> None:
-        raise TemplateError(
-            f"Line {line}: the body holds {what}. Mail programs run no scripts and send no forms, and many throw such "
-            "an email away. Take it out."
-        )
-
-    looker = _Looker(refuse)
-    looker.feed(html)
-    looker.close()

@@ -179,7 +179,7 @@ class Template:
         if NO_CHARACTER.search(self.text):
             raise TemplateError("The message holds bytes that are no characters. Save it as UTF-8.")
         self.reading = read(self.text, html=html)
-        self._html = html
+        self.html = html
 
     @property
     def fields(self) -> frozenset[str]:
@@ -238,7 +238,7 @@ class Template:
         for start in range(0, cells.rows if cells.columns else 1, CHUNK):
             some = [column.slice(start, CHUNK) for column in cells.columns]
             if self.reading.pieces is not None and some:
-                shown = [*map(_as_html, some)] if self._html else some
+                shown = [*map(_as_html, some)] if self.html else some
                 words, problems = _join(self.reading.pieces, shown, cells.labels)
             else:
                 words, problems = _fill(self.reading.template, some, cells.labels)

@@ -6,10 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import sqlalchemy as sa
+
 from gcbulk.campaign.journal.claims import Run, begin_run
+from gcbulk.campaign.journal.contents import changed_files
 from gcbulk.campaign.journal.days import london, london_date, told
 from gcbulk.campaign.journal.drafting import adopt
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
+from gcbulk.campaign.journal.tables import recipients
 from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.errors import CampaignError, LateError
 
@@ -126,7 +130,7 @@ def _try_to_begin(
         name = name.replace("{date}", london_date(now).isoformat())
         known = journal.named(connection, name)
         if known is not None:
-            _refuse_other_content(known, identity)
+            _refuse_other_content(connection, known, identity)
         elif repeat:
             _refuse_beside_unfinished(journal.same_campaign(connection, identity, now=now, repeat=True))
     else:
@@ -185,6 +189,10 @@ def _name_by_time(journal: Journal, connection: Connection, kind: str, now: floa
     return name
 
 
+_FILES_NAMED: Final = 3
+_CONTENTS: Final = sa.select(recipients.c.position, recipients.c.content).where(
+    recipients.c.campaign_id == sa.bindparam("the_campaign")
+)
 _DIFFERENCES: Final = {
     "recipients_hash": "the recipients",
     "texts_hash": "the text",
@@ -203,14 +211,32 @@ def _refuse_beside_unfinished(identical: Campaign | None) -> None:
         )
 
 
-def _refuse_other_content(known: Campaign, identity: Identity) -> None:
+def _refuse_other_content(connection: Connection, known: Campaign, identity: Identity) -> None:
     if known.purged_at is not None:
         raise CampaignError(f"There was a campaign named {known.name!r}, since purged. Choose another name.")
     differs = [words for name, words in _DIFFERENCES.items() if getattr(known, name) != getattr(identity, name)]
     if differs:
+        said = _in_words(differs)
+        if differs == [_DIFFERENCES["texts_hash"]] and identity.channel == "email":
+            said = _of_emails(connection, known, identity)
         raise CampaignError(
             f"There is a campaign named {known.name!r} already, begun on {told(known.created_at)}, with other content: "
-            f"{' and '.join([', '.join(differs[:-1]), differs[-1]] if len(differs) > 1 else differs)} "
-            f"{'differ' if len(differs) > 1 or differs[0].endswith('s') else 'differs'}. "
-            "Choose another name, or leave the name out: what went already today is not sent again."
+            f"{said}. Choose another name, or leave the name out: what went already today is not sent again."
         )
+
+
+def _in_words(differs: list[str]) -> str:
+    listed = " and ".join([", ".join(differs[:-1]), differs[-1]] if len(differs) > 1 else differs)
+    return f"{listed} {'differ' if len(differs) > 1 or differs[0].endswith('s') else 'differs'}"
+
+
+def _of_emails(connection: Connection, known: Campaign, identity: Identity) -> str:
+    """Say that the emails differ, or no more than files of the same names, which are named where they can be."""
+    if known.texts_hash is None or known.texts_hash.partition(":")[0] != identity.texts_hash.partition(":")[0]:
+        return "the emails differ"
+    kept = {row.position: row.content for row in connection.execute(_CONTENTS, {"the_campaign": known.id})}
+    changed = (changed_files(kept.get(row), content) for row, content in enumerate(identity.contents))
+    names = list(dict.fromkeys(name for names in changed for name in names))
+    more = f" and {len(names) - _FILES_NAMED} more" if len(names) > _FILES_NAMED else ""
+    named = f" ({', '.join(names[:_FILES_NAMED])}{more})" if names else ""
+    return f"the content of the files{named}, and nothing else, differs"

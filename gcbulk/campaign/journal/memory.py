@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from gcbulk.campaign.journal.contents import changed_files
 from gcbulk.campaign.journal.days import same_day_window, told
 from gcbulk.campaign.journal.tables import HELD, IN_FLIGHT, campaigns, recipients
 from gcbulk.codes import SENTENCES, ErrorCode, Status
@@ -21,11 +23,14 @@ if TYPE_CHECKING:
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
 TOO_SOON: Final = "Even repeat=True (--repeat) does not send what went less than ten minutes ago. Wait, then try again."
+NO_OTHER_EMAIL: Final = ", which makes it no other email."
+"""Behind the names of files that are no longer what they were when the email went."""
 _KEYS_AT_ONCE: Final = 10_000
+_FILES_NAMED: Final = 3
 _FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
 
 _twin: Final = recipients.alias("twin")
-_SAYS: Final = (_twin.c.state, _twin.c.claimed_at, _twin.c.message_id, campaigns.c.name)
+_SAYS: Final = (_twin.c.state, _twin.c.claimed_at, _twin.c.message_id, campaigns.c.name, _twin.c.content)
 _HOLDS: Final = (
     _twin.c.batch_id.is_not(None),
     sa.or_(*(_twin.c.state == state for state in HELD)),
@@ -36,7 +41,7 @@ _HOLDS: Final = (
     ),
 )
 _HELD_ELSEWHERE: Final = (
-    sa.select(recipients.c.position, *_SAYS)
+    sa.select(recipients.c.position, *_SAYS, recipients.c.content)
     .join(_twin, _twin.c.content_key == recipients.c.content_key)
     .join(campaigns, campaigns.c.id == _twin.c.campaign_id)
     .where(
@@ -93,15 +98,24 @@ def find_held(
 
 
 def look_up(
-    journal: Journal, keys: Sequence[bytes], *, send_at: float | None = None, repeat: bool = False
+    journal: Journal,
+    keys: Sequence[bytes],
+    *,
+    contents: Mapping[bytes, str] = MappingProxyType({}),
+    send_at: float | None = None,
+    repeat: bool = False,
 ) -> dict[bytes, Held]:
-    """By content key, what any campaign holds: for a look before a campaign exists."""
+    """By content key, what any campaign holds: for a look before a campaign exists.
+
+    `contents` are what emails hold beside their bodies.
+    """
     held: dict[bytes, Held] = {}
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         with journal.reading() as connection:
             window = _window(journal.now(connection), send_at=send_at, repeat=repeat)
             some = list(keys[start : start + _KEYS_AT_ONCE])
-            held |= _firmest(connection.execute(_HELD_BY_KEY, {"keys": some, **window}), repeat=repeat)
+            found = connection.execute(_HELD_BY_KEY, {"keys": some, **window}).all()
+            held |= _firmest(((*row, contents.get(row.content_key)) for row in found), repeat=repeat)
     return held
 
 
@@ -138,7 +152,16 @@ def _firmest(found: Iterable[Any], *, repeat: bool) -> dict[Any, Held]:
     return {key: _why(*said, repeat=repeat) for key, *said in rows}
 
 
-def _why(state: str, claimed_at: float, message_id: str | None, name: str, *, repeat: bool) -> Held:
+def _why(
+    state: str,
+    claimed_at: float,
+    message_id: str | None,
+    name: str,
+    before: str | None,
+    content: str | None,
+    *,
+    repeat: bool,
+) -> Held:
     when = f"on {told(claimed_at)} in campaign {name!r}"
     if state == IN_FLIGHT:
         code, becomes, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
@@ -147,5 +170,7 @@ def _why(state: str, claimed_at: float, message_id: str | None, name: str, *, re
     else:
         code, becomes = ErrorCode.ALREADY_SENT, Status.DUPLICATE
         first = f"Sent {when} (MessageId {message_id or 'not known'})."
+        if changed := changed_files(before, content):
+            first += f" Since then {', '.join(changed[:_FILES_NAMED])} has changed{NO_OTHER_EMAIL}"
     then = TOO_SOON if repeat and code is ErrorCode.ALREADY_SENT else SENTENCES[code]
     return Held(becomes, code, f"{first} {then}")

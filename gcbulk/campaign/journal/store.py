@@ -57,6 +57,7 @@ class Identity:
     recipients_hash: str
     texts_hash: str
     row_count: int
+    contents: Sequence[str | None] = field(default=(), repr=False, compare=False)  # of each row, where they are at hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ import pandas as pd
 
 from gcbulk.campaign.attachments import size_in_words
 from gcbulk.campaign.enclosing import parsed
-from gcbulk.campaign.journal.memory import TOO_SOON
+from gcbulk.campaign.journal.memory import NO_OTHER_EMAIL, TOO_SOON
 from gcbulk.campaign.samples import samples
+from gcbulk.campaign.views.file_problems import by_reason
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
 from gcbulk.messages.findings import are, pounds_and_pence
@@ -66,12 +67,17 @@ def count_rows(checked: pd.DataFrame) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A reason why rows are not sent: how many, what it means, and the first such rows."""
+    """A reason why rows are not sent: how many, what it means, and the first such rows, in words and by position.
+
+    `kind` tells one reason from others of the same code.
+    """
 
     code: str
     count: int
     sentence: str
     rows: str
+    first: tuple[int, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +218,28 @@ def _customer_lines(customers: Sequence[dict[str, Any]]) -> list[str]:
 def problems(frame: pd.DataFrame) -> list[Problem]:
     """For each reason why rows are not sent: code, how many, what it means, the first such rows."""
     found = []
-    for code, n in count_rows(frame)["error_codes"].items():
+    for code in count_rows(frame)["error_codes"]:
         at = (frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0]
+        details = frame["ErrorDetail"].iloc[at]
+        if code == ErrorCode.ATTACHMENT_MISSING:
+            found += [_problem(frame, code, at[of_it], sentence, why) for why, of_it, sentence in by_reason(details)]
+            continue
+        changed = details.str.contains(NO_OTHER_EMAIL, regex=False, na=False).to_numpy(dtype=bool)
+        if changed.any():
+            sentence = f"Its files have changed since it went{NO_OTHER_EMAIL} {SENTENCES[ErrorCode(code)]}"
+            found.append(_problem(frame, code, at[changed], sentence, "changed"))
+            at, details = at[~changed], details[~changed]
+        if not len(at):
+            continue
         # who repeats on purpose already is not told to, but to wait
-        soon = frame["ErrorDetail"].iloc[at].str.endswith(TOO_SOON, na=False).all()
-        found.append(
-            Problem(code, n, TOO_SOON if soon else SENTENCES[ErrorCode(code)], some_rows(frame.index, at.tolist()))
-        )
+        soon = details.str.endswith(TOO_SOON, na=False).all()
+        found.append(_problem(frame, code, at, TOO_SOON if soon else SENTENCES[ErrorCode(code)]))
     return found
+
+
+def _problem(frame: pd.DataFrame, code: str, at: np.ndarray[Any, Any], sentence: str, kind: str = "") -> Problem:
+    rows = at.tolist()
+    return Problem(code, len(rows), sentence, some_rows(frame.index, rows), tuple(rows[:EXAMPLE_ROWS]), kind)
 
 
 def _which(finding: Finding, index: pd.Index, everybody: int) -> str:

@@ -1,0 +1,239 @@
+"""What must not leave in an email, or not twice: odd names and files, empty bodies, markup from cells."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gcbulk
+from gcbulk.campaign.attachments import Attachments, File, FileChangedError, enclose, encoded
+from gcbulk.campaign.emails import make_email_plan
+from gcbulk.messages.letter import Letter
+from gcbulk.recipients.intake import IntakeOptions
+from gcbulk.recipients.kinds import EMAIL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gcbulk.sandbox import Sandbox
+
+
+def pdf(words: object) -> bytes:
+    return f"%PDF-1.4 {words}".encode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["a\r\nBcc: x.pdf", "a\tb.pdf", "a\u202efdp.pdf", 'a"; x=".pdf', "a\u2028b.pdf"])
+def test_a_name_that_could_be_taken_for_a_header_or_another_ending_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(pdf(1))
+    options = Attachments(column="letter", folder=tmp_path)
+    (problem,) = enclose(pd.DataFrame({"letter": [name]}), options, wanted=np.array([True])).problems
+    assert "has a character in its name that no email can carry, " in problem
+    assert problem.isprintable()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
+def test_a_file_that_has_become_a_pipe_or_has_grown_is_not_read_on_and_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    planned = File(str(path), path.name, len(pdf(1)), hashlib.blake2b(pdf(1), digest_size=16).hexdigest())
+    os.mkfifo(path)
+    with pytest.raises(FileChangedError, match="is gone since"):
+        encoded(planned)
+    path.unlink()
+    path.write_bytes(pdf(1))
+    os.truncate(path, 1 << 40)  # a sparse file: nothing that reads all of it comes to an end
+    with pytest.raises(FileChangedError, match="has changed since"):
+        encoded(planned)
+
+
+# -- never twice
+
+
+@pytest.mark.parametrize("code", [200, 500])
+def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, tmp_path: Path) -> None:
+    people = pd.DataFrame({"email": ["07700900940@example.org" if code == 500 else "a@example.org"] * 2, "upn": [1, 2]})
+    folder = tmp_path / "letters"
+
+    def send(made: int, **options: Any) -> pd.DataFrame:
+        for upn in people["upn"]:
+            (folder / str(upn)).mkdir(parents=True, exist_ok=True)
+            (folder / str(upn) / "report.pdf").write_bytes(pdf(f"{made} {upn}"))
+        files = [f"{folder}/{{{{ upn }}}}/report.pdf"]
+        return gcbulk.send_email(people, "Report", "Enclosed.", attachments=files, progress=False, **options)
+
+    first = send(1, max_attempts=1)
+    assert set(first["Status"]) == {"accepted" if code == 200 else "unknown"}  # of two children, each its own letter
+    calls = len(platform.calls)
+    preview = gcbulk.preview_email(people, "Report", "Enclosed.", attachments=[f"{folder}/{{{{ upn }}}}/report.pdf"])
+    assert "ready" not in set(preview.frame["Status"])
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        again = send(2)
+    seen = str(gcbulk.preview_email(people, "Report", "Enclosed.", attachments=[f"{folder}/{{{{ upn }}}}/report.pdf"]))
+    assert ("Its files have changed since it went" in seen) is (code == 200)
+    assert set(again["Status"]) == {"duplicate" if code == 200 else "unknown"}
+    assert len(platform.calls) == calls
+    if code == 200:
+        assert again["ErrorDetail"].str.contains("Since then report.pdf has changed").all()
+        assert again["ErrorDetail"].str.contains("--repeat").all()
+
+
+# -- what a body must not hold
+
+
+def written(body: str, name: str, form: Any = None) -> list[Any]:
+    letter = Letter("News", body, body_format=form)
+    return letter.write(pd.DataFrame({"name": [name]})).frame[["ErrorCode", "ErrorDetail"]].iloc[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("<p>\n<a href={{ name }}>x</a>", "Line 2: the body holds a field in a tag without quotes"),
+        ("<p>x</p><{{ name }}>", "a field in a tag without quotes"),
+        ("<p>x</p></{{ name }}>", "a field in a tag without quotes"),
+        ("<p {{ name }}='x'>x</p>", "a field in a tag without quotes"),
+        ("<p>x</p><!-- {{ name }} -->", "a field in a comment"),
+        ("<p>x</p><!--[if mso]><a href={{ name }}>x</a><![endif]-->", "a field in a tag without quotes"),
+        ("<p>\n<!--[if mso]>\n<script>1</script><![endif]-->", "Line 3: the body holds <script>"),
+        ('<p><a href="java&#10;script:alert(1)">x</a></p>', "a link that starts with javascript:"),
+        ('<p>x</p>\n<a href="data:text/html,x">x</a>', "Line 2: the body holds a link that starts with data:"),
+        ('<meta http-equiv="Refresh" content="0;url=http://x"><p>x</p>', "<meta http-equiv=refresh>"),
+        ("<p>x</p><textarea></textarea>", "<textarea>"),
+        ("<p>x</p><select></select>", "<select>"),
+    ],
+)
+def test_a_body_that_runs_something_or_lets_cells_be_markup_is_refused_by_its_line(body: str, sentence: str) -> None:
+    with pytest.raises(gcbulk.TemplateError, match=re.escape(sentence)):
+        Letter("News", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "cell", "found"),
+    [
+        ('<p><a href="{{ name }}">x</a></p>', "java\tscript:alert(1)", "javascript:"),
+        ('<p><a title="a > b" href="{{ name }}">x</a></p>', "java\nscript:alert(1)", "javascript:"),
+        ('<p><img src="{{ name }}"></p>', " data:text/html,x", "data:"),
+        ("<p>x</p><scr{% if name %}ipt{% endif %}>1</script>", "x", "<script>"),
+        ("<p on{% if name %}click{% endif %}='x'>x</p>", "x", "onclick="),
+        ('<a href="{% if name %}x"{% endif %} title="{{ name }}">x</a>', "x onmouseover=alert(1)", None),
+        ('<p{% if name %} class="a"{% endif %}><a href="{{ name }}">x</a></p>', "https://example.org/?a=1&b=2", None),
+        ('<p><img alt="{{ name }}" src="data:image/png;base64,AA=="></p>', "x", None),
+        ('<p title="{{ name }}">on sale = yes</p>', 'x" onclick="y', None),
+    ],
+)
+def test_markup_that_a_rows_cells_make_is_looked_at_when_it_is_finished(
+    body: str, cell: str, found: str | None
+) -> None:
+    code, detail = written(body, cell)
+    assert (code == "INVALID_CHARACTERS" and f"{found}, and must not" in detail) if found else code is np.nan
+
+
+@pytest.mark.parametrize(
+    ("form", "body", "empty"),
+    [
+        ("text", "{% if name == '7' %}Dear parents{% endif %}", True),
+        ("markdown", "{% if name == '7' %}Dear parents{% endif %}", True),
+        ("html", "<p>{% if name == '7' %}Dear parents{% endif %}&nbsp;&#8203;</p>", True),
+        ("html", "<html><head><title>News</title><style>p {}</style></head><body><!-- x --></body></html>", True),
+        ("html", "<a href='{{ name }}'></a>", True),
+        ("html", "<p><img src='cid:x'></p>", False),
+        ("html", "<p>{{ name }}</p>", False),
+        ("html", "<p>&#65;</p>", False),
+        ("text", "{% if name == '8' %}Hi{% endif %}", False),
+    ],
+)
+def test_an_email_without_words_and_pictures_is_empty(form: str, body: str, empty: bool) -> None:
+    assert (written(body, "8", form)[0] == "MESSAGE_EMPTY") is empty
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+@pytest.mark.parametrize(
+    ("subject", "body", "said"),
+    [
+        ("News", "Dear {name}", "The message says {name} outside a field"),
+        ("News", "Dear ((name)),", "The message says ((name)) outside a field"),
+        ("For <<Name>>", "Dear {{ name }}", "The message says <<Name>> outside a field"),
+        ("For parent_name", "Dear {{ name }}", "The message says parent_name in plain words"),
+        ("News", "Dear {{ name }}", ""),
+        ("News of {{ odd }}", "Dear {{ name }}", "1 email would say {, which came from a cell."),
+        ("News", "Dear {{ odd }}", "1 email would say {, which came from a cell."),
+    ],
+)
+def test_marks_of_other_programs_are_asked_about_in_subjects_and_bodies(
+    form: Any, subject: str, body: str, said: str
+) -> None:
+    if form == "html":
+        body = f'<style>p {{color: red}}</style><p class="parent_name">{body}<br>(see <a href="x">here</a>)</p>'
+    people = pd.DataFrame({"email": ["a@example.org"], "Name": ["Ann"], "parent_name": ["Ann"], "odd": ["{x"]})
+    found = make_email_plan(people, Letter(subject, body, body_format=form), intake=IntakeOptions(kind=EMAIL)).findings
+    assert [said in one.sentence for one in found] == [True] * bool(said)
+
+
+@pytest.mark.parametrize("word", ["&#123;&#123; name }}", "&lt;&lt;name&gt;&gt;", "&laquo;Name&raquo;"])
+def test_marks_written_as_entities_are_seen_as_on_the_screen(word: str) -> None:
+    people = pd.DataFrame({"email": ["a@example.org"], "Name": ["Ann"]})
+    (found,) = make_email_plan(people, Letter("News", f"<p>Dear {word}</p>"), intake=IntakeOptions(kind=EMAIL)).findings
+    assert "outside a field" in found.sentence
+
+
+@pytest.mark.parametrize("name", ["letter.md", "letters/report.HTML", "b.docx", "there is one"])
+def test_a_body_that_is_a_files_name_is_refused_with_the_way_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there is one").write_text("Dear parent", encoding="utf-8")
+    with pytest.raises(gcbulk.OptionError, match=r'Give pathlib\.Path\(".*"\) to send what is in it'):
+        Letter("News", name)
+    for body in (
+        "See https://example.org/letter.html",
+        "https://example.org/letter.html",
+        "See letter.md.",
+        "x" * 5000,
+    ):
+        assert Letter("News", body).body.text == body
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"attachments": ["nofile.pdf"]}, {"subject": "News\nx"}, {"body": "Dear {{ nobody }}"}]
+)
+def test_nobody_is_texted_where_the_emails_of_the_pair_cannot_go(wrong: dict[str, Any], platform: Sandbox) -> None:
+    people = pd.DataFrame({"mobile": ["07700 900123", ""], "email": ["", "b@example.org"]})
+    how: dict[str, Any] = {"sms": "Closed.", "subject": "News", "body": "Closed.", "progress": False}
+    with pytest.raises(gcbulk.InputError):
+        gcbulk.send_message(people, **how | wrong)
+    assert not platform.calls
+
+
+def test_the_preview_says_each_reason_why_files_cannot_go_and_names_two_of_them(tmp_path: Path) -> None:
+    (tmp_path / "empty.pdf").write_bytes(b"")
+    (tmp_path / "big.pdf").write_bytes(pdf("x" * 3000))
+    names = ["a.pdf", "b.pdf", "c.pdf", "empty.pdf", "big.pdf"]
+    people = pd.DataFrame({"email": [f"p{n}@example.org" for n in range(len(names))], "letter": names})
+    how: dict[str, Any] = {"attachment_column": "letter", "attachment_folder": tmp_path, "max_call_mb": 0.001}
+    whole = gcbulk.preview_email(people, "News", "Enclosed.", **how)
+    in_pieces = gcbulk.preview_email([people.iloc[:2], people.iloc[2:]], "News", "Enclosed.", **how)
+    for seen in (str(whole), str(in_pieces)):
+        assert re.search(r"3 ATTACHMENT_MISSING .*\n.*The file a\.pdf is not there\..*The same with b\.pdf", seen)
+        assert re.search(r"1 ATTACHMENT_MISSING .*row 4.*\n.*The file empty\.pdf is empty\.", seen)
+        assert re.search(r"1 ATTACHMENT_MISSING .*row 5.*\n.*more than 0\.001 MB together\..*--max-call-mb", seen)
+
+
+def test_a_name_that_is_taken_says_which_files_are_others(platform: Sandbox, tmp_path: Path) -> None:
+    people = pd.DataFrame({"email": ["a@example.org", "b@example.org"]})
+    files = [tmp_path / "dates.pdf", tmp_path / "menu.pdf"]
+    how: dict[str, Any] = {"campaign": "term", "attachments": files, "progress": False}
+    for file in files:
+        file.write_bytes(pdf(1))
+    gcbulk.send_email(people, "News", "Enclosed.", **how)
+    files[1].write_bytes(pdf(2))
+    with pytest.raises(gcbulk.CampaignError, match=r"content of the files \(menu\.pdf\), and nothing else, differs\."):
+        gcbulk.send_email(people, "News", "Enclosed.", **how)
+    with pytest.raises(gcbulk.CampaignError, match=r"with other content: the emails differ\. Choose another name"):
+        gcbulk.send_email(people, "News", "Enclosed!", **how)
