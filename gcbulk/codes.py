@@ -97,7 +97,8 @@ SENTENCES: dict[ErrorCode, str] = {
     "Leave only the number to text.",
     ErrorCode.EMAIL_MISSING: "There is no email address in this row.",
     ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
-    ErrorCode.EMAIL_AMBIGUOUS: "The cell holds more than one email address. Leave the one to write to.",
+    ErrorCode.EMAIL_AMBIGUOUS: "Where a cell holds several addresses, or more than a name beside one, we do not "
+    "guess. Leave only the address to write to.",
     ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row.",
     ErrorCode.FIELD_MISSING: "A field that the message uses is blank in this row. Fill it in, or give the message "
     "a default: {{ name | default('Parent') }}.",
@@ -142,7 +143,7 @@ REASONS: dict[ErrorCode, str] = {
     ErrorCode.NUMBER_AMBIGUOUS: "more than a number in the cell",
     ErrorCode.EMAIL_MISSING: "no email address",
     ErrorCode.EMAIL_INVALID: "not an email address",
-    ErrorCode.EMAIL_AMBIGUOUS: "several addresses in the cell",
+    ErrorCode.EMAIL_AMBIGUOUS: "more than an address in the cell",
     ErrorCode.ATTACHMENT_MISSING: "file not found",
     ErrorCode.FIELD_MISSING: "a field is blank",
     ErrorCode.MESSAGE_EMPTY: "the text is empty",

@@ -13,6 +13,7 @@ import pandas as pd
 from gcbulk.codes import ErrorCode
 from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.recipients.columns import ADDRESSES, candidates, find_number_column
+from gcbulk.recipients.notes import BETWEEN_ADDRESSES
 from gcbulk.recipients.numbers import as_text, numbers_in, to_e164
 from gcbulk.recipients.reading import read_table
 from gcbulk.recipients.sources import is_upload
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _NAMED_ENTRIES = 10  # in a warning
 _DATE = re.compile(r"(?<!\d)\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d)(?: \d\d:\d\d(?::\d\d)?)?")
 _WORDS = re.compile(r"[^\d+()/,;|&.\s-]+")
-_BETWEEN_ADDRESSES = r"[\s,;/|<>]+"
 _DIGITS_OF_A_NUMBER = 7  # a first row with that many digits in a cell is no header
 
 
@@ -116,7 +116,7 @@ def _addresses_in(entries: pd.Series) -> tuple[pd.Series, set[str], set[int]]:
         return entries, set(), set()
     from gcbulk.recipients.addresses import to_address
 
-    pieces = texts[written].str.split(_BETWEEN_ADDRESSES, regex=True).explode()
+    pieces = texts[written].str.split(BETWEEN_ADDRESSES, regex=True).explode()
     found = to_address(pieces[pieces.str.contains("@", regex=False)])["SentTo"]
     return entries[~written], set(found.dropna()), set(found.index[found.isna()])
 
