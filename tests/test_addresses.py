@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import gcbulk
 from gcbulk.recipients.addresses import likely_slip, to_address
 from gcbulk.recipients.columns import ADDRESSES, EMAIL_HEADINGS, find_column
+from gcbulk.recipients.optouts import opt_out_numbers
 
 TAKEN = {
     "ann@example.org": ("ann@example.org", None),
@@ -167,3 +168,31 @@ def test_one_opt_out_list_holds_numbers_and_addresses() -> None:
     assert gcbulk.validate(people)["Status"].tolist() == ["ready"]
     with pytest.warns(gcbulk.GcbulkWarning, match="no column with any address"):
         gcbulk.validate(people, channel="email", opt_outs=["07700 900123"])
+
+
+PAIRS = {  # a list of two people, and what is said where it cannot be read
+    "Email\ned@example.org\n{pair}\n": "2 cells in line 3",
+    "ed@example.org\n{pair}\n": "2 cells in line 2",
+    "Email{sign}\ned@example.org{sign}\n{pair}\n": None,
+    "{pair}\ned@example.org\n": None,
+    'Email\ned@example.org\n"{pair}"\n': None,
+    "Name|Email\nEd|ed@example.org\nCy|{pair}\n": None,
+}
+
+
+@pytest.mark.parametrize("sign", [";", ","])
+@pytest.mark.parametrize("content", PAIRS)
+def test_nobody_is_lost_behind_a_separator_in_an_opt_out_list(content: str, sign: str) -> None:
+    listed = content.format(pair=f"cy@example.org{sign} di@example.org", sign=sign).encode()
+    if refusal := PAIRS[content]:
+        with pytest.raises(gcbulk.RecipientsError, match=refusal):
+            opt_out_numbers(listed)
+    else:
+        assert opt_out_numbers(listed) == {"ed@example.org", "cy@example.org", "di@example.org"}
+
+
+def test_a_row_with_an_address_is_no_header() -> None:
+    read = gcbulk.read_recipients(b"Email,\nann@example.org,\nbob@example.org,x\n")
+    assert read["Email"].tolist() == ["ann@example.org", "bob@example.org"]
+    with pytest.raises(gcbulk.RecipientsError, match="begins with a row that looks like a recipient"):
+        gcbulk.read_recipients(b"Ann,ann@example.org\nBob,bob@example.org\n")

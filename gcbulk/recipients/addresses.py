@@ -53,7 +53,7 @@ _WHY: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"[‘’´].*@"), "Before the @ there is a curly apostrophe where a plain one (') should be."),
     (
         re.compile(r"[^\x00-\x7f].*@"),
-        "Before the @ there is a letter with an accent, or a sign, that no address can have.",
+        "Before the @ there is a letter with an accent, or a sign, that none can have.",
     ),
     (re.compile(r"^\.|\.@"), "What stands before the @ begins or ends with a full stop."),
     (re.compile(r"\.\."), "There are two full stops in a row."),

@@ -131,7 +131,7 @@ def _file_entries(source: Source) -> pd.Series:
     if rows.shape[1] == 1:
         positions = [0]
     elif not in_first:
-        positions = _positions(pd.Index(rows.iloc[0]))
+        positions = [*_positions(pd.Index(rows.iloc[0])), *_nameless(rows)]
     elif len(numbers_in_first) <= 1:
         positions = in_first
     else:
@@ -150,6 +150,12 @@ def _positions(columns: pd.Index) -> list[int]:
     """Where the numbers stand, and the addresses; either may be missing."""
     addresses = candidates(columns, ADDRESSES)
     return addresses if addresses and not candidates(columns) else [find_number_column(columns), *addresses]
+
+
+def _nameless(rows: pd.DataFrame) -> list[int]:
+    """Columns of no name that hold an entry: the second of a pair that was not put in quotation marks."""
+    blank = [i for i, cell in enumerate(rows.iloc[0]) if not cell.strip()]
+    return [i for i in blank if rows.iloc[1:, i].map(_is_an_entry).any()]
 
 
 def _joined(rows: pd.DataFrame, positions: list[int]) -> pd.Series:
