@@ -92,6 +92,9 @@ def test_addresses_are_validated(run: Callable[..., Ended], people: Path, tmp_pa
         ([*EMAIL, "--subject", "x", "--message", "x", "--body-file", "letter.md"], "one of the two"),
         (["--message", "x", "--subject", "x"], "--subject is for emails. Add --channel email."),
         ([*EMAIL, "--subject", "x", "--message", "x", "--attach", "no.pdf"], "The attachment no.pdf is not there"),
+        ([*EMAIL, "--subject", "x", "--message", "x", "--price-per-part", "0.03"], "--price-per-part is for texts."),
+        ([*EMAIL, "--subject", "x", "--message", "x", "--number-column", "upn"], "--number-column is for texts."),
+        ([*EMAIL, "--subject", "x", "--message", "x", "--international"], "--international is for texts."),
     ],
 )
 def test_what_is_wrong_is_one_sentence(
@@ -101,6 +104,11 @@ def test_what_is_wrong_is_one_sentence(
     assert ended.code == 2
     assert sentence in ended.complaint
     assert not platform.calls
+
+
+def test_a_check_of_addresses_takes_no_column_of_numbers(run: Callable[..., Ended], people: Path) -> None:
+    ended = run("validate", people, *EMAIL, "--number-columns", "upn")
+    assert (ended.code, "--number-columns is for texts." in ended.complaint) == (2, True)
 
 
 def test_a_campaign_is_looked_up_and_gone_on_with_by_its_column_of_addresses(

@@ -324,6 +324,9 @@ def _of_emails(
     given: dict[str, Any],
 ) -> tuple[MakesPlans, IntakeOptions, SendOptions, Mapping[str, Customer] | None]:
     """What makes the plan of an email, and how it is taken in and sent, from what a user gives for all of that."""
+    for name, instead in OF_TEXTS.items():
+        if name in given:
+            raise OptionError(f"{name} is no option of emails.{instead and f' Use {instead}.'}")
     intake = IntakeOptions(
         email_column=given.pop("email_column", None),
         opt_outs=given.pop("opt_outs", None),
@@ -339,6 +342,12 @@ def _of_emails(
     return make, intake, settings, customers
 
 
+OF_TEXTS: Final = {
+    **dict.fromkeys(("number_column", "number_columns"), "email_column"),
+    "one_per_number": "one_per_address",
+    **dict.fromkeys(("international", "smart_characters", "max_parts", "header_length", "price_per_part"), ""),
+}
+"""By option of texts that emails have not, the one that they have instead ("" where they have none)."""
 OF_FILES: Final = {
     "attachments": "files",
     "attachment_column": "column",
