@@ -261,6 +261,9 @@ def test_a_plan_keeps_paths_and_digests_and_no_bytes(tmp_path: Path) -> None:
         ({"reply_to": "office@example.org\r\n"}, "reply_to must be one email address"),
         ({"sent_from_address": "office@example.org\n"}, "sent_from_address must be one email address"),
         ({"reply_to": "a@example.org\nBcc: b@example.org"}, "reply_to must be one email address"),
+        ({"reply_to": "Oak School <office@example.org>"}, "reply_to must be one email address"),
+        ({"sent_from_name": "Oak {{ name }}"}, "fields are not filled in there"),
+        ({"sent_from_name": "x" * 101}, "up to 100 characters, such as Oak School, not of 101"),
         ({"sent_from_address": "office"}, "sent_from_address must be one email address"),
         ({"body": "<p>x</p>\n<script>alert(1)</script>"}, "Line 2: the body holds <script>"),
         ({"body": "<p onclick='x()'>x</p>"}, "the body holds onclick="),
@@ -282,6 +285,13 @@ def test_what_is_wrong_with_an_email_is_said_in_a_sentence(
     with pytest.raises(gcbulk.InputError, match=sentence):
         send(families("a@example.org"), given.pop("subject"), given.pop("body"), **given)
     assert not platform.calls
+
+
+def test_an_address_of_ones_own_that_looks_mistyped_is_asked_about() -> None:
+    options = {"reply_to": "office@gamil.com", "sent_from_address": "office@example.org"}
+    seen = gcbulk.preview_email(families("a@example.org"), "News", BODY, **options)
+    assert "reply_to may be mistyped, and goes out as written. Is gamil.com right?" in str(seen)
+    assert "sent_from_address" not in str(seen)
 
 
 def test_a_line_end_from_a_cell_never_reaches_a_subject(platform: Sandbox) -> None:

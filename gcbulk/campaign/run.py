@@ -11,7 +11,7 @@ from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.in_pieces import preview_in_pieces, send_in_pieces
-from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
+from gcbulk.campaign.looking_ahead import about_the_sending, preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.campaign.result_pieces import ResultPieces
@@ -387,7 +387,7 @@ def _sent(
         return _sent_in_pieces(pieces, make, intake, options, customers, campaign=campaign, client=client)
     recipients = cast("pd.DataFrame", recipients)  # what is none is refused in planning
     plan = make(recipients, intake=intake)
-    for finding in (*about_the_time(options, client), *plan.findings):
+    for finding in (*about_the_sending(options, client), *plan.findings):
         if finding.severity == "warning":
             warnings.warn(finding.sentence, GcbulkWarning, stacklevel=3)
     sent = send_plan(plan, recipients, options, campaign=campaign, client=client)
@@ -415,7 +415,7 @@ def _sent_in_pieces(
         raise OptionError("A list in pieces is read back from its journal: give journal= with sandbox=True.")
 
     def say(planner: Planner) -> None:
-        for finding in (*about_the_time(options, client), *planner.findings):
+        for finding in (*about_the_sending(options, client), *planner.findings):
             if finding.severity == "warning":
                 warnings.warn(finding.sentence, GcbulkWarning, stacklevel=6)
 

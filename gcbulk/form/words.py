@@ -95,6 +95,8 @@ _TABLE: Final = tuple(
         (r"(?<![^>])sent_from_name must be", "The sender's name must be"),
         (r"(?<![^>])sent_from_address must be", "The sender's address must be"),
         (r"(?<![^>])reply_to must be", "The address for answers must be"),
+        (r"(?<![^>])sent_from_address (?=may be mistyped)", "The sender's address "),
+        (r"(?<![^>])reply_to (?=may be mistyped)", "The address for answers "),
         (r"one file may have ([\d.]+) MB \(max_file_mb\)", r"one file may have \1 MB"),
         (r" \(smart_characters=(?:\"|&quot;)keep(?:\"|&quot;) leaves them\)", ""),
         (
