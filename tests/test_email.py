@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,6 +207,29 @@ def test_files_named_in_a_column_are_each_looked_at_before_anything_is_sent(plat
     for words, detail in zip(list(why.values())[1:], results["ErrorDetail"].iloc[1:], strict=True):
         assert words in detail
     assert digests(platform.queued) == {"p0@example.org": [hashlib.sha256(pdf("a")).hexdigest()]}
+
+
+def test_a_file_is_found_however_its_accents_are_encoded_and_not_by_other_capitals(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", ["Zoe\u0308", "Ana\u00efs", "A4"])
+    names = ["Zo\u00eb", "Anai\u0308s", "a4", "a5"]
+    if (folder / "a4.pdf").is_file():  # Windows and macOS find it
+        names.remove("a4")
+    people = families(*(f"p{n}@example.org" for n in range(len(names)))).assign(upn=names)
+    seen = gcbulk.preview_email(people, "News", BODY, attachments=[f"{folder}/{{{{ upn }}}}.pdf"]).frame
+    assert seen["EmailFiles"].tolist()[:2] == ["Zo\u00eb.pdf", "Ana\u00efs.pdf"]
+    assert "a5.pdf is not there." in seen["ErrorDetail"].iloc[-1]
+    if "a4" in names:
+        assert f"The file {folder}/a4.pdf is not there. There is A4.pdf" in seen["ErrorDetail"].iloc[2]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_no_other_way_of_writing_a_name_leads_out_of_its_folder(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", [])
+    (tmp_path / "secret.pdf").write_bytes(pdf("secret"))
+    (folder / "Zoe\u0308.pdf").symlink_to(tmp_path / "secret.pdf")
+    people = families("a@example.org").assign(letter="Zo\u00eb.pdf")
+    seen = gcbulk.preview_email(people, "News", BODY, attachment_column="letter", attachment_folder=folder).frame
+    assert "outside the folder" in seen["ErrorDetail"].iloc[0]
 
 
 @pytest.mark.parametrize("change", ["gone", "changed"])
