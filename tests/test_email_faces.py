@@ -60,8 +60,9 @@ def test_a_list_is_emailed_with_a_file_for_each_row(
     assert (first.recipient, second.recipient) == ("ann@example.org", "cy@gamil.com")
     assert first.text == "<p>Dear <strong>Ann</strong>,</p>\n<p>the report is enclosed.</p>"
     assert [[name for name, *_ in one.attachments] for one in (first, second)] == [["A1.pdf"], ["A3.pdf"]]
-    again = run(*sent[:-2], "--yes")
+    again = run(*sent[:-2], "--yes", "--json")
     assert again.code == 5, again.err
+    assert "parts_accepted" not in again.data
     assert len(platform.queued) == 2
 
 
@@ -71,7 +72,9 @@ def test_a_preview_and_a_dry_run_send_nothing(run: Callable[..., Ended], platfor
     assert shown.code == 0, shown.err
     assert "Sends 2 emails to 2 addresses, with 2 files" in shown.out
     assert "the report is enclosed" in shown.out
-    assert run("preview", *given, "--json").data["channel"] == "email"
+    told = run("preview", *given, "--json").data
+    assert (told["channel"], told["files"]) == ("email", 2)
+    assert not {"parts", "parts_histogram", "encodings", "cost", "price_per_part"} & told.keys()
     assert run("send", *given, "--dry-run", "--json").data["files"] == 2
     assert not platform.calls
 
