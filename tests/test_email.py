@@ -132,7 +132,7 @@ def test_the_same_email_goes_once_and_another_subject_or_file_is_another_email(
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     (moved / "news.pdf").write_bytes(pdf(1))
-    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send. The first email: Sent.*The same message"):
         again = send(people.iloc[:1], attachments=[moved / "news.pdf"])
     assert again["ErrorCode"].tolist() == ["ALREADY_SENT"]
     file.write_bytes(pdf(2))
@@ -194,7 +194,7 @@ def test_files_named_in_a_column_are_each_looked_at_before_anything_is_sent(plat
         "missing.pdf": "is not there",
         "empty.pdf": "is empty",
         "picture.pdf": "is no PDF",
-        "big.pdf": "max_file_mb",
+        "big.pdf": "has 4 kB, and one file may have 0.002 MB (max_file_mb)",
         "run.exe": "of a kind that cannot go",
         "../secret.pdf": "outside the folder",
         str(tmp_path / "secret.pdf"): "outside the folder",
@@ -293,7 +293,8 @@ def test_a_plan_keeps_paths_and_digests_and_no_bytes(tmp_path: Path) -> None:
         ({"body": "<p onclick='x()'>x</p>"}, "the body holds onclick="),
         ({"body": "<a href='javascript:x()'>x</a>"}, "a link that starts with javascript:"),
         ({"body": "Dear {{ nmae }}"}, "In the body: No column provides {{ nmae }}"),
-        ({"body": "  "}, "In the body: The message is empty"),
+        ({"body": "  "}, "The body of the email is empty"),
+        ({"subject": ""}, "The subject of the email is empty"),
         ({"sender": "OakSchool"}, "sender is no option of emails"),
         ({"number_column": "name"}, "number_column is no option of emails. Use email_column."),
         ({"one_per_number": True}, "Use one_per_address."),

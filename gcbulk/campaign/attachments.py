@@ -220,9 +220,7 @@ class _Looker:
             if not size:
                 return "is empty."
             if size > self._most:
-                return (
-                    f"has {size / MEGABYTE:.1f} MB, and one file may have {self._most / MEGABYTE:g} MB (max_file_mb)."
-                )
+                return f"has {size_in_words(size)}, and one file may have {self._most / MEGABYTE:g} MB (max_file_mb)."
             with path.open("rb") as file:
                 if problem := _wrong_type(path.suffix.casefold(), file.read(_HEAD)):
                     return problem

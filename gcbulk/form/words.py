@@ -126,7 +126,7 @@ _TABLE: Final = tuple(
         ),
         (r"cannot be called back: the API has no call for it", "cannot be called back"),
         (r"Name one with sheet= \(--sheet\)", "Show one of them in the workbook, save it, and choose it again"),
-        (r", leave out one_per_number \(--one-per-number\)", ", open the form without that"),
+        (r", leave out one_per_\w+ \(--one-per-number\)", ", open the form without that"),
         (r"No customer is called (?=['\"&])", "No school is called "),
         (r"The cell that names the customer is blank\.", "The cell that names the school is blank."),
         (
