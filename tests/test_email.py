@@ -469,3 +469,13 @@ def test_a_row_of_either_way_is_called_by_its_place_in_the_whole_list(platform: 
     results = gcbulk.send_message(BOTH, **EITHER)
     assert results["ErrorDetail"].iloc[3].startswith("The same as row 2.")
     assert results.index.equals(BOTH.index)
+
+
+def test_what_is_warned_of_is_told_at_the_line_that_sends(platform: Sandbox) -> None:
+    people = BOTH.assign(name=["Ann", "Bob", "Cy", "Di"], email=["", *["b@gamil.com"] * 3])
+    with pytest.warns(gcbulk.GcbulkWarning) as caught:
+        gcbulk.send_message(people, one_per_address=True, opt_outs=["07700 900124", "odd"], **EITHER)
+    said = " ".join(str(one.message) for one in caught)
+    for words in ("is no mobile number", "no column with any address", "may be mistyped", "leave out one_per_address"):
+        assert words in said
+    assert {one.filename for one in caught} == {__file__}

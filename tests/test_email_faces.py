@@ -109,6 +109,13 @@ def test_what_is_wrong_is_one_sentence(
     assert not platform.calls
 
 
+def test_the_opt_out_list_is_of_numbers_and_addresses(run: Callable[..., Ended]) -> None:
+    assert run("opt-outs", "add", "07700900123", "'Ann@Example.org").code == 0
+    listed = run("opt-outs", "list").out.splitlines()
+    assert "Number or address" in listed[0]
+    assert [line.split()[0] for line in listed[1:]] == ["+447700900123", "ann@example.org"]
+
+
 def test_a_check_of_addresses_takes_no_column_of_numbers(run: Callable[..., Ended], people: Path) -> None:
     ended = run("validate", people, *EMAIL, "--number-columns", "upn")
     assert (ended.code, "--number-columns is for texts." in ended.complaint) == (2, True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
 
-from gcbulk.errors import GcbulkWarning
+from gcbulk.errors import warn
 from gcbulk.recipients.columns import row_name
 from gcbulk.recipients.kinds import NUMBER
 from gcbulk.recipients.schema import repeat_details
@@ -51,7 +50,7 @@ class RepeatsInOne:
         again, first = _repeated(compared)
         if intake.one_per_number and len(other := positions[again[texts[again] != texts[first]]]):
             named = [row_name(self._index, row) for row in other[:_NAMED_ROWS]]
-            warnings.warn(other_texts(len(other), named, intake), GcbulkWarning, stacklevel=6)
+            warn(other_texts(len(other), named, intake))
         return again, repeat_details(self._index, positions[first].tolist(), intake)
 
 

@@ -244,7 +244,7 @@ column_flags: Final = stack(
         help="One of several columns, the best first (give it again for each): the first usable number of a row.",
     ),
     click.option("--row-per-number", is_flag=True, help="A row for each number in --number-columns instead."),
-    click.option("--opt-outs", type=PATH, metavar="FILE", help="Numbers not to be texted, besides your own list."),
+    click.option("--opt-outs", type=PATH, metavar="FILE", help="Who must not be written to, besides your own list."),
 )
 
 

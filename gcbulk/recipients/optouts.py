@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pandas as pd
 
 from gcbulk.codes import ErrorCode
-from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.errors import RecipientsError, warn
 from gcbulk.recipients.columns import ADDRESSES, candidates, find_number_column
 from gcbulk.recipients.notes import BETWEEN_ADDRESSES
 from gcbulk.recipients.numbers import as_text, numbers_in, to_e164
@@ -58,11 +57,9 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
     if found.unread:
         one = len(found.unread) == 1
         which = f"{len(found.unread)} of {found.entries} entries" if found.entries > 1 else "The only entry"
-        warnings.warn(
+        warn(
             f"{which} in the opt-out list {'is no mobile number' if one else 'are no mobile numbers'}, and no address, "
-            f"so nobody is opted out by what cannot be read there. Check {found.places}.",
-            GcbulkWarning,
-            stacklevel=2,
+            f"so nobody is opted out by what cannot be read there. Check {found.places}."
         )
     return found.numbers
 
