@@ -154,7 +154,7 @@ def _shown(words: str) -> str:
 
 
 def _mended(text: str) -> tuple[str, list[str]]:
-    notes = []
+    notes: list[str] = []
     for pattern, instead, note in _MENDS:
         changed = pattern.sub(instead, text)
         if changed != text:

@@ -88,7 +88,10 @@ def own_address_as_written(given: object) -> tuple[str | None, str]:
     >>> own_address_as_written("office@gamil.com"), own_address_as_written("Office <office@example.org>")
     (('office@gamil.com', 'Is gamil.com right? gmail.com is near to it.'), (None, ''))
     """
-    found = _addresses(pd.Series([given], dtype=object), False).iloc[0]
     # blanks and line ends around an address are mended in a list; here they would go out
-    taken = isinstance(given, str) and given == given.strip() and pd.isna(found["Repair"]) and pd.notna(found["SentTo"])
-    return (given, found["ErrorDetail"] if pd.notna(found["ErrorDetail"]) else "") if taken else (None, "")
+    if not isinstance(given, str) or given != given.strip():
+        return None, ""
+    found = _addresses(pd.Series([given], dtype="str"), False).iloc[0]
+    if pd.isna(found["SentTo"]) or pd.notna(found["Repair"]):
+        return None, ""
+    return given, "" if pd.isna(found["ErrorDetail"]) else str(found["ErrorDetail"])
