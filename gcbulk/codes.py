@@ -97,15 +97,16 @@ SENTENCES: dict[ErrorCode, str] = {
     "Leave only the number to text.",
     ErrorCode.EMAIL_MISSING: "There is no email address in this row.",
     ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
-    ErrorCode.EMAIL_AMBIGUOUS: "The cell holds more than one email address. Leave the one to write to.",
+    ErrorCode.EMAIL_AMBIGUOUS: "Where a cell holds several addresses, or more than a name beside one, we do not "
+    "guess. Leave only the address to write to.",
     ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row.",
     ErrorCode.FIELD_MISSING: "A field that the message uses is blank in this row. Fill it in, or give the message "
     "a default: {{ name | default('Parent') }}.",
     ErrorCode.MESSAGE_EMPTY: "The message is empty for this row.",
     ErrorCode.MESSAGE_TOO_LONG: "The message is longer than the 918 characters (6 parts) that can be sent. Shorten it.",
     ErrorCode.CUSTOMER_UNKNOWN: "This customer is not known here. Add it, or mend its name in this row.",
-    ErrorCode.DUPLICATE: "Another row sends the same text to the same recipient, so this one was left out.",
-    ErrorCode.ALREADY_SENT: "The same text went to this recipient already. "
+    ErrorCode.DUPLICATE: "Another row sends the same message to the same recipient, so this one was left out.",
+    ErrorCode.ALREADY_SENT: "The same message went to this recipient already. "
     "To send it again on purpose, use repeat=True (--repeat).",
     ErrorCode.OPTED_OUT: "This recipient is on the opt-out list and was not contacted.",
     ErrorCode.INVALID_RECIPIENTS: "The platform could not send to this recipient. Check the number or address with "
@@ -121,7 +122,7 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.RATE_LIMITED: "The platform asked us to slow down for longer than we waited. Resume later.",
     ErrorCode.NETWORK_ERROR: "The platform could not be reached. Check the network, then resume.",
     ErrorCode.HTTP_REFUSED: "The address that was called refused the call. Check the address, then resume.",
-    ErrorCode.IN_FLIGHT_ELSEWHERE: "Another run is sending the same text to this recipient at this moment. "
+    ErrorCode.IN_FLIGHT_ELSEWHERE: "Another run is sending the same message to this recipient at this moment. "
     "Resume when it has ended.",
     ErrorCode.HELD_BACK: "Held back by --limit. Resume to send it.",
     ErrorCode.STOPPED: "The run stopped before this row was sent. Resume to send it.",
@@ -142,13 +143,13 @@ REASONS: dict[ErrorCode, str] = {
     ErrorCode.NUMBER_AMBIGUOUS: "more than a number in the cell",
     ErrorCode.EMAIL_MISSING: "no email address",
     ErrorCode.EMAIL_INVALID: "not an email address",
-    ErrorCode.EMAIL_AMBIGUOUS: "several addresses in the cell",
+    ErrorCode.EMAIL_AMBIGUOUS: "more than an address in the cell",
     ErrorCode.ATTACHMENT_MISSING: "file not found",
     ErrorCode.FIELD_MISSING: "a field is blank",
-    ErrorCode.MESSAGE_EMPTY: "the text is empty",
-    ErrorCode.MESSAGE_TOO_LONG: "the text is too long",
+    ErrorCode.MESSAGE_EMPTY: "the message is empty",
+    ErrorCode.MESSAGE_TOO_LONG: "the message is too long",
     ErrorCode.CUSTOMER_UNKNOWN: "customer not known",
-    ErrorCode.DUPLICATE: "the same text in another row",
+    ErrorCode.DUPLICATE: "the same message in another row",
     ErrorCode.ALREADY_SENT: "sent already",
     ErrorCode.OPTED_OUT: "on the opt-out list",
     ErrorCode.INVALID_RECIPIENTS: "the platform refused the number",

@@ -16,8 +16,12 @@ GcbulkError
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from gcbulk.codes import ErrorCode
@@ -29,6 +33,17 @@ class GcbulkError(Exception):
 
 class GcbulkWarning(UserWarning):
     """Something a data officer should look at that did not stop the run."""
+
+
+_PACKAGE: Final = f"{Path(__file__).parent}{os.sep}"
+
+
+def warn(sentence: str) -> None:
+    """Give a GcbulkWarning at the line of the user's that led here, through however many rooms of the package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(sentence, GcbulkWarning, stacklevel=level)
 
 
 class InputError(GcbulkError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,7 @@ def test_the_same_email_goes_once_and_another_subject_or_file_name_is_another_em
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     (moved / "news.pdf").write_bytes(pdf(1))
-    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send. The first email: Sent.*The same message"):
         again = send(people.iloc[:1], attachments=[moved / "news.pdf"])
     assert again["ErrorCode"].tolist() == ["ALREADY_SENT"]
     other = file.rename(tmp_path / "other.pdf")
@@ -194,7 +195,7 @@ def test_files_named_in_a_column_are_each_looked_at_before_anything_is_sent(plat
         "missing.pdf": "is not there",
         "empty.pdf": "is empty",
         "picture.pdf": "is no PDF",
-        "big.pdf": "max_file_mb",
+        "big.pdf": "has 4 kB, and one file may have 0.002 MB (max_file_mb)",
         "run.exe": "of a kind that cannot go",
         "../secret.pdf": "outside the folder",
         str(tmp_path / "secret.pdf"): "outside the folder",
@@ -207,6 +208,29 @@ def test_files_named_in_a_column_are_each_looked_at_before_anything_is_sent(plat
     for words, detail in zip(list(why.values())[1:], results["ErrorDetail"].iloc[1:], strict=True):
         assert words in detail
     assert digests(platform.queued) == {"p0@example.org": [hashlib.sha256(pdf("a")).hexdigest()]}
+
+
+def test_a_file_is_found_however_its_accents_are_encoded_and_not_by_other_capitals(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", ["Zoe\u0308", "Ana\u00efs", "A4"])
+    names = ["Zo\u00eb", "Anai\u0308s", "a4", "a5"]
+    if (folder / "a4.pdf").is_file():  # Windows and macOS find it
+        names.remove("a4")
+    people = families(*(f"p{n}@example.org" for n in range(len(names)))).assign(upn=names)
+    seen = gcbulk.preview_email(people, "News", BODY, attachments=[f"{folder}/{{{{ upn }}}}.pdf"]).frame
+    assert seen["EmailFiles"].tolist()[:2] == ["Zo\u00eb.pdf", "Ana\u00efs.pdf"]
+    assert "a5.pdf is not there." in seen["ErrorDetail"].iloc[-1]
+    if "a4" in names:
+        assert f"The file {folder}/a4.pdf is not there. There is A4.pdf" in seen["ErrorDetail"].iloc[2]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_no_other_way_of_writing_a_name_leads_out_of_its_folder(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", [])
+    (tmp_path / "secret.pdf").write_bytes(pdf("secret"))
+    (folder / "Zoe\u0308.pdf").symlink_to(tmp_path / "secret.pdf")
+    people = families("a@example.org").assign(letter="Zo\u00eb.pdf")
+    seen = gcbulk.preview_email(people, "News", BODY, attachment_column="letter", attachment_folder=folder).frame
+    assert "outside the folder" in seen["ErrorDetail"].iloc[0]
 
 
 @pytest.mark.parametrize("change", ["gone", "changed"])
@@ -262,13 +286,20 @@ def test_a_plan_keeps_paths_and_digests_and_no_bytes(tmp_path: Path) -> None:
         ({"reply_to": "office@example.org\r\n"}, "reply_to must be one email address"),
         ({"sent_from_address": "office@example.org\n"}, "sent_from_address must be one email address"),
         ({"reply_to": "a@example.org\nBcc: b@example.org"}, "reply_to must be one email address"),
+        ({"reply_to": "Oak School <office@example.org>"}, "reply_to must be one email address"),
+        ({"sent_from_name": "Oak {{ name }}"}, "fields are not filled in there"),
+        ({"sent_from_name": "x" * 101}, "up to 100 characters, such as Oak School, not of 101"),
         ({"sent_from_address": "office"}, "sent_from_address must be one email address"),
         ({"body": "<p>x</p>\n<script>alert(1)</script>"}, "Line 2: the body holds <script>"),
         ({"body": "<p onclick='x()'>x</p>"}, "the body holds onclick="),
         ({"body": "<a href='javascript:x()'>x</a>"}, "a link that starts with javascript:"),
         ({"body": "Dear {{ nmae }}"}, "In the body: No column provides {{ nmae }}"),
-        ({"body": "  "}, "In the body: The message is empty"),
+        ({"body": "  "}, "The body of the email is empty"),
+        ({"subject": ""}, "The subject of the email is empty"),
         ({"sender": "OakSchool"}, "sender is no option of emails"),
+        ({"number_column": "name"}, "number_column is no option of emails. Use email_column."),
+        ({"one_per_number": True}, "Use one_per_address."),
+        ({"price_per_part": "0.03"}, "price_per_part is no option of emails.$"),
         ({"attachment_column": "letter"}, 'attachment_column: there is no column "letter"'),
         ({"body_format": "docx"}, "body_format must be"),
     ],
@@ -280,6 +311,13 @@ def test_what_is_wrong_with_an_email_is_said_in_a_sentence(
     with pytest.raises(gcbulk.InputError, match=sentence):
         send(families("a@example.org"), given.pop("subject"), given.pop("body"), **given)
     assert not platform.calls
+
+
+def test_an_address_of_ones_own_that_looks_mistyped_is_asked_about() -> None:
+    options = {"reply_to": "office@gamil.com", "sent_from_address": "office@example.org"}
+    seen = gcbulk.preview_email(families("a@example.org"), "News", BODY, **options)
+    assert "reply_to may be mistyped, and goes out as written. Is gamil.com right?" in str(seen)
+    assert "sent_from_address" not in str(seen)
 
 
 def test_a_line_end_from_a_cell_never_reaches_a_subject(platform: Sandbox) -> None:
@@ -440,3 +478,13 @@ def test_a_row_of_either_way_is_called_by_its_place_in_the_whole_list(platform: 
     results = gcbulk.send_message(BOTH, **EITHER)
     assert results["ErrorDetail"].iloc[3].startswith("The same as row 2.")
     assert results.index.equals(BOTH.index)
+
+
+def test_what_is_warned_of_is_told_at_the_line_that_sends(platform: Sandbox) -> None:
+    people = BOTH.assign(name=["Ann", "Bob", "Cy", "Di"], email=["", *["b@gamil.com"] * 3])
+    with pytest.warns(gcbulk.GcbulkWarning) as caught:
+        gcbulk.send_message(people, one_per_address=True, opt_outs=["07700 900124", "odd"], **EITHER)
+    said = " ".join(str(one.message) for one in caught)
+    for words in ("is no mobile number", "no column with any address", "may be mistyped", "leave out one_per_address"):
+        assert words in said
+    assert {one.filename for one in caught} == {__file__}

@@ -60,8 +60,9 @@ def test_a_list_is_emailed_with_a_file_for_each_row(
     assert (first.recipient, second.recipient) == ("ann@example.org", "cy@gamil.com")
     assert first.text == "<p>Dear <strong>Ann</strong>,</p>\n<p>the report is enclosed.</p>"
     assert [[name for name, *_ in one.attachments] for one in (first, second)] == [["A1.pdf"], ["A3.pdf"]]
-    again = run(*sent[:-2], "--yes")
+    again = run(*sent[:-2], "--yes", "--json")
     assert again.code == 5, again.err
+    assert "parts_accepted" not in again.data
     assert len(platform.queued) == 2
 
 
@@ -71,7 +72,9 @@ def test_a_preview_and_a_dry_run_send_nothing(run: Callable[..., Ended], platfor
     assert shown.code == 0, shown.err
     assert "Sends 2 emails to 2 addresses, with 2 files" in shown.out
     assert "the report is enclosed" in shown.out
-    assert run("preview", *given, "--json").data["channel"] == "email"
+    told = run("preview", *given, "--json").data
+    assert (told["channel"], told["files"]) == ("email", 2)
+    assert not {"parts", "parts_histogram", "encodings", "cost", "price_per_part"} & told.keys()
     assert run("send", *given, "--dry-run", "--json").data["files"] == 2
     assert not platform.calls
 
@@ -92,6 +95,9 @@ def test_addresses_are_validated(run: Callable[..., Ended], people: Path, tmp_pa
         ([*EMAIL, "--subject", "x", "--message", "x", "--body-file", "letter.md"], "one of the two"),
         (["--message", "x", "--subject", "x"], "--subject is for emails. Add --channel email."),
         ([*EMAIL, "--subject", "x", "--message", "x", "--attach", "no.pdf"], "The attachment no.pdf is not there"),
+        ([*EMAIL, "--subject", "x", "--message", "x", "--price-per-part", "0.03"], "--price-per-part is for texts."),
+        ([*EMAIL, "--subject", "x", "--message", "x", "--number-column", "upn"], "--number-column is for texts."),
+        ([*EMAIL, "--subject", "x", "--message", "x", "--international"], "--international is for texts."),
     ],
 )
 def test_what_is_wrong_is_one_sentence(
@@ -101,6 +107,18 @@ def test_what_is_wrong_is_one_sentence(
     assert ended.code == 2
     assert sentence in ended.complaint
     assert not platform.calls
+
+
+def test_the_opt_out_list_is_of_numbers_and_addresses(run: Callable[..., Ended]) -> None:
+    assert run("opt-outs", "add", "07700900123", "'Ann@Example.org").code == 0
+    listed = run("opt-outs", "list").out.splitlines()
+    assert "Number or address" in listed[0]
+    assert [line.split()[0] for line in listed[1:]] == ["+447700900123", "ann@example.org"]
+
+
+def test_a_check_of_addresses_takes_no_column_of_numbers(run: Callable[..., Ended], people: Path) -> None:
+    ended = run("validate", people, *EMAIL, "--number-columns", "upn")
+    assert (ended.code, "--number-columns is for texts." in ended.complaint) == (2, True)
 
 
 def test_a_campaign_is_looked_up_and_gone_on_with_by_its_column_of_addresses(

@@ -111,6 +111,6 @@ def test_the_chart_has_a_bar_and_a_label_for_each_reason(results: pd.DataFrame) 
         "accepted",
         "invalid: no number",
         "invalid: not a mobile",
-        "duplicate: the same text in another row",
+        "duplicate: the same message in another row",
     ]
     assert [patch.get_width() for patch in axes.patches] == [2, 1, 1, 1]

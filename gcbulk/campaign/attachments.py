@@ -181,8 +181,8 @@ def _by_column(column: Hashable, fields: pd.DataFrame) -> list[str | None]:
 def _of_row(looker: _Looker, name: str | None, folder: Path, inside: Path) -> File | str:
     if not isinstance(name, str):
         return "This row names no file."
-    path = folder / name
     try:
+        path = looker.as_on_disk(folder / name)
         outside = not path.resolve().is_relative_to(inside.resolve())
     except (OSError, ValueError, RuntimeError):
         return f"{Path(name).name!r} is no name that a file can have."
@@ -190,7 +190,7 @@ def _of_row(looker: _Looker, name: str | None, folder: Path, inside: Path) -> Fi
         return f"{name!r} lies outside the folder {inside}."
     found = looker.look(path)
     if isinstance(found, str):
-        return f"The file {_shown(path.name)} {found}"
+        return f"The file {_shown(name)} {found}"
     called = Path(os.path.relpath(path, inside)).as_posix()
     return found._replace(called=unicodedata.normalize("NFC", called))
 
@@ -205,25 +205,44 @@ class _Looker:
     def __init__(self, most: int) -> None:
         self._most = most
         self._seen: dict[Path, File | str] = {}
+        self._folders: dict[Path, dict[str, str]] = {}
 
     def look(self, path: Path) -> File | str:
+        path = self.as_on_disk(path)
         if path not in self._seen:
             self._seen[path] = self._looked(path)
         return self._seen[path]
+
+    def as_on_disk(self, path: Path) -> Path:
+        """The path of a file whose name is written on the disk with its accents encoded otherwise, as macOS does."""
+        if str(path).isascii() or path in self._seen or path.is_file():
+            return path
+        found = self._names(path.parent).get(_composed(path.name))
+        return path.parent / found if found else path
+
+    def _names(self, folder: Path) -> dict[str, str]:
+        """The names in a folder, by what they are in composed characters, and by that in small letters."""
+        if folder not in self._folders:
+            try:
+                names = sorted(one.name for one in folder.iterdir())
+            except OSError:  # no such folder, or one that only opens files whose names are known
+                names = []
+            composed = {_composed(name): name for name in names}
+            self._folders[folder] = {name.casefold(): one for name, one in composed.items()} | composed
+        return self._folders[folder]
 
     def _looked(self, path: Path) -> File | str:
         if odd := _IN_NO_NAME.search(path.name):
             return f"has a character in its name that no email can carry, {character_name(odd[0])}. Give it another."
         try:
             if not path.is_file():
-                return "is not there."
+                near = self._names(path.parent).get(_composed(path.name).casefold())
+                return f"is not there. There is {near}: mend the one name or the other." if near else "is not there."
             size = path.stat().st_size
             if not size:
                 return "is empty."
             if size > self._most:
-                return (
-                    f"has {size / MEGABYTE:.1f} MB, and one file may have {self._most / MEGABYTE:g} MB (max_file_mb)."
-                )
+                return f"has {size_in_words(size)}, and one file may have {self._most / MEGABYTE:g} MB (max_file_mb)."
             with _opened(path) as file:
                 if problem := _wrong_type(path.suffix.casefold(), file.read(_HEAD)):
                     return problem
@@ -233,7 +252,12 @@ class _Looker:
                     digest.update(piece)
         except OSError as error:
             return f"cannot be read: {error.strerror}."
-        return File(str(path.resolve()), path.name, size, digest.hexdigest())
+        return File(str(path.resolve()), _composed(path.name), size, digest.hexdigest())
+
+
+def _composed(path: str) -> str:
+    """A path with each accent in one character with its letter, as Windows and Linux write it and macOS may not."""
+    return unicodedata.normalize("NFC", path)
 
 
 def _wrong_type(ending: str, head: bytes) -> str:

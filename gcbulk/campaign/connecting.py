@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,7 @@ from gcbulk.api.credentials import reaches_people, resolve_base_url
 from gcbulk.api.customers import Customer, Customers, FixedCustomers
 from gcbulk.api.partner import Partner, resolve_partner
 from gcbulk.campaign.journal import Journal
-from gcbulk.errors import CampaignError, CredentialsError, GcbulkWarning, OptionError
+from gcbulk.errors import CampaignError, CredentialsError, OptionError, warn
 from gcbulk.messages.findings import are
 
 if TYPE_CHECKING:
@@ -161,11 +160,9 @@ def drama_numbers(plan: Plan) -> int:
 
 def warn_of_drama_numbers(drama: int, client: CommunicationsClient) -> None:
     if drama and client.base_url == PRODUCTION:
-        warnings.warn(
+        warn(
             f"{are(drama, 'number')} from the range kept for drama (07700 900000 to 900999): no such phone exists. "
-            "To try things out, use the sandbox.",
-            GcbulkWarning,
-            stacklevel=4,
+            "To try things out, use the sandbox."
         )
 
 

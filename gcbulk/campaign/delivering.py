@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -31,7 +30,7 @@ from gcbulk.campaign.results import Summary, check_same_list, summarise
 from gcbulk.campaign.samples import trial
 from gcbulk.campaign.sending import RunReport, Sender
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import GcbulkWarning, JournalError, JournalLostError, OptionError
+from gcbulk.errors import JournalError, JournalLostError, OptionError, warn
 from gcbulk.progress import Progress, Watch
 from gcbulk.recipients.kinds import KINDS
 
@@ -343,12 +342,10 @@ def _callback_url(run: Run, options: SendOptions) -> str | None:
     if base is None:
         return None
     if not options.sandbox and journals.receiver_noted(run.journal) is None:
-        warnings.warn(
+        warn(
             f"No receiver of delivery news was ever started on the journal {run.journal.shown}. One that listens at "
             "the callback URL on another journal refuses the news of this campaign. "
-            "Start one on this journal: gcbulk callbacks",
-            GcbulkWarning,
-            stacklevel=6,
+            "Start one on this journal: gcbulk callbacks"
         )
     return campaign_url(base, journals.callback_token(run.journal, run.campaign, base))
 

@@ -13,7 +13,7 @@ from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.emails import make_email_plan
-from gcbulk.campaign.looking_ahead import about_the_time
+from gcbulk.campaign.looking_ahead import about_the_sending
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import check_list, make_plan
 from gcbulk.campaign.run import OF_FILES
@@ -256,7 +256,7 @@ def send_message(
         customers=known_customers(intake, settings, client),
         column=channel_column,
     )
-    for finding in (*about_the_time(settings, client), *(found for leg in legs for found in leg.plan.findings)):
+    for finding in (*about_the_sending(settings, client), *(found for leg in legs for found in leg.plan.findings)):
         if finding.severity == "warning":
             warnings.warn(finding.sentence, GcbulkWarning, stacklevel=2)
     done = send_each(legs, settings, names=names_of(campaign, intakes), client=client)

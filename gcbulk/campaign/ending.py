@@ -26,7 +26,7 @@ def nothing_left(campaign: Campaign, summary: Summary) -> str:
         else "To send it again on purpose, use repeat=True (--repeat)."
     )
     if summary.sent_earlier is not None:
-        return f"Nothing was left to send. The first text: {summary.sent_earlier}"
+        return f"Nothing was left to send. The first {summary.message}: {summary.sent_earlier}"
     if Status.UNKNOWN in summary.statuses:
         again = "Settle what is unknown before you send anything again."
     when = f"was {'sent' if summary.accepted else 'tried'} on {told(campaign.created_at)}"

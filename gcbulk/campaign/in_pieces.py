@@ -39,7 +39,7 @@ from gcbulk.campaign.delivering import (
 from gcbulk.campaign.enclosing import size_of
 from gcbulk.campaign.firsts import Firsts
 from gcbulk.campaign.journal import KIND, TEST, Identity, begin, go_on
-from gcbulk.campaign.looking_ahead import HELD_BACK, about_the_time, gone_already
+from gcbulk.campaign.looking_ahead import HELD_BACK, about_the_sending, gone_already
 from gcbulk.campaign.result_pieces import Files, result_pieces, sum_up_pieces
 from gcbulk.campaign.results import customer_names
 from gcbulk.campaign.samples import own_contact
@@ -98,7 +98,7 @@ def preview_in_pieces(
             except CredentialsError:
                 logger.debug("No credentials: the journal cannot be asked what went already")
         seen = survey(pieces, planner, adjust=_as_it_would_go(options, api))
-    seen.findings = (*about_the_time(options, client), *seen.findings)
+    seen.findings = (*about_the_sending(options, client), *seen.findings)
     seen.send_at, seen.show_numbers = options.scheduled(), show_numbers
     return seen
 

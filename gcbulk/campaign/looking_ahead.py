@@ -35,7 +35,7 @@ def preview_plan(
     """The preview of a plan: with what the journal knows of its texts, where it can be asked."""
     if options.test_to is not None:
         own_contact(options.test_to, plan.channel)
-    findings = (*about_the_time(options, client), *plan.findings)
+    findings = (*about_the_sending(options, client), *plan.findings)
     if not options.sandbox and journals.journal_exists(options.journal):
         try:
             api = client or default_client(options, many=plan.customers is not None)
@@ -50,8 +50,10 @@ def preview_plan(
     return Preview(replace(plan, findings=findings), options.scheduled(), show_numbers=show_numbers)
 
 
-def about_the_time(options: SendOptions, client: CommunicationsClient | None) -> Iterator[Finding]:
-    """What there is to say about the hour and the day at which texts would reach people."""
+def about_the_sending(options: SendOptions, client: CommunicationsClient | None) -> Iterator[Finding]:
+    """What there is to say about the hour and the day at which messages would reach people, and from whom they are."""
+    for option, question in options.slips():
+        yield Finding("address_slip", "warning", f"{option} may be mistyped, and goes out as written. {question}")
     at, moment = schedule.now(), options.scheduled()
     real = people_are_reached(options, client)
     if (refused := options.refusal(at, moment, reaches_people=real)) is not None:

@@ -12,11 +12,11 @@ from gcbulk.campaign.callback_url import callback_base
 from gcbulk.campaign.journal.days import LONDON
 from gcbulk.campaign.schedule import QUIET_HOURS, check_ahead, now, quiet_hours, uk_moment
 from gcbulk.errors import OptionError, QuietHoursError
-from gcbulk.recipients.kinds import own_address
+from gcbulk.recipients.kinds import own_address_as_written
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 Delivery = Literal["at_most_once", "at_least_once"]
@@ -96,6 +96,13 @@ class SendOptions:
         nothing: dict[str, Any] = dict.fromkeys(others)
         return replace(self, **nothing)
 
+    def slips(self) -> Iterator[tuple[str, str]]:
+        """The options that hold an address of the user's own that looks mistyped, each with a question about it."""
+        for option in _OWN_ADDRESSES:
+            question = own_address_as_written(getattr(self, option) or "")[1]
+            if question:
+                yield option, question
+
     @property
     def again(self) -> bool:
         """Whether what is unknown is tried again."""
@@ -158,13 +165,25 @@ def check_sender(sender: str) -> None:
         )
 
 
+_OWN_ADDRESSES: Final = ("sent_from_address", "reply_to")
+_MOST_NAME: Final = 100  # characters of a sender's name: the API's pages name no limit, mail programs show fewer
+
+
 def _check_envelope(options: SendOptions) -> None:
     """Raise OptionError where an email cannot say that it is from there: a second line would be a header of its own."""
     name = options.sent_from_name
-    if name is not None and not (isinstance(name, str) and name.strip() and name.isprintable()):
-        raise OptionError("sent_from_name must be a name in a single line, such as Oak School.")
-    for option in ("sent_from_address", "reply_to"):
+    if name is not None:
+        if not (isinstance(name, str) and name.strip() and name.isprintable()):
+            raise OptionError("sent_from_name must be a name in a single line, such as Oak School.")
+        if len(name) > _MOST_NAME:
+            length = f"up to {_MOST_NAME} characters, such as Oak School, not of {len(name)}"
+            raise OptionError(f"sent_from_name must be a name of {length}.")
+        if "{{" in name or "{%" in name:
+            raise OptionError(
+                "sent_from_name must be one name for all emails, such as Oak School: fields are not filled in there. "
+                "Put {{ ... }} into the subject or the body."
+            )
+    for option in _OWN_ADDRESSES:
         given = getattr(options, option)
-        # blanks and line ends around an address are mended in a list; here they would go out
-        if given is not None and (own_address(given) is None or given != given.strip()):
+        if given is not None and own_address_as_written(given)[0] is None:
             raise OptionError(f"{option} must be one email address, such as office@example.org, not {given!r}.")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
 
-from gcbulk.errors import GcbulkWarning
+from gcbulk.errors import warn
 from gcbulk.recipients.columns import row_name
+from gcbulk.recipients.kinds import NUMBER
 from gcbulk.recipients.schema import repeat_details
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class RepeatsInOne:
         again, first = _repeated(compared)
         if intake.one_per_number and len(other := positions[again[texts[again] != texts[first]]]):
             named = [row_name(self._index, row) for row in other[:_NAMED_ROWS]]
-            warnings.warn(other_texts(len(other), named, intake), GcbulkWarning, stacklevel=6)
+            warn(other_texts(len(other), named, intake))
         return again, repeat_details(self._index, positions[first].tolist(), intake)
 
 
@@ -64,9 +64,10 @@ def _repeated(keys: Mapping[str, _Objects]) -> tuple[_Numbers, _Numbers]:
 
 def other_texts(count: int, named: Sequence[str], intake: IntakeOptions) -> str:
     """Say that texts are left out which differ from the one that goes: each may be about another child."""
+    option = "one_per_number" if intake.kind is NUMBER else "one_per_address"
     return (
         f"{count} {intake.kind.message}{'s' * (count > 1)} that differ from the one that goes to the same "
         f"{intake.kind.noun} are left out "
         f"({', '.join(named[:_NAMED_ROWS])}{', ...' * (count > _NAMED_ROWS)}): siblings, perhaps. To send each of "
-        "them, leave out one_per_number (--one-per-number)."
+        f"them, leave out {option} (--one-per-number)."
     )

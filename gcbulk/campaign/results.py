@@ -17,7 +17,7 @@ from gcbulk.errors import CampaignError, OptionError
 from gcbulk.messages.findings import are
 from gcbulk.recipients.choosing import are_numbers_of
 from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, user_columns
-from gcbulk.recipients.kinds import KINDS, kind_in
+from gcbulk.recipients.kinds import KINDS, NUMBER, kind_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -177,7 +177,7 @@ class Summary:
             "rows": self.total,
             "statuses": self.statuses,
             "error_codes": self.codes,
-            "parts_accepted": self.parts,
+            **({"parts_accepted": self.parts} if self.message == NUMBER.message else {}),
             "not_told": self.not_told,
             **({"delivery": self.delivery} if self.delivery else {}),
             **({"customers": self.customers} if self.customers else {}),

@@ -11,7 +11,7 @@ from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.in_pieces import preview_in_pieces, resume_in_pieces, send_in_pieces
-from gcbulk.campaign.looking_ahead import about_the_time, preview_plan
+from gcbulk.campaign.looking_ahead import about_the_sending, preview_plan
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.campaign.result_pieces import ResultPieces
@@ -340,6 +340,9 @@ def _of_emails(
     given: dict[str, Any],
 ) -> tuple[MakesPlans, IntakeOptions, SendOptions, Mapping[str, Customer] | None]:
     """What makes the plan of an email, and how it is taken in and sent, from what a user gives for all of that."""
+    for name, instead in OF_TEXTS.items():
+        if name in given:
+            raise OptionError(f"{name} is no option of emails.{instead and f' Use {instead}.'}")
     intake = IntakeOptions(
         email_column=given.pop("email_column", None),
         opt_outs=given.pop("opt_outs", None),
@@ -355,6 +358,12 @@ def _of_emails(
     return make, intake, settings, customers
 
 
+OF_TEXTS: Final = {
+    **dict.fromkeys(("number_column", "number_columns"), "email_column"),
+    "one_per_number": "one_per_address",
+    **dict.fromkeys(("international", "smart_characters", "max_parts", "header_length", "price_per_part"), ""),
+}
+"""By option of texts that emails have not, the one that they have instead ("" where they have none)."""
 OF_FILES: Final = {
     "attachments": "files",
     "attachment_column": "column",
@@ -394,7 +403,7 @@ def _sent(
         return _sent_in_pieces(pieces, make, intake, options, customers, campaign=campaign, client=client)
     recipients = cast("pd.DataFrame", recipients)  # what is none is refused in planning
     plan = make(recipients, intake=intake)
-    for finding in (*about_the_time(options, client), *plan.findings):
+    for finding in (*about_the_sending(options, client), *plan.findings):
         if finding.severity == "warning":
             warnings.warn(finding.sentence, GcbulkWarning, stacklevel=3)
     sent = send_plan(plan, recipients, options, campaign=campaign, client=client)
@@ -422,7 +431,7 @@ def _sent_in_pieces(
         raise OptionError("A list in pieces is read back from its journal: give journal= with sandbox=True.")
 
     def say(planner: Planner) -> None:
-        for finding in (*about_the_time(options, client), *planner.findings):
+        for finding in (*about_the_sending(options, client), *planner.findings):
             if finding.severity == "warning":
                 warnings.warn(finding.sentence, GcbulkWarning, stacklevel=6)
 

@@ -265,7 +265,7 @@ class Sender:
 
     def _look_again_later(self, work: Work, positions: Sequence[int]) -> None:
         """Another campaign has some of these texts in flight: look again until its lease must have run out."""
-        self._progress.say("waiting for another run that is sending the same texts")
+        self._progress.say("waiting for another run that is sending the same messages")
         now = self._clock()
         self._elsewhere_until = self._elsewhere_until or now + self._run.lease
         if now < self._elsewhere_until and not self._stopped:

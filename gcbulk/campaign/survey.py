@@ -5,7 +5,6 @@ Row by row the plans are what `make_plan` makes of the whole list: a text that g
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from gcbulk.campaign.preview import Shown
 from gcbulk.campaign.repeats import other_texts
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES, ErrorCode
-from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.errors import RecipientsError, warn
 from gcbulk.messages.findings import add_up
 from gcbulk.recipients.columns import in_place
 from gcbulk.recipients.optouts import opt_out_numbers
@@ -130,7 +129,7 @@ class Planner:
         found = self._repeats
         if found.other_count:
             named = [f"row {row + 1}" for row in found.others]
-            warnings.warn(other_texts(found.other_count, named, self.intake), GcbulkWarning, stacklevel=4)
+            warn(other_texts(found.other_count, named, self.intake))
 
 
 @dataclass(slots=True, repr=False)

@@ -119,6 +119,13 @@ class Words:
     header_length: int
     price_per_part: str | None
 
+    def refuse_for_emails(self) -> None:
+        """Raise OptionError for a flag that shapes nothing but texts."""
+        _refuse(
+            {"--price-per-part": self.price_per_part, "--header-length": self.header_length},
+            "is for texts. Leave it out with --channel email.",
+        )
+
     def read(self) -> tuple[str, TextOptions]:
         """The text, and the options with which it is written."""
         from gcbulk.messages.options import TextOptions
@@ -158,6 +165,7 @@ class Mail:
         from gcbulk.campaign.emails import make_email_plan
         from gcbulk.messages.letter import Letter
 
+        words.refuse_for_emails()
         if self.subject is None:
             raise OptionError("An email needs a subject: --subject TEXT.")
         if self.body_file is not None and (words.message or words.message_file):
@@ -175,9 +183,7 @@ class Mail:
 
     def intake(self, taking: IntakeOptions) -> IntakeOptions:
         """How the list is taken in, for the channel that was chosen."""
-        from gcbulk.recipients.kinds import kind_of
-
-        return replace(taking, email_column=self.email_column, kind=kind_of(self.channel))
+        return for_channel(taking, self.channel, self.email_column)
 
     def _refuse_for_texts(self) -> None:
         given = {
@@ -187,8 +193,27 @@ class Mail:
             "--attach": self.attach,
             "--attach-column": self.attach_column,
         }
-        if named := [flag for flag, value in given.items() if value]:
-            raise OptionError(f"{named[0]} is for emails. Add --channel email.")
+        _refuse(given, "is for emails. Add --channel email.")
+
+
+def for_channel(taking: IntakeOptions, channel: str, email_column: str | None) -> IntakeOptions:
+    """How a list is taken in that is reached by a channel. Raises OptionError for a flag of another's columns."""
+    from gcbulk.recipients.choosing import NUMBER
+    from gcbulk.recipients.kinds import kind_of
+
+    if channel == "email":
+        given = {
+            "--number-column": taking.number_column != NUMBER and taking.number_column,  # of --row-per-number
+            "--number-columns": taking.number_columns,
+            "--international": taking.international,
+        }
+        _refuse(given, "is for texts. Leave it out with --channel email; --email-column names the column of addresses.")
+    return replace(taking, email_column=email_column, kind=kind_of(channel))
+
+
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    if named := [flag for flag, value in given.items() if value]:
+        raise OptionError(f"{named[0]} {why}")
 
 
 def together(name: str, flags: type[Intake | Words | Mail]) -> Callable[[Any], Any]:
@@ -219,7 +244,7 @@ column_flags: Final = stack(
         help="One of several columns, the best first (give it again for each): the first usable number of a row.",
     ),
     click.option("--row-per-number", is_flag=True, help="A row for each number in --number-columns instead."),
-    click.option("--opt-outs", type=PATH, metavar="FILE", help="Numbers not to be texted, besides your own list."),
+    click.option("--opt-outs", type=PATH, metavar="FILE", help="Who must not be written to, besides your own list."),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -12,6 +12,7 @@ from gcbulk.cli.ending import FAILED, HELD, INTERRUPTED, NOTHING_LEFT, UNKNOWN, 
 from gcbulk.errors import InputError, OptionError
 
 _CUSTOMERS_SHOWN: Final = 20
+_OF_TEXTS: Final = frozenset({"parts", "parts_histogram", "encodings", "price_per_part", "cost", "replaced_characters"})
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -124,7 +125,15 @@ def _has_byte_order_mark(file: Path) -> bool:
 
 def preview_json(view: Preview | Survey) -> str:
     """What a send would do, as one line of JSON."""
-    return json.dumps(view.summary(), default=str)  # pounds, exactly
+    told = view.summary()
+    if told.get("channel") == "email":
+        told = _without_parts(told)
+        told |= {name: [*map(_without_parts, told[name])] for name in ("customers",) if name in told}
+    return json.dumps(told, default=str)  # pounds, exactly
+
+
+def _without_parts(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name not in _OF_TEXTS}
 
 
 def finish(

@@ -95,6 +95,8 @@ _TABLE: Final = tuple(
         (r"(?<![^>])sent_from_name must be", "The sender's name must be"),
         (r"(?<![^>])sent_from_address must be", "The sender's address must be"),
         (r"(?<![^>])reply_to must be", "The address for answers must be"),
+        (r"(?<![^>])sent_from_address (?=may be mistyped)", "The sender's address "),
+        (r"(?<![^>])reply_to (?=may be mistyped)", "The address for answers "),
         (r"one file may have ([\d.]+) MB \(max_file_mb\)", r"one file may have \1 MB"),
         (r" \(smart_characters=(?:\"|&quot;)keep(?:\"|&quot;) leaves them\)", ""),
         (
@@ -124,7 +126,7 @@ _TABLE: Final = tuple(
         ),
         (r"cannot be called back: the API has no call for it", "cannot be called back"),
         (r"Name one with sheet= \(--sheet\)", "Show one of them in the workbook, save it, and choose it again"),
-        (r", leave out one_per_number \(--one-per-number\)", ", open the form without that"),
+        (r", leave out one_per_\w+ \(--one-per-number\)", ", open the form without that"),
         (r"No customer is called (?=['\"&])", "No school is called "),
         (r"The cell that names the customer is blank\.", "The cell that names the school is blank."),
         (

@@ -127,6 +127,9 @@ class Letter:
             body_format = body_format or by_ending
         elif isinstance(body, str):
             _refuse_file_name(body)
+        for part, words in (("subject", subject), ("body", body)):
+            if isinstance(words, str) and not words.strip():
+                raise TemplateError(f"The {part} of the email is empty. Write what it says.")
         self.subject = _about("subject", lambda: Template(subject))
         self.body_format = body_format or (format_of(body) if isinstance(body, str) else "text")
         self.body = _about("body", lambda: Template(body))

@@ -18,6 +18,7 @@ from email_validator import EmailNotValidError, validate_email
 from rapidfuzz.distance import OSA
 
 from gcbulk.codes import SENTENCES, ErrorCode
+from gcbulk.recipients.notes import BETWEEN_ADDRESSES, is_a_name
 from gcbulk.recipients.numbers import as_text
 
 COLUMNS: Final = ("SentTo", "Repair", "ErrorCode", "ErrorDetail")
@@ -26,7 +27,8 @@ _PLAIN: Final = re.compile(r"[a-z0-9_+-]+(?:[.'][a-z0-9_+-]+)*@((?:[a-z0-9](?:[a
 _MOST_LOCAL: Final = 64  # octets before the @ (RFC 5321, 4.5.3.1.1)
 _MOST: Final = 254  # octets in all (RFC 5321, 4.5.3.1.3, less the angle brackets)
 _UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-_NAMED: Final = re.compile(r"[^<>@]*<\s*([^<>\s]+@[^<>\s]+)\s*>")  # Ann Khan <ann@example.org>
+_NAMED: Final = re.compile(r"([^<>@]*)<\s*([^<>\s]+@[^<>\s]+)\s*>")  # Ann Khan <ann@example.org>
+_MOST_SHOWN: Final = 80  # characters of the words beside an address
 _SEVERAL: Final = re.compile(r"@[^@]*[\s,;/|&<>][^@]*@|@[^@]*\bor\b[^@]*@", re.IGNORECASE)
 _NOTHING: Final = frozenset(
     {"", "na", "nil", "no", "none", "null", "nan", "unknown", "tbc", "x", "noemail", "notknown"}
@@ -36,8 +38,29 @@ _MENDS: Final[tuple[tuple[re.Pattern[str], str, str], ...]] = (
     (re.compile(r"^\s*mailto:\s*", re.IGNORECASE), "", "removed mailto:"),
     (re.compile(r"^\s*(?:email|e-mail)\s*:\s*", re.IGNORECASE), "", "removed the word before it"),
     (re.compile(r"^[\"'(\[<]+(.*?)[\"')\]>]+$"), r"\1", "removed quotation marks or brackets"),
+    (re.compile(r"^['‘’]+(?=[^'‘’@])"), "", "removed the apostrophe before it"),  # Excel's mark of a text
     (re.compile(r"[.,;:]+$"), "", "removed the sign at its end"),
     (re.compile(r"\s*@\s*"), "@", "removed spaces around the @"),
+)
+
+# What is wrong with a cell that is no address; the first that is found says it.
+_WHY: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"^[^@]*$"), "It has no @."),
+    (re.compile(r"@.*@", re.DOTALL), "It has more than one @."),
+    (re.compile(r"\s"), "There is a space in it."),
+    (re.compile(r"^@"), "Nothing stands before the @."),
+    (re.compile(r"@.*,"), "Behind the @ there is a comma where a full stop should be."),
+    (re.compile(r"[‘’´].*@"), "Before the @ there is a curly apostrophe where a plain one (') should be."),
+    (
+        re.compile(r"[^\x00-\x7f].*@"),
+        "Before the @ there is a letter with an accent, or a sign, that none can have.",
+    ),
+    (re.compile(r"^\.|\.@"), "What stands before the @ begins or ends with a full stop."),
+    (re.compile(r"\.\."), "There are two full stops in a row."),
+    (re.compile(r"^[^@]{65}"), f"More than {_MOST_LOCAL} characters stand before the @."),
+    (re.compile(r"@[^.]*$|\.$"), "What stands behind the @ has no ending such as .com or .org.uk."),
+    (re.compile(r"@.*[^\w.-]"), "Behind the @ there is a sign that no address can have."),
+    (re.compile(r"[^\w.!#$%&'*+/=?^`{|}~-].*@"), "Before the @ there is a sign that no address can have."),
 )
 
 _PROVIDERS: Final = (
@@ -85,33 +108,53 @@ def to_address(cells: pd.Series) -> pd.DataFrame:
     """
     texts = cells.fillna("") if isinstance(cells.dtype, pd.StringDtype) else cells.map(as_text)
     codes, values = pd.factorize(texts)
-    verdicts = [_judged(_UNSEEN.sub("", value).strip()) for value in values]
+    verdicts = [_judged(value) for value in values]
     return pd.DataFrame(verdicts, columns=list(COLUMNS), dtype="str").take(codes).set_axis(cells.index)
 
 
 _Verdict = tuple[str | None, str | None, str | None, str | None]
 
 
-def _judged(text: str) -> _Verdict:
+def _judged(cell: str) -> _Verdict:
+    seen = _UNSEEN.sub("", cell)
+    text, notes = seen.strip(), ["removed invisible marks"] * (seen != cell)
     plain = _PLAIN.fullmatch(text.lower())
     if plain and plain.start(1) <= _MOST_LOCAL + 1 and len(text) <= _MOST and (domain := _domain(plain[1])):
-        return _taken(text.lower()[: plain.start(1)] + domain, None)
+        return _taken(text.lower()[: plain.start(1)] + domain, notes)
     if re.sub(r"[\W_]", "", text).casefold() in _NOTHING:
         return _refused(ErrorCode.EMAIL_MISSING)
     if _SEVERAL.search(text):
-        return _refused(ErrorCode.EMAIL_AMBIGUOUS)
-    mended, notes = _mended(text)
+        return _same_again(text, notes) or _refused(ErrorCode.EMAIL_AMBIGUOUS)
+    if named := _NAMED.fullmatch(text):
+        words, text = named.groups()
+        if not is_a_name(words):
+            return _refused(ErrorCode.EMAIL_AMBIGUOUS, f'Beside the address it says "{_shown(words)}".')
+        notes.append("taken from beside its name")
+    mended, more_notes = _mended(text)
     try:
         found = validate_email(mended, check_deliverability=False, allow_smtputf8=False, strict=True)
     except (EmailNotValidError, ValueError) as error:
         return _refused(ErrorCode.EMAIL_INVALID, _why(mended, error))
-    return _taken(str(found.ascii_email).lower(), "; ".join(notes) or None)
+    return _taken(str(found.ascii_email).lower(), [*notes, *more_notes])
+
+
+def _same_again(text: str, notes: list[str]) -> _Verdict | None:
+    """The address that stands in a cell several times; None where they differ, or other words stand there."""
+    pieces = [piece for piece in re.split(BETWEEN_ADDRESSES, text) if piece]
+    if len(pieces) < 2 or not all("@" in piece for piece in pieces):
+        return None
+    first, *more = {_judged(piece)[0] for piece in pieces}
+    return None if more or first is None else _taken(first, [*notes, "removed a second copy of the address"])
+
+
+def _shown(words: str) -> str:
+    """What stands beside an address, for a sentence."""
+    bare = "".join(sign if sign.isprintable() else " " for sign in words).replace('"', " ")
+    return " ".join(bare.split())[:_MOST_SHOWN]
 
 
 def _mended(text: str) -> tuple[str, list[str]]:
-    notes = []
-    if named := _NAMED.fullmatch(text):
-        text, notes = named[1], ["taken from beside its name"]
+    notes: list[str] = []
     for pattern, instead, note in _MENDS:
         changed = pattern.sub(instead, text)
         if changed != text:
@@ -119,9 +162,19 @@ def _mended(text: str) -> tuple[str, list[str]]:
     return text, notes
 
 
-def _taken(address: str, repair: str | None) -> _Verdict:
-    meant = likely_slip(address.rpartition("@")[2])
-    return address, repair, None, f"Is {address.rpartition('@')[2]} right? {meant} is near to it." if meant else None
+def _taken(address: str, notes: list[str]) -> _Verdict:
+    return address, "; ".join(notes) or None, None, slip_question(address)
+
+
+def slip_question(address: str) -> str | None:
+    """Asks about the domain of an address that is probably a slip; None where it is none.
+
+    >>> slip_question("ann@gamil.com")
+    'Is gamil.com right? gmail.com is near to it.'
+    """
+    domain = address.rpartition("@")[2]
+    meant = likely_slip(domain)
+    return f"Is {domain} right? {meant} is near to it." if meant else None
 
 
 def _refused(code: ErrorCode, why: str = "") -> _Verdict:
@@ -130,13 +183,8 @@ def _refused(code: ErrorCode, why: str = "") -> _Verdict:
 
 def _why(text: str, error: ValueError) -> str:
     """What is wrong, in words of our own where email-validator's would show the cell."""
-    if "@" not in text:
-        return "It has no @."
-    if re.search(r"\s", text):
-        return "There is a space in it."
-    if not re.search(r"@[^@]*\.[^@.]+$", text):
-        return "What stands behind the @ has no ending such as .com or .org.uk."
-    return "" if "@" in str(error) else f"{str(error).rstrip('.')}."
+    found = next((words for pattern, words in _WHY if pattern.search(text)), None)
+    return found or ("" if "@" in str(error) else f"{str(error).rstrip('.')}.")
 
 
 @cache

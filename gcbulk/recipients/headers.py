@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _MOST_TITLES: Final = 8  # rows with content that may stand above a header
 _CELLS_OF_A_TITLE: Final = 2  # "Absent today", or "Date:" and a date
 _LOOKED_AT: Final = 30  # rows
+_LOOKS_LIKE_ADDRESSES: Final = re.compile(r"[\s'\"<]*[^\s@]+@[^\s@]+\.[^\s@]+(?:[\s,;/|<>&]+[^\s@]+@[^\s@]+)*[\s>]*")
 _LOOKS_LIKE_A_NUMBER: Final = re.compile(r"[\s+(]*\d(?:[\s().-]*\d){8,}[\s().-]*")  # a date has eight digits
 
 
@@ -21,7 +22,7 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
     """Say which of the first rows is the header; what stands above it are titles.
 
     `rows` have content; a table's own header is nearly always the first. Titles hold a cell or two, fewer than
-    the header below them. A row with a phone number in it is no header.
+    the header below them. A row with a phone number or an email address in it is no header.
 
     Example:
         >>> header_row([["Absent today", ""], ["Forename", "Mobile"], ["Zoë", "07700 900123"]])
@@ -30,7 +31,7 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
     filled = [sum(bool(cell.strip()) for cell in row) for row in rows[:_LOOKED_AT]]
     candidates = []
     for at, row in enumerate(rows[: _MOST_TITLES + 1]):
-        if any(map(looks_like_a_number, row)):
+        if any(map(looks_like_a_recipient, row)):
             break
         if all(filled[at] > cells or (filled[at] == 1 and names_numbers(row)) for cells in filled[:at]):
             candidates.append(at)
@@ -50,9 +51,13 @@ def names_numbers(row: Sequence[str]) -> bool:
     return any(map(names_a_number, row))
 
 
-def looks_like_a_number(cell: str) -> bool:
-    """Whether a cell holds a phone number, as no header does."""
-    return _LOOKS_LIKE_A_NUMBER.fullmatch(cell) is not None
+def looks_like_a_recipient(cell: str) -> bool:
+    """Whether a cell holds a phone number, or email addresses, as no header does.
+
+    >>> [looks_like_a_recipient(cell) for cell in ("07700 900123", "ann@example.org", "Ask office@example.org")]
+    [True, True, False]
+    """
+    return any(pattern.fullmatch(cell) for pattern in (_LOOKS_LIKE_A_NUMBER, _LOOKS_LIKE_ADDRESSES))
 
 
 def distinct(header: Sequence[str]) -> tuple[list[str], list[str]]:

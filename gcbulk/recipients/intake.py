@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gcbulk.errors import GcbulkWarning, OptionError
+from gcbulk.errors import OptionError, warn
 from gcbulk.recipients.columns import find_column
 from gcbulk.recipients.kinds import NUMBER, Kind
 from gcbulk.recipients.optout_list import kept_opt_outs
@@ -72,9 +71,5 @@ class IntakeOptions:
         """
         given = opt_out_numbers(self.opt_outs, international=True) if self.opt_outs is not None else frozenset[str]()
         if given and not any(map(self.kind.of, given)):
-            warnings.warn(
-                f"The opt-out list has no column with any {self.kind.noun} in it, so nobody is opted out by it.",
-                GcbulkWarning,
-                stacklevel=5,
-            )
+            warn(f"The opt-out list has no column with any {self.kind.noun} in it, so nobody is opted out by it.")
         return kept_opt_outs() | given

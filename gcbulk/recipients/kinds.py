@@ -78,3 +78,20 @@ def own_address(given: object) -> str | None:
     """
     found = _addresses(pd.Series([given], dtype=object), False)["SentTo"].iloc[0]
     return found if isinstance(found, str) else None
+
+
+def own_address_as_written(given: object) -> tuple[str | None, str]:
+    """An address of the user's own that goes out as it is written, and a question where it looks mistyped.
+
+    None where it is no address, or would need a mend.
+
+    >>> own_address_as_written("office@gamil.com"), own_address_as_written("Office <office@example.org>")
+    (('office@gamil.com', 'Is gamil.com right? gmail.com is near to it.'), (None, ''))
+    """
+    # blanks and line ends around an address are mended in a list; here they would go out
+    if not isinstance(given, str) or given != given.strip():
+        return None, ""
+    found = _addresses(pd.Series([given], dtype="str"), False).iloc[0]
+    if pd.isna(found["SentTo"]) or pd.notna(found["Repair"]):
+        return None, ""
+    return given, "" if pd.isna(found["ErrorDetail"]) else str(found["ErrorDetail"])

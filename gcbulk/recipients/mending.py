@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gcbulk.recipients.notes import NOTE_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -24,21 +26,13 @@ _MISSING_WORDS = (
     r"|tb[ac]|withheld|ex[- ]?directory|blank|empty|missing|x+|null|s?nan|nat|<na>|#n/a|0+(?:\.0+)?"
 )
 
-# Words that may stand beside a number without casting doubt on it. Any other word does: a cell that says
-# "do not contact" or gives a name is for a person to decide.
-_NOTE_WORDS = (
-    r"(?:mobile|mob|phone|tel|telephone|contact) (?:num|number)"
-    r"|mum|mummy|mom|mam|dad|daddy|mother|father|parents?|step-?(?:mum|dad|mother|father)|guardian|carer"
-    r"|partner|husband|wife"
-    r"|gran|granny|nan|nana|grandma|grandad|grandpa|grandmother|grandfather|aunt|auntie|uncle"
-    r"|home|work|mobile|mob|cell|phone|telephone|tel|ph|m|h|w|t"
-)
+# Plain notes are taken away (`notes`). Any other word casts doubt: it is for a person to decide.
 # "No" is short for number only in a label right before the digits; anywhere else it may be somebody's answer.
 _LABEL = r"(?:mobile|mob|cell|phone|ph|telephone|tel|contact)[. ] ?nos?"
 
 LETTER = r"\p{L}"
 
-_NOTE = rf"(?:{_NOTE_WORDS})(?:['’]?s)?"
+_NOTE = rf"(?:{NOTE_WORDS})(?:['’]?s)?"
 _BETWEEN_NOTES = rf"[^{LETTER}\d+]+(?:and[^{LETTER}\d+]+)?"
 SCIENTIFIC = r"^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,9}$"
 ZEROS_FOR_DIGITS = r"^\+?\d{1,6}0{6}\.0+$"  # a float that was read from "4.477E+11": rounded before it came

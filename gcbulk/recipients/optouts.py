@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 import pandas as pd
 
 from gcbulk.codes import ErrorCode
-from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.errors import RecipientsError, warn
 from gcbulk.recipients.columns import ADDRESSES, candidates, find_number_column
+from gcbulk.recipients.notes import BETWEEN_ADDRESSES
 from gcbulk.recipients.numbers import as_text, numbers_in, to_e164
 from gcbulk.recipients.reading import read_table
 from gcbulk.recipients.sources import is_upload
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _NAMED_ENTRIES = 10  # in a warning
 _DATE = re.compile(r"(?<!\d)\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}(?!\d)(?: \d\d:\d\d(?::\d\d)?)?")
 _WORDS = re.compile(r"[^\d+()/,;|&.\s-]+")
-_BETWEEN_ADDRESSES = r"[\s,;/|<>]+"
 _DIGITS_OF_A_NUMBER = 7  # a first row with that many digits in a cell is no header
 
 
@@ -58,11 +57,9 @@ def opt_out_numbers(source: OptOuts, *, international: bool = False) -> frozense
     if found.unread:
         one = len(found.unread) == 1
         which = f"{len(found.unread)} of {found.entries} entries" if found.entries > 1 else "The only entry"
-        warnings.warn(
+        warn(
             f"{which} in the opt-out list {'is no mobile number' if one else 'are no mobile numbers'}, and no address, "
-            f"so nobody is opted out by what cannot be read there. Check {found.places}.",
-            GcbulkWarning,
-            stacklevel=2,
+            f"so nobody is opted out by what cannot be read there. Check {found.places}."
         )
     return found.numbers
 
@@ -116,7 +113,7 @@ def _addresses_in(entries: pd.Series) -> tuple[pd.Series, set[str], set[int]]:
         return entries, set(), set()
     from gcbulk.recipients.addresses import to_address
 
-    pieces = texts[written].str.split(_BETWEEN_ADDRESSES, regex=True).explode()
+    pieces = texts[written].str.split(BETWEEN_ADDRESSES, regex=True).explode()
     found = to_address(pieces[pieces.str.contains("@", regex=False)])["SentTo"]
     return entries[~written], set(found.dropna()), set(found.index[found.isna()])
 
@@ -131,7 +128,7 @@ def _file_entries(source: Source) -> pd.Series:
     if rows.shape[1] == 1:
         positions = [0]
     elif not in_first:
-        positions = _positions(pd.Index(rows.iloc[0]))
+        positions = [*_positions(pd.Index(rows.iloc[0])), *_nameless(rows)]
     elif len(numbers_in_first) <= 1:
         positions = in_first
     else:
@@ -150,6 +147,12 @@ def _positions(columns: pd.Index) -> list[int]:
     """Where the numbers stand, and the addresses; either may be missing."""
     addresses = candidates(columns, ADDRESSES)
     return addresses if addresses and not candidates(columns) else [find_number_column(columns), *addresses]
+
+
+def _nameless(rows: pd.DataFrame) -> list[int]:
+    """Columns of no name that hold an entry: the second of a pair that was not put in quotation marks."""
+    blank = [i for i, cell in enumerate(rows.iloc[0]) if not cell.strip()]
+    return [i for i in blank if rows.iloc[1:, i].map(_is_an_entry).any()]
 
 
 def _joined(rows: pd.DataFrame, positions: list[int]) -> pd.Series:

@@ -22,7 +22,7 @@ import pyarrow.csv as pacsv
 from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.recipients.delimited import NAMED_LINES, convert_options, delimiter_of, named_lines, parse_options
 from gcbulk.recipients.encodings import encoding_of_file
-from gcbulk.recipients.headers import distinct, header_row, looks_like_a_number
+from gcbulk.recipients.headers import distinct, header_row, looks_like_a_recipient
 from gcbulk.recipients.reading import refuse_other_kinds, with_content
 from gcbulk.recipients.workbooks import is_workbook
 
@@ -254,7 +254,7 @@ def _content(layout: _Layout, path: Path) -> _Seen | None:
 
 def _decided(layout: _Layout, seen: _Seen, name: str, short: list[int], found: Any) -> _Layout:
     header = seen.head[seen.header_at]
-    if any(map(looks_like_a_number, header)):
+    if any(map(looks_like_a_recipient, header)):
         raise RecipientsError(
             f"{name} begins with a row that looks like a recipient. Put a row with the columns' names above it."
         )

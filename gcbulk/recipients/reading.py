@@ -13,7 +13,7 @@ import pandas as pd
 from gcbulk.errors import GcbulkWarning, RecipientsError
 from gcbulk.recipients.delimited import delimited_rows, named_lines
 from gcbulk.recipients.encodings import decoded
-from gcbulk.recipients.headers import distinct, header_row, looks_like_a_number
+from gcbulk.recipients.headers import distinct, header_row, looks_like_a_recipient
 from gcbulk.recipients.sources import content_of
 from gcbulk.recipients.workbooks import is_workbook, workbook_rows
 
@@ -85,7 +85,7 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
     at = table.header_row()
     header = table.rows.iloc[at].tolist()
     frame = table.rows.iloc[at + 1 :].reset_index(drop=True)
-    if any(map(looks_like_a_number, header)):
+    if any(map(looks_like_a_recipient, header)):
         raise RecipientsError(
             f"{table.name} begins with a row that looks like a recipient. Put a row with the columns' names above it."
         )

@@ -166,7 +166,7 @@ def _why(
     if state == IN_FLIGHT:
         code, becomes, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
     elif state == Status.UNKNOWN:
-        code, becomes, first = ErrorCode.OUTCOME_UNKNOWN, Status.UNKNOWN, f"The same text was tried {when}."
+        code, becomes, first = ErrorCode.OUTCOME_UNKNOWN, Status.UNKNOWN, f"The same message was tried {when}."
     else:
         code, becomes = ErrorCode.ALREADY_SENT, Status.DUPLICATE
         first = f"Sent {when} (MessageId {message_id or 'not known'})."

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group("opt-outs", short_help="Your own list of who is not texted.")
+@click.group("opt-outs", short_help="Your own list of who is not written to.")
 def opt_outs() -> None:
-    """Keep a list of numbers that no send, resume or preview of yours ever texts."""
+    """Keep a list of numbers and email addresses that no send, resume or preview of yours ever writes to."""
 
 
 _numbers: Final = stack(
     click.argument("numbers", nargs=-1, metavar="[NUMBER]..."),
-    click.option("--file", type=PATH, metavar="FILE", help="A file of numbers, one a line or with a header."),
+    click.option(
+        "--file", type=PATH, metavar="FILE", help="A file of numbers or addresses, one a line or with a header."
+    ),
 )
 
 
@@ -33,7 +35,7 @@ def _numbers_given(numbers: tuple[str, ...], file: Path | None) -> Any:
 @opt_outs.command("add", short_help="Put numbers on the list.")
 @_numbers
 def opt_outs_add(*, numbers: tuple[str, ...], file: Path | None) -> None:
-    """Put numbers on your opt-out list. Numbers may be written as people write them."""
+    """Put numbers or email addresses on your opt-out list, written as people write them."""
     from gcbulk.recipients.optout_list import add_opt_outs, list_opt_outs
 
     given = _numbers_given(numbers, file)
@@ -43,7 +45,7 @@ def opt_outs_add(*, numbers: tuple[str, ...], file: Path | None) -> None:
 @opt_outs.command("remove", short_help="Take numbers off the list.")
 @_numbers
 def opt_outs_remove(*, numbers: tuple[str, ...], file: Path | None) -> None:
-    """Take numbers off your opt-out list."""
+    """Take numbers or email addresses off your opt-out list."""
     from gcbulk.recipients.optout_list import list_opt_outs, remove_opt_outs
 
     given = _numbers_given(numbers, file)
@@ -55,12 +57,13 @@ def opt_outs_remove(*, numbers: tuple[str, ...], file: Path | None) -> None:
 @opt_outs.command("list", short_help="Show the list.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def opt_outs_list(*, as_json: bool) -> None:
-    """Show the numbers on your opt-out list, and when they were added."""
+    """Show the numbers and addresses on your opt-out list, and when they were added."""
     from gcbulk.recipients.optout_list import list_opt_outs, opt_outs_file
 
     listed = list_opt_outs()
     if as_json:
         click.echo(listed.to_json(orient="records"))
     else:
+        listed = listed.rename(columns={"Mobile": "Number or address"})
         click.echo(listed.to_string(index=False) if len(listed) else "Nobody is on the list.")
     click.echo(f"The list is in {opt_outs_file()}", err=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from gcbulk.cli.ending import NOTHING_ACCEPTED
-from gcbulk.cli.flags import PATH, Intake, channel_flag, email_column_flag, recipient_flags
+from gcbulk.cli.flags import PATH, Intake, channel_flag, email_column_flag, for_channel, recipient_flags
 from gcbulk.cli.outputs import check_outputs
 
 if TYPE_CHECKING:
@@ -38,12 +37,11 @@ def validate(
     """Check the numbers or addresses in FILE: which can be used, what was mended, what is wrong. Nothing is sent."""
     outputs = check_outputs(file, intake.opt_outs, out=out, invalid_out=invalid_out)
     from gcbulk.campaign.preview import check_report, check_summary
-    from gcbulk.recipients.kinds import kind_of
     from gcbulk.recipients.schema import check
 
     recipients, options = intake.read(file)
     outputs.check_fit(recipients)
-    checked = check(recipients, replace(options, email_column=email_column, kind=kind_of(channel)))
+    checked = check(recipients, for_channel(options, channel, email_column))
     outputs.write(checked, recipients)
     outputs.name_files()
     counts = check_summary(checked)
