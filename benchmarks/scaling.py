@@ -93,10 +93,11 @@ def measured_turn(journal_url: str, chunk: int) -> float:
     """Seconds that a claim and a settlement of one call take on this journal, by one process, with nobody beside it."""
     plan = make_plan(recipients(MEASURED_CALLS * chunk), TEXT)
     customer_id = uuid.uuid4().hex  # nobody to whom any of it went before
-    place = {"base_url": "http://127.0.0.1:1", "customer_id": customer_id, "channel": "sms"}
+    place = {"base_url": "http://127.0.0.1:1", "customer_id": customer_id}
     with Journal(journal_url) as journal:
         identity = Identity(
             **place,
+            channel="sms",
             options={},
             recipients_hash=plan.recipients_hash(),
             texts_hash=plan.texts_hash(),
