@@ -29,9 +29,10 @@ from urllib.parse import urlsplit
 from benchmarks.sending import TEXT, recipients, server
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.campaign.callback_url import campaign_url
+from gcbulk.campaign.calling import Manner
 from gcbulk.campaign.journal import Identity, Journal, begin, callback_token, news_of
 from gcbulk.campaign.plan import make_plan
-from gcbulk.campaign.sending import Manner, Sender
+from gcbulk.campaign.sending import Sender
 from gcbulk.progress import Progress
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ import requests
 
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.api.payloads import Message, encode
+from gcbulk.campaign.calling import Manner
 from gcbulk.campaign.journal import Identity, Journal, begin
 from gcbulk.campaign.plan import Plan, make_plan
-from gcbulk.campaign.sending import Manner, Sender
+from gcbulk.campaign.sending import Sender
 from gcbulk.progress import Progress
 
 if TYPE_CHECKING:

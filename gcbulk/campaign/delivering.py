@@ -13,6 +13,7 @@ from gcbulk.api.partner import resolve_partner
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
+from gcbulk.campaign.calling import Manner
 from gcbulk.campaign.connecting import (
     at_the_platform,
     lease,
@@ -26,7 +27,7 @@ from gcbulk.campaign.history import known_results
 from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
 from gcbulk.campaign.results import Summary, check_same_list, summarise
 from gcbulk.campaign.samples import trial
-from gcbulk.campaign.sending import Manner, RunReport, Sender
+from gcbulk.campaign.sending import RunReport, Sender
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import GcbulkWarning, JournalError, JournalLostError, OptionError
 from gcbulk.progress import Progress, Watch

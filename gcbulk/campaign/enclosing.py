@@ -13,8 +13,8 @@ from gcbulk.codes import ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gcbulk.campaign.calling import Manner
     from gcbulk.campaign.journal import ClaimedRow
-    from gcbulk.campaign.sending import Manner
 
 
 @dataclass(frozen=True, slots=True)

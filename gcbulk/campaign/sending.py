@@ -1,4 +1,4 @@
-"""Sending a planned campaign: claim, call, settle, and what each answer means for the rest of the run."""
+"""Sending a planned campaign: which call next, and what each answer means for the rest of the run."""
 
 from __future__ import annotations
 
@@ -10,31 +10,22 @@ import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from gcbulk.api.outcomes import CONSEQUENCES, CallResult, Consequence, Outcome, with_working_key
-from gcbulk.api.payloads import Message
+from gcbulk.api.outcomes import CONSEQUENCES, Consequence
 from gcbulk.api.retry import backoff
-from gcbulk.campaign.attachments import FileChangedError
-from gcbulk.campaign.enclosing import email_of, why_held
-from gcbulk.campaign.journal import Planned, Settlement
+from gcbulk.campaign.calling import Caller, Order
+from gcbulk.campaign.journal import Planned
 from gcbulk.campaign.lanes import Lanes
 from gcbulk.codes import SENTENCES, ErrorCode, Status
-from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from gcbulk.api.client import CredentialCheck
-    from gcbulk.api.credentials import Secret
-    from gcbulk.api.payloads import Email
-    from gcbulk.campaign.enclosing import Envelope
-    from gcbulk.campaign.journal import ClaimedRow, Run
+    from gcbulk.campaign.calling import Called, Client, Manner, Tally
+    from gcbulk.campaign.journal import Run
     from gcbulk.campaign.lanes import Lane, Scope, Work
     from gcbulk.progress import Progress
-
-    _Groups = Sequence[Sequence[ClaimedRow]]
-    _Pairs = Sequence[tuple[Sequence[ClaimedRow], Outcome]]
 
 logger = logging.getLogger("gcbulk")
 
@@ -42,48 +33,12 @@ ELSEWHERE_POLL: Final = 1.0
 """Seconds between looks at rows that another campaign has in flight."""
 KEY_POLL: Final = 0.5
 """Seconds between looks whether a customer whose key was refused has a newer one."""
-_PROVES_THE_KEY: Final = frozenset({ErrorCode.INVALID_RECIPIENTS})
 _NEEDS_NO_RETRY: Final = (Status.READY,)
 _MAY_BE_SENT_AGAIN: Final = (Status.READY, Status.UNKNOWN)
 _OF_EVERYBODY: Final = frozenset({ErrorCode.NETWORK_ERROR, ErrorCode.HTTP_REFUSED})
 """What concerns every customer alike: the platform cannot be reached, or its address refuses calls."""
 _OF_THE_KEY: Final = frozenset({ErrorCode.AUTH_INVALID, ErrorCode.PARTNER_NOT_AUTHORISED})
 """What a newer key of the customer's may put right."""
-
-
-class Client(Protocol):
-    """What a run needs of the API client."""
-
-    def post(
-        self, messages: Sequence[Message | Email], *, key_works: bool = False, customer_id: str | None = None
-    ) -> CallResult:
-        """One attempt at one call."""
-        ...
-
-    def check_credentials(self, customer_id: str | None = None) -> CredentialCheck:
-        """The vendor's test call."""
-        ...
-
-    def newer_key(self, customer_id: str | None, than: Secret | None) -> bool:
-        """Whether a customer has a newer key than this one."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How a run sends: its pace, its persistence, and what every message carries."""
-
-    concurrency: int = 4
-    calls_per_second: float | None = None
-    max_attempts: int = 6
-    at_least_once: bool = False
-    sender: str | None = None
-    send_at: str | None = None
-    callback_url: str | None = None
-    envelope: Envelope | None = None  # of emails; none where texts are sent
-    up_to: int | None = None  # the last position that may go, where the rest is held back
-    senders: Mapping[str | None, str] = field(default_factory=dict)  # of customers that have one of their own
-    held: Mapping[str, tuple[ErrorCode, str]] = field(default_factory=dict)  # for whom nothing goes, and why
 
 
 @dataclass(slots=True)
@@ -123,8 +78,8 @@ class Sender:
         self._manner = manner
         self._progress = progress
         self._clock = clock
-        self._wall = wall
         self._rng = rng or random.SystemRandom()
+        self._caller = Caller(run, client, manner, meanwhile=self._others_turn, wall=wall)
         self._lanes = Lanes(manner.concurrency, manner.calls_per_second)
         # A worker holds it but for the time that its call is in the air. So everything here is changed by one at a
         # time, and calls leave one by one: workers that woke together would all be held up by each other again.
@@ -252,77 +207,19 @@ class Sender:
         self._turn.notify_all()
 
     def _deliver(self, work: Work) -> None:
-        """Claim, call, settle: the one place where a message leaves."""
-        asked_at = self._wall()
-        claim = self._run.claim(work.number, work.positions, states=work.states)
-        if claim is None:
-            return
-        if claim.elsewhere:
+        """Have a call made, and see to what came of it."""
+        order = Order(work.number, work.positions, work.states, work.lane.customer_id, work.lane.key_works)
+        try:
+            called = self._caller.call(order)
+        finally:
+            self.report.calls = self._caller.calls
+        work.lane.key_works = work.lane.key_works or called.key_works
+        if called.given_back:
+            self._again(work, called.given_back, attempt=work.attempt)
+        if called.elsewhere:
             self._look_again_later(work)
-        if not claim.rows:
-            return
-        if abs(self._wall() - asked_at) >= self._run.lease:  # the machine slept: another run may have taken over
-            self._run.settle(claim, [_given_back(row.position) for row in claim.rows], http_status=None)
-            self._again(work, [row.position for row in claim.rows], attempt=work.attempt)
-            return
-        groups: dict[str, list[ClaimedRow]] = {}
-        for row in claim.rows:
-            if row.customer_id != work.lane.customer_id:  # whatever went wrong: never under another's name
-                raise JournalError(f"Row {row.position + 1} stands in another customer's call. Nothing more is sent.")
-            groups.setdefault(row.client_ref, []).append(row)
-        held: Sequence[Settlement] = ()
-        if self._manner.envelope is None:
-            whole: _Groups = list(groups.values())
-            messages: Sequence[Message | Email] = [self._message(group) for group in whole]
-        else:
-            whole, messages, held = self._emails(groups.values(), self._manner.envelope)
-            if not messages:
-                self._run.settle(claim, held, http_status=None)
-                return
-        result = self._call(work.lane, messages)
-        pairs = list(zip(whole, result.outcomes, strict=True))
-        settlements = [_settlement(row, outcome) for group, outcome in pairs for row in group]
-        self._run.settle(claim, [*settlements, *held] if held else settlements, http_status=result.answer.status)
-        self._judge(work, pairs, result)
-
-    def _message(self, group: Sequence[ClaimedRow]) -> Message:
-        first, manner = group[0], self._manner
-        recipients = tuple([row.address for row in group])
-        sender = manner.senders.get(first.customer_id, manner.sender)
-        return Message(recipients, first.text, first.client_ref, sender, manner.send_at, manner.callback_url)
-
-    def _emails(
-        self, groups: Iterable[Sequence[ClaimedRow]], envelope: Envelope
-    ) -> tuple[_Groups, Sequence[Email], Sequence[Settlement]]:
-        """The emails that can go, of which rows each is, and what holds back the others: a file that is not as planned.
-
-        Files are read outside the turn: while one call's are, others may leave.
-        """
-        whole, emails, held = [], [], []
-        with self._others_turn():
-            for group in groups:
-                try:
-                    emails.append(email_of(group, self._manner, envelope))
-                    whole.append(group)
-                except FileChangedError as error:
-                    code, detail = why_held(error)
-                    held += [Settlement(row.position, Status.READY, None, None, code, detail) for row in group]
-        return whole, emails, held
-
-    def _call(self, lane: Lane, messages: Sequence[Message | Email]) -> CallResult:
-        customer = lane.customer_id
-        with self._others_turn():
-            result = self._client.post(messages, key_works=lane.key_works, customer_id=customer)
-        self.report.calls += 1
-        if not lane.key_works and any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes):
-            with self._others_turn():
-                check = self._client.check_credentials(customer)
-            if check.result == "valid" and not self._client.newer_key(customer, result.key):
-                lane.key_works = customer is None
-                return with_working_key(result, messages)  # so the data was at fault, not the key
-        if not lane.key_works and customer is None:  # a partner's customer may change its key at any moment
-            lane.key_works = any(map(_proves_the_key, result.outcomes))
-        return result
+        if called.tallies:
+            self._judge(work, called)
 
     @contextmanager
     def _others_turn(self) -> Iterator[None]:
@@ -344,53 +241,50 @@ class Sender:
             self._lanes.again(work, work.positions, not_before=later, states=_NEEDS_NO_RETRY)
             self._turn.notify_all()
 
-    def _judge(self, work: Work, pairs: _Pairs, result: CallResult) -> None:
+    def _judge(self, work: Work, called: Called) -> None:
         """What the answer means for these rows and for the run: go on, wait, halve, or stop."""
-        statuses = {outcome.status for _, outcome in pairs}
+        statuses = {tally.status for tally in called.tallies}
         if Status.NOT_SENT in statuses:
             for consequence in (Consequence.STOP, Consequence.HALVE, Consequence.RETRY):
-                concerned = {
-                    row.position: outcome
-                    for group, outcome in pairs
-                    for row in group
-                    if outcome.status is Status.NOT_SENT and outcome.code and CONSEQUENCES[outcome.code] is consequence
-                }
+                concerned = [
+                    tally
+                    for tally in called.tallies
+                    if tally.status is Status.NOT_SENT and tally.code and CONSEQUENCES[tally.code] is consequence
+                ]
                 if concerned:
-                    whole = len(concerned) == sum(len(group) for group, _ in pairs)
-                    self._consequences()[consequence](work, concerned, result, whole)
-        self._count(pairs, work)
+                    self._consequences()[consequence](work, concerned, called)
+        self._count(called.tallies, work)
         if statuses - {Status.NOT_SENT, Status.UNKNOWN}:
             self._lanes.answered(work.lane)
             self._turn.notify_all()
         if Status.UNKNOWN in statuses:
-            unknown = [row.position for group, outcome in pairs for row in group if outcome.status is Status.UNKNOWN]
-            self._unanswered(work, unknown, result, whole=statuses == {Status.UNKNOWN})
+            unknown = _positions(tally for tally in called.tallies if tally.status is Status.UNKNOWN)
+            self._unanswered(work, unknown, called, whole=statuses == {Status.UNKNOWN})
 
-    def _consequences(
-        self,
-    ) -> Mapping[Consequence, Callable[[Work, Mapping[int, Outcome], CallResult, bool], None]]:
+    def _consequences(self) -> Mapping[Consequence, Callable[[Work, Sequence[Tally], Called], None]]:
         return {
             Consequence.STOP: self._refused,
             Consequence.HALVE: self._halve,
             Consequence.RETRY: self._retry,
         }
 
-    def _refused(self, work: Work, rows: Mapping[int, Outcome], result: CallResult, _whole: bool) -> None:
-        outcome = next(iter(rows.values()))
-        newer = outcome.code in _OF_THE_KEY and self._client.newer_key(work.lane.customer_id, result.key)
+    def _refused(self, work: Work, concerned: Sequence[Tally], called: Called) -> None:
+        first = concerned[0]
+        newer = first.code in _OF_THE_KEY and self._client.newer_key(work.lane.customer_id, called.key)
         if work.lane.customer_id is not None:  # tried again with a newer key, whenever that comes
-            self._again(work, list(rows), attempt=work.attempt)
+            self._again(work, _positions(concerned), attempt=work.attempt)
         if not newer:
-            work.lane.refused_key = result.key
-            self._give_up(work.lane, outcome)
+            work.lane.refused_key = called.key
+            self._give_up(work.lane, first)
 
-    def _give_up(self, lane: Lane, outcome: Outcome) -> None:
+    def _give_up(self, lane: Lane, refusal: Tally) -> None:
         """No further call of a customer's, or where everybody is concerned, of anybody's."""
-        code = outcome.code or ErrorCode.STOPPED
+        code = refusal.code or ErrorCode.STOPPED
+        detail = self._run.detail_of(refusal.positions[0]) or SENTENCES[code]
         if lane.customer_id is None or code in _OF_EVERYBODY:
-            self.stop(code, outcome.detail)
+            self.stop(code, detail)
         else:
-            self._hold(lane, code, outcome.detail)
+            self._hold(lane, code, detail)
 
     def _hold(self, lane: Lane, code: ErrorCode, detail: str) -> None:
         """Stop a customer's texts and nobody else's; each row says why."""
@@ -403,51 +297,49 @@ class Sender:
         self._run.hold([Planned(one.number, one.positions, lane.customer_id) for one in untried], code, detail)
         logger.warning("Customer %s: no further text is sent. %s", lane.customer_id, detail)
 
-    def _halve(self, work: Work, rows: Mapping[int, Outcome], _result: CallResult, _whole: bool) -> None:
-        positions = list(rows)
+    def _halve(self, work: Work, concerned: Sequence[Tally], _called: Called) -> None:
+        positions = _positions(concerned)
         middle = (len(positions) + 1) // 2
         for half in (positions[:middle], positions[middle:]):
             if half:
                 self._again(work, half, attempt=work.attempt)
 
-    def _retry(self, work: Work, rows: Mapping[int, Outcome], result: CallResult, whole: bool) -> None:
-        outcome = next(iter(rows.values()))
-        delay = backoff(work.attempt, retry_after=result.retry_after, rng=self._rng)
-        apart = work.apart or not whole
-        scope = self._lanes.all if outcome.code in _OF_EVERYBODY else work.lane
+    def _retry(self, work: Work, concerned: Sequence[Tally], called: Called) -> None:
+        first, positions = concerned[0], _positions(concerned)
+        delay = backoff(work.attempt, retry_after=called.retry_after, rng=self._rng)
+        apart = work.apart or len(concerned) < len(called.tallies)
+        scope = self._lanes.all if first.code in _OF_EVERYBODY else work.lane
         if work.attempt < self._manner.max_attempts:
-            self._again(work, list(rows), attempt=work.attempt + 1, delay=delay, apart=apart)
+            self._again(work, positions, attempt=work.attempt + 1, delay=delay, apart=apart)
             if not apart:
-                self._pause(scope, delay, outcome)
+                self._pause(scope, delay, first)
             return
         # one message alone may be put off for what is in it: only with the next call it is a sign for all
         scope.given_up += 1
-        if not apart and (len(rows) > 1 or scope.given_up > 1):
-            self._give_up(work.lane, outcome)
+        if not apart and (len(positions) > 1 or scope.given_up > 1):
+            self._give_up(work.lane, first)
 
-    def _unanswered(self, work: Work, positions: Sequence[int], result: CallResult, *, whole: bool) -> None:
+    def _unanswered(self, work: Work, positions: Sequence[int], called: Called, *, whole: bool) -> None:
         if whole:
             self._lanes.unanswered(work.lane)
         if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
-            delay = backoff(work.attempt, retry_after=result.retry_after, rng=self._rng)
+            delay = backoff(work.attempt, retry_after=called.retry_after, rng=self._rng)
             self._again(work, positions, attempt=work.attempt + 1, delay=delay, states=_MAY_BE_SENT_AGAIN)
         elif self._lanes.all.pacing.in_doubt:
             self.stop(ErrorCode.STOPPED, "Three calls in a row got no usable answer, so the run was stopped.")
         elif work.lane.pacing.in_doubt:
             self._hold(work.lane, ErrorCode.STOPPED, "Three calls in a row for this customer got no usable answer.")
 
-    def _pause(self, scope: Scope, delay: float, outcome: Outcome) -> None:
+    def _pause(self, scope: Scope, delay: float, put_off: Tally) -> None:
         scope.pacing.pause(self._clock() + delay)
         if delay >= 1:
-            self._progress.say(f"{outcome.code}: waiting {delay:.0f} s")
+            self._progress.say(f"{put_off.code}: waiting {delay:.0f} s")
 
-    def _count(self, pairs: _Pairs, work: Work) -> None:
-        by_status = Counter[Status]()
-        for group, outcome in pairs:
-            by_status[outcome.status] += len(group)
+    def _count(self, tallies: Iterable[Tally], work: Work) -> None:
         counts = Counter[str]()
-        for status, name in _COUNTED_AS.items():
-            counts[name] += by_status[status]
+        for tally in tallies:
+            if (name := _COUNTED_AS.get(tally.status)) is not None:
+                counts[name] += len(tally.positions)
         if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
             del counts["unknown"]  # it will be tried again
         self._progress.add(counts.total(), **counts)
@@ -461,26 +353,5 @@ _COUNTED_AS: Final = {
 }
 
 
-def _proves_the_key(outcome: Outcome) -> bool:
-    return outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED) or outcome.code in _PROVES_THE_KEY
-
-
-def _given_back(position: int) -> Settlement:
-    return Settlement(
-        position=position,
-        state=Status.READY,
-        error_code=ErrorCode.STOPPED,
-        error_detail=SENTENCES[ErrorCode.STOPPED],
-    )
-
-
-def _settlement(row: ClaimedRow, outcome: Outcome) -> Settlement:
-    taken = outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
-    return Settlement(
-        row.position,
-        Status.READY if outcome.status is Status.NOT_SENT else outcome.status,
-        outcome.message_id if taken else None,
-        outcome.accepted_at.timestamp() if outcome.accepted_at else None,
-        outcome.code,
-        outcome.detail or None,
-    )
+def _positions(tallies: Iterable[Tally]) -> list[int]:
+    return [position for tally in tallies for position in tally.positions]

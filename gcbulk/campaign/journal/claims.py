@@ -341,6 +341,16 @@ class Run:
         return list(proven)
 
     @outlasting
+    def detail_of(self, position: int) -> str | None:
+        """The sentence that is written down beside a row's error code, if any."""
+        with self.journal.reading() as connection:
+            return connection.execute(
+                sa.select(recipients.c.error_detail).where(
+                    recipients.c.campaign_id == self.campaign.id, recipients.c.position == position
+                )
+            ).scalar_one_or_none()
+
+    @outlasting
     def others_in_flight(self) -> bool:
         """Whether another live run has rows of this campaign in flight; the dead ones' are unknown from now on."""
         with self.journal.writing() as connection:

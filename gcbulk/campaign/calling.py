@@ -1,0 +1,235 @@
+"""One call: claim its rows, make its messages, post them, settle. The one place where a message leaves."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from gcbulk.api.outcomes import CallResult, Outcome, with_working_key
+from gcbulk.api.payloads import Message
+from gcbulk.campaign.attachments import FileChangedError
+from gcbulk.campaign.enclosing import email_of, why_held
+from gcbulk.campaign.journal import Settlement
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+from gcbulk.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gcbulk.api.client import CredentialCheck
+    from gcbulk.api.credentials import Secret
+    from gcbulk.api.payloads import Email
+    from gcbulk.campaign.enclosing import Envelope
+    from gcbulk.campaign.journal import Claim, ClaimedRow, Run
+
+    _Groups = Sequence[Sequence[ClaimedRow]]
+
+_PROVES_THE_KEY: Final = frozenset({ErrorCode.INVALID_RECIPIENTS})
+
+
+class Client(Protocol):
+    """What a run needs of the API client."""
+
+    def post(
+        self, messages: Sequence[Message | Email], *, key_works: bool = False, customer_id: str | None = None
+    ) -> CallResult:
+        """One attempt at one call."""
+        ...
+
+    def check_credentials(self, customer_id: str | None = None) -> CredentialCheck:
+        """The vendor's test call."""
+        ...
+
+    def newer_key(self, customer_id: str | None, than: Secret | None) -> bool:
+        """Whether a customer has a newer key than this one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a run sends: its pace, its persistence, and what every message carries."""
+
+    concurrency: int = 4
+    calls_per_second: float | None = None
+    max_attempts: int = 6
+    at_least_once: bool = False
+    sender: str | None = None
+    send_at: str | None = None
+    callback_url: str | None = None
+    envelope: Envelope | None = None  # of emails; none where texts are sent
+    up_to: int | None = None  # the last position that may go, where the rest is held back
+    senders: Mapping[str | None, str] = field(default_factory=dict)  # of customers that have one of their own
+    held: Mapping[str, tuple[ErrorCode, str]] = field(default_factory=dict)  # for whom nothing goes, and why
+
+
+class Order(NamedTuple):
+    """A call to make: the rows of planned call `number`, or only `positions` of it, that are in one of `states`.
+
+    `customer_id` says whose they are; `key_works`, that its key is known to be good.
+    """
+
+    number: int
+    positions: tuple[int, ...] | None
+    states: tuple[str, ...]
+    customer_id: str | None = None
+    key_works: bool = False
+
+
+class Tally(NamedTuple):
+    """The rows of a call that fared alike, by their positions. What the platform said of each is in the journal."""
+
+    status: Status
+    code: ErrorCode | None
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """What came of an order, without a word of anybody's: nothing where there was nothing left to send."""
+
+    tallies: tuple[Tally, ...] = ()
+    given_back: tuple[int, ...] = ()  # rows that were claimed and not sent: the machine slept
+    elsewhere: int = 0  # rows left out because another campaign has their text in flight
+    retry_after: float | None = None  # seconds, where the answer named them
+    key_works: bool = False  # shown by this call
+    key: Secret | None = None  # that it was made with, where it is one of a partner's customers'
+
+
+class Caller:
+    """Makes the calls of a run; `calls` counts those that were made.
+
+    `meanwhile` is entered while a call is in the air, or a file is read; `wall` gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        client: Client,
+        manner: Manner,
+        *,
+        meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.calls = 0
+        self._run = run
+        self._client = client
+        self._manner = manner
+        self._meanwhile = meanwhile
+        self._wall = wall
+
+    def call(self, order: Order) -> Called:
+        """Claim, call, settle."""
+        asked_at = self._wall()
+        claim = self._run.claim(order.number, order.positions, states=order.states)
+        if claim is None:
+            return Called()
+        if not claim.rows:
+            return Called(elsewhere=claim.elsewhere)
+        if abs(self._wall() - asked_at) >= self._run.lease:  # the machine slept: another run may have taken over
+            return self._give_back(claim)
+        whole, messages, held = self._messages(claim, order)
+        if not messages:
+            self._run.settle(claim, held, http_status=None)
+            return Called(elsewhere=claim.elsewhere)
+        result, key_works = self._post(order, messages)
+        settlements = [
+            _settlement(row, outcome) for group, outcome in zip(whole, result.outcomes, strict=True) for row in group
+        ]
+        self._run.settle(claim, [*settlements, *held] if held else settlements, http_status=result.answer.status)
+        return Called(
+            tallies=_tallies(whole, result.outcomes),
+            elsewhere=claim.elsewhere,
+            retry_after=result.retry_after,
+            key_works=key_works,
+            key=result.key,
+        )
+
+    def _give_back(self, claim: Claim) -> Called:
+        self._run.settle(claim, [_given_back(row.position) for row in claim.rows], http_status=None)
+        return Called(given_back=tuple([row.position for row in claim.rows]), elsewhere=claim.elsewhere)
+
+    def _messages(self, claim: Claim, order: Order) -> tuple[_Groups, Sequence[Message | Email], Sequence[Settlement]]:
+        """The messages of a claim, of which rows each is, and what holds back rows that have none."""
+        groups: dict[str, list[ClaimedRow]] = {}
+        for row in claim.rows:
+            if row.customer_id != order.customer_id:  # whatever went wrong: never under another's name
+                raise JournalError(f"Row {row.position + 1} stands in another customer's call. Nothing more is sent.")
+            groups.setdefault(row.client_ref, []).append(row)
+        if self._manner.envelope is not None:
+            return self._emails(groups.values(), self._manner.envelope)
+        whole: _Groups = list(groups.values())
+        return whole, [self._message(group) for group in whole], ()
+
+    def _message(self, group: Sequence[ClaimedRow]) -> Message:
+        first, manner = group[0], self._manner
+        recipients = tuple([row.address for row in group])
+        sender = manner.senders.get(first.customer_id, manner.sender)
+        return Message(recipients, first.text, first.client_ref, sender, manner.send_at, manner.callback_url)
+
+    def _emails(
+        self, groups: Iterable[Sequence[ClaimedRow]], envelope: Envelope
+    ) -> tuple[_Groups, Sequence[Email], Sequence[Settlement]]:
+        """The emails that can go, of which rows each is, and what holds back the others: a file that is not as planned.
+
+        Files are read outside the turn: while one call's are, others may leave.
+        """
+        whole, emails, held = [], [], []
+        with self._meanwhile():
+            for group in groups:
+                try:
+                    emails.append(email_of(group, self._manner, envelope))
+                    whole.append(group)
+                except FileChangedError as error:
+                    code, detail = why_held(error)
+                    held += [Settlement(row.position, Status.READY, None, None, code, detail) for row in group]
+        return whole, emails, held
+
+    def _post(self, order: Order, messages: Sequence[Message | Email]) -> tuple[CallResult, bool]:
+        """What came of the call, and whether it showed that the key works."""
+        customer = order.customer_id
+        with self._meanwhile():
+            result = self._client.post(messages, key_works=order.key_works, customer_id=customer)
+        self.calls += 1
+        if order.key_works:
+            return result, True
+        if any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes):
+            with self._meanwhile():
+                check = self._client.check_credentials(customer)
+            if check.result == "valid" and not self._client.newer_key(customer, result.key):
+                return with_working_key(result, messages), customer is None  # the data was at fault, not the key
+        # a partner's customer may change its key at any moment
+        return result, customer is None and any(map(_proves_the_key, result.outcomes))
+
+
+def _tallies(groups: _Groups, outcomes: Sequence[Outcome]) -> tuple[Tally, ...]:
+    alike: dict[tuple[Status, ErrorCode | None], list[int]] = {}
+    for group, outcome in zip(groups, outcomes, strict=True):
+        alike.setdefault((outcome.status, outcome.code), []).extend([row.position for row in group])
+    return tuple([Tally(status, code, tuple(positions)) for (status, code), positions in alike.items()])
+
+
+def _proves_the_key(outcome: Outcome) -> bool:
+    return outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED) or outcome.code in _PROVES_THE_KEY
+
+
+def _given_back(position: int) -> Settlement:
+    return Settlement(
+        position=position,
+        state=Status.READY,
+        error_code=ErrorCode.STOPPED,
+        error_detail=SENTENCES[ErrorCode.STOPPED],
+    )
+
+
+def _settlement(row: ClaimedRow, outcome: Outcome) -> Settlement:
+    taken = outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
+    return Settlement(
+        row.position,
+        Status.READY if outcome.status is Status.NOT_SENT else outcome.status,
+        outcome.message_id if taken else None,
+        outcome.accepted_at.timestamp() if outcome.accepted_at else None,
+        outcome.code,
+        outcome.detail or None,
+    )
