@@ -284,14 +284,18 @@ class CommunicationsClient:
         """What no answer may repeat to anybody."""
         return (key,) if self.partner is None else (key, self.partner.key.reveal())
 
+    def key_of(self, customer_id: str | None) -> Secret | None:
+        """The key of one of a partner's customers as it is now; None where it is not known, or it is not a partner."""
+        if self.customers is None or customer_id is None:
+            return None
+        try:
+            return self.customers.key(customer_id)
+        except (CredentialsError, OptionError):
+            return None
+
     def newer_key(self, customer_id: str | None, than: Secret | None) -> bool:
         """Whether a customer's key has been replaced since a call was made with this one."""
-        if self.customers is None or customer_id is None:
-            return False
-        try:
-            found = self.customers.key(customer_id)
-        except (CredentialsError, OptionError):
-            return False
+        found = self.key_of(customer_id)
         return found is not None and (than is None or found.reveal() != than.reveal())
 
     def check_credentials(self, customer_id: str | None = None) -> CredentialCheck:

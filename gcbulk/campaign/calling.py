@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from gcbulk.api.outcomes import CallResult, Outcome, with_working_key
 from gcbulk.api.payloads import Message
 from gcbulk.campaign.attachments import FileChangedError
-from gcbulk.campaign.enclosing import email_of, why_held
+from gcbulk.campaign.enclosing import email_of, envelope_of, why_held
 from gcbulk.campaign.journal import Settlement
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gcbulk.api.credentials import Secret
     from gcbulk.api.payloads import Email
     from gcbulk.campaign.enclosing import Envelope
-    from gcbulk.campaign.journal import Claim, ClaimedRow, Run
+    from gcbulk.campaign.journal import Campaign, Claim, ClaimedRow, Run
 
     _Groups = Sequence[Sequence[ClaimedRow]]
 
@@ -46,6 +46,10 @@ class Client(Protocol):
         """Whether a customer has a newer key than this one."""
         ...
 
+    def key_of(self, customer_id: str | None) -> Secret | None:
+        """The key of one of a partner's customers."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
@@ -62,6 +66,18 @@ class Manner:
     up_to: int | None = None  # the last position that may go, where the rest is held back
     senders: Mapping[str | None, str] = field(default_factory=dict)  # of customers that have one of their own
     held: Mapping[str, tuple[ErrorCode, str]] = field(default_factory=dict)  # for whom nothing goes, and why
+
+
+def manner_of_messages(campaign: Campaign, *, send_at: str | None, callback_url: str | None) -> Manner:
+    """What every message of a campaign carries, in whatever process it is made."""
+    shape = campaign.options
+    return Manner(
+        sender=shape.get("sender"),
+        envelope=envelope_of(campaign.channel, shape),
+        send_at=send_at,
+        callback_url=callback_url,
+        senders=shape.get("senders", {}),
+    )
 
 
 class Order(NamedTuple):
@@ -91,7 +107,8 @@ class Called:
 
     tallies: tuple[Tally, ...] = ()
     given_back: tuple[int, ...] = ()  # rows that were claimed and not sent: the machine slept
-    elsewhere: int = 0  # rows left out because another campaign has their text in flight
+    elsewhere: tuple[int, ...] = ()  # rows left out because another campaign has their text in flight
+    room_in: float | None = None  # seconds until another look; set where too many calls are in the air
     retry_after: float | None = None  # seconds, where the answer named them
     key_works: bool = False  # shown by this call
     key: Secret | None = None  # that it was made with, where it is one of a partner's customers'
@@ -100,7 +117,8 @@ class Called:
 class Caller:
     """Makes the calls of a run; `calls` counts those that were made.
 
-    `meanwhile` is entered while a call is in the air, or a file is read; `wall` gives seconds since 1970.
+    `meanwhile` is entered while a call is in the air, or a file is read; `wall` gives seconds since 1970. Safe to share
+    between threads.
     """
 
     def __init__(
@@ -109,46 +127,47 @@ class Caller:
         client: Client,
         manner: Manner,
         *,
-        meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.calls = 0
+        self.meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
         self._run = run
         self._client = client
         self._manner = manner
-        self._meanwhile = meanwhile
         self._wall = wall
+
+    def close(self) -> None:
+        """Nothing is left to be taken back: every call was made, or never begun."""
 
     def call(self, order: Order) -> Called:
         """Claim, call, settle."""
         asked_at = self._wall()
-        claim = self._run.claim(order.number, order.positions, states=order.states)
+        claim = self._run.claim(order.number, order.positions, states=order.states, at_once=self._manner.concurrency)
         if claim is None:
             return Called()
+        lost = (Tally(Status.UNKNOWN, ErrorCode.OUTCOME_UNKNOWN, claim.lost),) if claim.lost else ()
+        called = Called(tallies=lost, elsewhere=claim.elsewhere, room_in=claim.room_in)
         if not claim.rows:
-            return Called(elsewhere=claim.elsewhere)
+            return called
         if abs(self._wall() - asked_at) >= self._run.lease:  # the machine slept: another run may have taken over
-            return self._give_back(claim)
+            self._run.settle(claim, [_given_back(row.position) for row in claim.rows], http_status=None)
+            return replace(called, given_back=tuple([row.position for row in claim.rows]))
         whole, messages, held = self._messages(claim, order)
         if not messages:
             self._run.settle(claim, held, http_status=None)
-            return Called(elsewhere=claim.elsewhere)
+            return called
         result, key_works = self._post(order, messages)
         settlements = [
             _settlement(row, outcome) for group, outcome in zip(whole, result.outcomes, strict=True) for row in group
         ]
         self._run.settle(claim, [*settlements, *held] if held else settlements, http_status=result.answer.status)
-        return Called(
-            tallies=_tallies(whole, result.outcomes),
-            elsewhere=claim.elsewhere,
+        return replace(
+            called,
+            tallies=(*lost, *_tallies(whole, result.outcomes)),
             retry_after=result.retry_after,
             key_works=key_works,
             key=result.key,
         )
-
-    def _give_back(self, claim: Claim) -> Called:
-        self._run.settle(claim, [_given_back(row.position) for row in claim.rows], http_status=None)
-        return Called(given_back=tuple([row.position for row in claim.rows]), elsewhere=claim.elsewhere)
 
     def _messages(self, claim: Claim, order: Order) -> tuple[_Groups, Sequence[Message | Email], Sequence[Settlement]]:
         """The messages of a claim, of which rows each is, and what holds back rows that have none."""
@@ -176,7 +195,7 @@ class Caller:
         Files are read outside the turn: while one call's are, others may leave.
         """
         whole, emails, held = [], [], []
-        with self._meanwhile():
+        with self.meanwhile():
             for group in groups:
                 try:
                     emails.append(email_of(group, self._manner, envelope))
@@ -189,13 +208,13 @@ class Caller:
     def _post(self, order: Order, messages: Sequence[Message | Email]) -> tuple[CallResult, bool]:
         """What came of the call, and whether it showed that the key works."""
         customer = order.customer_id
-        with self._meanwhile():
+        with self.meanwhile():
             result = self._client.post(messages, key_works=order.key_works, customer_id=customer)
         self.calls += 1
         if order.key_works:
             return result, True
         if any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes):
-            with self._meanwhile():
+            with self.meanwhile():
                 check = self._client.check_credentials(customer)
             if check.result == "valid" and not self._client.newer_key(customer, result.key):
                 return with_working_key(result, messages), customer is None  # the data was at fault, not the key

@@ -13,7 +13,7 @@ from gcbulk.api.partner import resolve_partner
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
-from gcbulk.campaign.calling import Manner
+from gcbulk.campaign.calling import manner_of_messages
 from gcbulk.campaign.connecting import (
     at_the_platform,
     lease,
@@ -21,7 +21,8 @@ from gcbulk.campaign.connecting import (
     refuse_other_platform,
     warn_of_drama_numbers,
 )
-from gcbulk.campaign.enclosing import envelope_of, size_of
+from gcbulk.campaign.dispatching import at_workers
+from gcbulk.campaign.enclosing import size_of
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
 from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
@@ -236,17 +237,17 @@ def _deliver(
     journals.match_again(journal, run.campaign)
     run.recall()
     up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
-    manner = Manner(
+    manner = replace(
+        manner_of_messages(
+            run.campaign,
+            send_at=shape.get("send_at") if ahead else None,
+            callback_url=_callback_url(run, options),
+        ),
         concurrency=options.concurrency,
         calls_per_second=options.calls_per_second,
         max_attempts=options.max_attempts,
         at_least_once=options.again,
-        sender=shape.get("sender"),
-        envelope=envelope_of(run.campaign.channel, shape),
-        send_at=shape.get("send_at") if ahead else None,
-        callback_url=_callback_url(run, options),
         up_to=up_to,
-        senders=shape.get("senders", {}),
         held={} if shape.get(KIND) == TEST else _held_by_the_hour(options, client, ahead),
     )
     left = journal.count_states(run.campaign, up_to=up_to)
@@ -256,7 +257,7 @@ def _deliver(
     with Progress(
         to_send, f"{KINDS[run.campaign.channel].message.capitalize()}s", enabled=options.progress, watch=watch
     ) as bar:
-        sender = Sender(run, client, manner, bar)
+        sender = Sender(run, client, manner, bar, caller=at_workers(options.executor, run, client, manner))
         try:
             report = sender.send()
             if report.stop_code is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -52,6 +53,7 @@ class SendOptions:
     sent_from_name: str | None = None  # of emails, as is what follows
     sent_from_address: str | None = None
     reply_to: str | None = None
+    executor: Executor | None = None  # makes the calls; without one, threads of this process do
 
     def __post_init__(self) -> None:
         for name, most in (("chunk_size", 10_000), ("concurrency", 64), ("max_attempts", 100), ("limit", 10_000_000)):
@@ -71,6 +73,7 @@ class SendOptions:
         if self.sender is not None:
             check_sender(self.sender)
         _check_envelope(self)
+        check_executor(self.executor)
         if self.quiet_hours is not None:
             quiet_hours(self.quiet_hours)
         self.scheduled()
@@ -122,6 +125,16 @@ class SendOptions:
             f"hours ({hours}). Send later, schedule it with send_at= (--send-at), or, if it cannot wait, use "
             "urgent=True (--urgent)."
         )
+
+
+def check_executor(executor: Executor | None) -> None:
+    """Raise OptionError unless calls can be handed to it."""
+    if executor is None or isinstance(executor, Executor):
+        return
+    way = "client.get_executor()" if hasattr(executor, "get_executor") else "ThreadPoolExecutor(8)"
+    raise OptionError(
+        f"executor must be a concurrent.futures.Executor, such as {way}, not a {type(executor).__name__}."
+    )
 
 
 _SENDER: Final = re.compile(r"(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,11}|\+?[0-9]{3,15}")

@@ -21,6 +21,7 @@ from gcbulk.recipients.kinds import EMAIL
 if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Sequence
+    from concurrent.futures import Executor
     from datetime import datetime
     from decimal import Decimal
 
@@ -119,6 +120,7 @@ def send_sms(
     late: bool = False,
     limit: int | None = None,
     test_to: str | None = None,
+    executor: Executor | None = None,
     smart_characters: SmartCharacters = "replace",
     max_parts: int = 3,
     header_length: int = 0,
@@ -177,6 +179,7 @@ def send_sms(
         late=late,
         limit=limit,
         test_to=test_to,
+        executor=executor,
     )
     intake = IntakeOptions(
         number_column=number_column,
@@ -352,6 +355,7 @@ def resume(
     progress: bool = True,
     quiet_hours: str | Sequence[str] | None = None,
     urgent: bool = False,
+    executor: Executor | None = None,
 ) -> pd.DataFrame:
     """Go on with a campaign that was stopped; returns its results as `send_sms` does.
 
@@ -372,6 +376,7 @@ def resume(
         quiet_hours=quiet_hours,
         urgent=urgent,
         late=late,
+        executor=executor,
     )
     sent = resume_campaign(
         campaign,

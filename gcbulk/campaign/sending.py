@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gcbulk.api.outcomes import CONSEQUENCES, Consequence
 from gcbulk.api.retry import backoff
 from gcbulk.campaign.calling import Caller, Order
+from gcbulk.campaign.dispatching import WorkersError
 from gcbulk.campaign.journal import Planned
 from gcbulk.campaign.lanes import Lanes
 from gcbulk.codes import SENTENCES, ErrorCode, Status
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gcbulk.campaign.calling import Called, Client, Manner, Tally
+    from gcbulk.campaign.dispatching import Dispatcher
     from gcbulk.campaign.journal import Run
     from gcbulk.campaign.lanes import Lane, Scope, Work
     from gcbulk.progress import Progress
@@ -68,6 +70,7 @@ class Sender:
         manner: Manner,
         progress: Progress,
         *,
+        caller: Dispatcher | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         rng: random.Random | None = None,
@@ -79,7 +82,8 @@ class Sender:
         self._progress = progress
         self._clock = clock
         self._rng = rng or random.SystemRandom()
-        self._caller = Caller(run, client, manner, meanwhile=self._others_turn, wall=wall)
+        self._caller: Caller | Dispatcher = caller or Caller(run, client, manner, wall=wall)
+        self._caller.meanwhile = self._others_turn
         self._lanes = Lanes(manner.concurrency, manner.calls_per_second)
         # A worker holds it but for the time that its call is in the air. So everything here is changed by one at a
         # time, and calls leave one by one: workers that woke together would all be held up by each other again.
@@ -110,6 +114,8 @@ class Sender:
             self._wait_for_workers()
         except KeyboardInterrupt:
             self._interrupted()
+        finally:
+            self._caller.close()
         if self._failure is not None:
             raise self._failure
         return self.report
@@ -211,13 +217,18 @@ class Sender:
         order = Order(work.number, work.positions, work.states, work.lane.customer_id, work.lane.key_works)
         try:
             called = self._caller.call(order)
+        except WorkersError as error:
+            self.stop(ErrorCode.STOPPED, str(error))
+            return
         finally:
             self.report.calls = self._caller.calls
         work.lane.key_works = work.lane.key_works or called.key_works
         if called.given_back:
             self._again(work, called.given_back, attempt=work.attempt)
+        if called.room_in is not None:
+            self._wait_for_room(work, called.room_in)
         if called.elsewhere:
-            self._look_again_later(work)
+            self._look_again_later(work, called.elsewhere)
         if called.tallies:
             self._judge(work, called)
 
@@ -230,7 +241,21 @@ class Sender:
         finally:
             self._turn.acquire()
 
-    def _look_again_later(self, work: Work) -> None:
+    def _wait_for_room(self, work: Work, seconds: float) -> None:
+        """Other runs on the campaign have as many calls in the air as there may be: have nobody ask for a while."""
+        pause = seconds * self._rng.uniform(0.5, 1.5)
+        self._lanes.all.pacing.pause(self._clock() + pause)
+        self._lanes.again(
+            work,
+            work.positions,
+            not_before=self._clock() + pause,
+            states=work.states,
+            attempt=work.attempt,
+            apart=work.apart,
+        )
+        self._turn.notify_all()
+
+    def _look_again_later(self, work: Work, positions: Sequence[int]) -> None:
         """Another campaign has some of these texts in flight: look again until its lease must have run out."""
         self._progress.say("waiting for another run that is sending the same texts")
         now = self._clock()
@@ -238,7 +263,7 @@ class Sender:
         if now < self._elsewhere_until and not self._stopped:
             self._run.others_in_flight()  # which buries the dead
             later = now + ELSEWHERE_POLL
-            self._lanes.again(work, work.positions, not_before=later, states=_NEEDS_NO_RETRY)
+            self._lanes.again(work, positions, not_before=later, states=_NEEDS_NO_RETRY)
             self._turn.notify_all()
 
     def _judge(self, work: Work, called: Called) -> None:

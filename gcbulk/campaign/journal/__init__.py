@@ -3,6 +3,7 @@
 tables.py     what is written              store.py      transactions, campaigns, rows
 opening.py    where it is, who may read    beginning.py  is this campaign new, or one we know?
 claims.py     runs, claims, settlements    memory.py     what went already, in other campaigns
+in_the_air.py calls not settled yet        paces.py      the pace that all runs share
 liveness.py   which runs are alive         days.py       the London day
 upkeep.py     settling by hand, purging     events.py     delivery news, and what it proves
 tokens.py     who may report on a campaign  looking_back.py  what is still held of texts and numbers
@@ -11,7 +12,7 @@ transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
-from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, Settlement
+from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, RunOverError, Settlement, attach
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
 from gcbulk.campaign.journal.liveness import campaigns_at_work
@@ -25,10 +26,18 @@ from gcbulk.campaign.journal.looking_back import (
 )
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import journal_exists, journal_file
+from gcbulk.campaign.journal.paces import put_off, take_moments
 from gcbulk.campaign.journal.stopping import ask_to_stop
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Planned, Record
 from gcbulk.campaign.journal.tables import IN_FLIGHT
-from gcbulk.campaign.journal.tokens import callback_token, campaign_of, note_receiver, receiver_noted
+from gcbulk.campaign.journal.tokens import (
+    callback_token,
+    campaign_of,
+    journal_token,
+    known_journal_token,
+    note_receiver,
+    receiver_noted,
+)
 from gcbulk.campaign.journal.upkeep import KEEP_DAYS, calls_over_in, keep_days, purge, refuse_while_sending, settle
 
 __all__ = [
@@ -51,10 +60,12 @@ __all__ = [
     "PlannedText",
     "Record",
     "Run",
+    "RunOverError",
     "Settlement",
     "Taken",
     "TextUsed",
     "ask_to_stop",
+    "attach",
     "begin",
     "callback_token",
     "calls_over_in",
@@ -65,18 +76,22 @@ __all__ = [
     "gone_again",
     "journal_exists",
     "journal_file",
+    "journal_token",
     "keep_days",
+    "known_journal_token",
     "london_date",
     "look_up",
     "match_again",
     "news_of",
     "note_receiver",
     "purge",
+    "put_off",
     "receiver_noted",
     "refuse_while_sending",
     "rows_of_number",
     "settle",
     "take",
+    "take_moments",
     "texts_of",
     "texts_used",
     "told",

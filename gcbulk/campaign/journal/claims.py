@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.events import NOTES
+from gcbulk.campaign.journal.in_the_air import lose, room_in
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, this_machine
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
@@ -65,7 +66,9 @@ class Claim:
     id: int
     claimed_at: float
     rows: tuple[ClaimedRow, ...]
-    elsewhere: int  # rows left out because another campaign has their text in flight
+    elsewhere: tuple[int, ...]  # rows left out because another campaign has their text in flight
+    lost: tuple[int, ...] = ()  # rows that a worker of this run had claimed for the same call: it came to nothing
+    room_in: float | None = field(default=None, kw_only=True)  # seconds; set where too many calls are in the air
 
 
 class Settlement(NamedTuple):
@@ -79,15 +82,32 @@ class Settlement(NamedTuple):
     error_detail: str | None = None
 
 
-class Run:
-    """One process at work on one campaign. Its methods are safe to call from many threads."""
+class RunOverError(JournalError):
+    """Raised where a worker may claim no more: its run has ended, or was taken for dead."""
 
-    def __init__(self, journal: Journal, campaign: Campaign, run_id: int, *, lease: float, began: float) -> None:
+
+class Run:
+    """One process at work on one campaign. Its methods are safe to call from many threads.
+
+    A worker of the run, in whatever process, has one that does not lead it (`attach`): it cannot keep the run alive.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        campaign: Campaign,
+        run_id: int,
+        *,
+        lease: float,
+        began: float,
+        leads: bool = True,
+    ) -> None:
         self.journal = journal
         self.campaign = campaign
         self.id = run_id
         self.lease = lease
         self._beaten_at = began
+        self._leads = leads
         self._ended = False
         self._ending = threading.Lock()
 
@@ -229,14 +249,26 @@ class Run:
             self._ended = True
 
     @outlasting
-    def claim(self, number: int, positions: Sequence[int] | None, *, states: Sequence[str]) -> Claim | None:
+    def claim(
+        self,
+        number: int,
+        positions: Sequence[int] | None,
+        *,
+        states: Sequence[str],
+        at_once: int | None = None,
+    ) -> Claim | None:
         """Take the rows of planned call `number` (or only `positions` of it) that are in one of `states`.
 
-        None where nothing is left to take. Committed to disk on return.
+        None where nothing is left to take. `at_once` is how many calls may be in the air, over all runs on the
+        campaign. Committed to disk on return. Raises RunOverError for a worker whose run is over.
         """
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
-            if now - self._beaten_at > self.lease:
+            lost: tuple[int, ...] = ()
+            if not self._leads:
+                self._check_not_over(connection, now)
+                lost = lose(self.journal, connection, self, number, positions)
+            elif now - self._beaten_at > self.lease:
                 self._beat(connection, now)
             chosen = {
                 "the_campaign": self.campaign.id,
@@ -246,20 +278,27 @@ class Run:
             }
             found = sorted(map(ClaimedRow._make, self._on_rows(connection, _SELECT, chosen, positions)))
             if not found:
-                return None
+                return Claim(0, now, (), (), lost) if lost else None
+            if at_once is not None and (pause := room_in(self.journal, connection, self.campaign.id, at_once, now)):
+                return Claim(0, now, (), (), lost, room_in=pause)
             held = find_held(self.journal, connection, self.campaign, OF_A_CALL, now, the_number=number)
             mark_held(self.journal, connection, self.campaign, held)
             rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
-            elsewhere = sum(row.position in held and held[row.position].in_flight for row in found) if held else 0
+            elsewhere = tuple([one.position for one in found if one.position in held and held[one.position].in_flight])
             if not rows:
-                return Claim(0, now, (), elsewhere) if elsewhere else None
+                return Claim(0, now, (), elsewhere, lost) if elsewhere or lost else None
             opened = {"campaign_id": self.campaign.id, "run_id": self.id, "number": number, "claimed_at": now}
             ((claim_id,),) = self.journal.run(connection, _OPEN, opened)
             counts_at = max(self.campaign.send_at or now, now)  # a campaign that is past its time goes now
             taken = {**chosen, **_TAKEN, "by_batch": claim_id, "now": now, "counts_at": counts_at}
             all_of_it = positions is None and len(rows) == len(found)
             self._on_rows(connection, _TAKE, taken, None if all_of_it else [row.position for row in rows])
-            return Claim(int(claim_id), now, rows, elsewhere)
+            return Claim(int(claim_id), now, rows, elsewhere, lost)
+
+    def _check_not_over(self, connection: Connection, now: float) -> None:
+        ((ended_at, heartbeat_at),) = self.journal.run(connection, _STANDING, {"the_run": self.id})
+        if ended_at is not None or now - heartbeat_at > self.lease:
+            raise RunOverError("The run that this call belongs to is over.")
 
     def _on_rows(
         self, connection: Connection, statement: Any, values: Mapping[str, Any], positions: Sequence[int] | None
@@ -425,6 +464,7 @@ _HOLD: Final = (
     )
     .values(error_code=sa.bindparam("code"), error_detail=sa.bindparam("detail"))
 )
+_STANDING: Final = sa.select(runs.c.ended_at, runs.c.heartbeat_at).where(runs.c.id == sa.bindparam("the_run"))
 _OPEN: Final = (
     batches.insert()
     .values({name: sa.bindparam(name) for name in ("campaign_id", "run_id", "number", "claimed_at")})
@@ -452,6 +492,20 @@ _SETTLE: Final = (
         error_detail=sa.bindparam("new_detail"),
     )
 )
+
+
+def attach(journal: Journal, run_id: int) -> Run:
+    """A run as its workers have it. Raises RunOverError where the journal knows no such run."""
+    with journal.reading() as connection:
+        found = connection.execute(
+            sa.select(campaigns.c.name, runs.c.lease, runs.c.heartbeat_at)
+            .join_from(runs, campaigns, runs.c.campaign_id == campaigns.c.id)
+            .where(runs.c.id == run_id)
+        ).one_or_none()
+    if found is None:
+        raise RunOverError("The journal knows no such run.")
+    campaign = journal.campaign(found.name)
+    return Run(journal, campaign, run_id, lease=found.lease, began=found.heartbeat_at, leads=False)
 
 
 def begin_run(journal: Journal, connection: Connection, campaign: Campaign, *, lease: float, now: float) -> Run:

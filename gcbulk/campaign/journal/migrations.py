@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.campaign.journal.tables import recipients
+from gcbulk.campaign.journal.tables import IN_THE_AIR, paces, recipients
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -14,6 +14,11 @@ ADDED: Final[dict[int, tuple[sa.Column[str], ...]]] = {
     2: (recipients.c.customer_id, recipients.c.content),
 }
 """Schema version -> the columns that it added, each of them empty in every older row."""
+
+MADE: Final[dict[int, tuple[sa.Table | sa.Index, ...]]] = {
+    3: (paces, IN_THE_AIR),
+}
+"""Schema version -> the tables and indexes that it made."""
 
 
 def migrate(connection: Connection, *, found: int) -> None:
@@ -25,3 +30,7 @@ def migrate(connection: Connection, *, found: int) -> None:
         for column in columns:
             kind = column.type.compile(dialect=dialect)
             connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}")
+    for version, made in sorted(MADE.items()):
+        if version > found:
+            for one in made:
+                one.create(connection, checkfirst=True)

@@ -97,6 +97,16 @@ def masked(url: URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
 
 
+def without_password(url: URL) -> str:
+    """The journal's address as another machine may be told it: no password, and of the query what leads to it."""
+    query = {name: value for name, value in url.query.items() if name in _LEADS_TO_IT}
+    # hide_password=False: hiding what is not there would put three stars in its place
+    return url._replace(password=None, query=sa.util.immutabledict(query)).render_as_string(hide_password=False)
+
+
+_LEADS_TO_IT: Final = frozenset({"host", "port", "service", "sslmode", "sslrootcert", "target_session_attrs"})
+
+
 def open_engine(url: URL) -> Engine:
     """An engine on a journal of this schema version, its tables made where there are none.
 

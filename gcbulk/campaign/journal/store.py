@@ -15,7 +15,14 @@ import sqlalchemy as sa
 from gcbulk.api.partner import PARTNER_ID
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
-from gcbulk.campaign.journal.opening import DATABASE_ERRORS, journal_url, masked, open_engine, plain_reason
+from gcbulk.campaign.journal.opening import (
+    DATABASE_ERRORS,
+    journal_url,
+    masked,
+    open_engine,
+    plain_reason,
+    without_password,
+)
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import ServerLostError, outlasting, transaction
 from gcbulk.codes import ErrorCode, Status
@@ -141,6 +148,7 @@ class Journal:
     ) -> None:
         url = journal_url(journal)
         self.shown = masked(url)
+        self.address = without_password(url)
         self._engine = open_engine(url)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._is_sqlite = url.get_backend_name() == "sqlite"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from gcbulk.codes import Status
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 IN_FLIGHT: Final = "in_flight"  # claimed by a run; the only state that is not also a Status
 HELD: Final = (IN_FLIGHT, Status.ACCEPTED, Status.PARTLY_ACCEPTED, Status.UNKNOWN)  # sent, or perhaps sent
@@ -81,6 +81,21 @@ batches = sa.Table(
     sa.Column("settled_at", sa.Float),
     sa.Column("http_status", sa.Integer),
     sqlite_autoincrement=True,  # a claim's number is never given twice
+)
+
+IN_THE_AIR: Final = sa.Index(
+    "batches_in_the_air",  # the few calls that are not settled
+    batches.c.campaign_id,
+    sqlite_where=batches.c.settled_at.is_(None),
+    postgresql_where=batches.c.settled_at.is_(None),
+)
+
+paces = sa.Table(
+    "paces",  # when the next call of a campaign's customer may start, whichever run makes it
+    metadata,
+    sa.Column("campaign_id", sa.ForeignKey("campaigns.id"), primary_key=True),
+    sa.Column("customer_id", sa.String, primary_key=True),  # of a partner's; else empty
+    sa.Column("next_at", sa.Float, nullable=False),
 )
 
 recipients = sa.Table(

@@ -18,6 +18,25 @@ _MOST_DIGITS: Final = 18  # of a campaign's number: what a database's integer ho
 _NOBODYS: Final = secrets.token_urlsafe(TOKEN_BYTES)  # compared with where there is no such campaign
 _TOKEN_OF: Final = sa.select(campaigns.c.callback_token).where(campaigns.c.id == sa.bindparam("the_campaign"))
 _RECEIVER: Final = "callback_receiver"
+_JOURNAL: Final = "journal_token"
+
+
+def journal_token(journal: Journal) -> str:
+    """What tells this journal from every other, wherever it is reached from; made with its first use."""
+    if (known := known_journal_token(journal)) is not None:
+        return known
+    with journal.writing() as connection:
+        asked = sa.select(meta.c.value).where(meta.c.key == _JOURNAL)
+        if (known := connection.execute(asked).scalar_one_or_none()) is None:
+            known = secrets.token_hex(TOKEN_BYTES)
+            connection.execute(meta.insert().values(key=_JOURNAL, value=known))
+    return known
+
+
+def known_journal_token(journal: Journal) -> str | None:
+    """The journal's token; None where it was never asked for."""
+    with journal.reading() as connection:
+        return connection.execute(sa.select(meta.c.value).where(meta.c.key == _JOURNAL)).scalar_one_or_none()
 
 
 def callback_token(journal: Journal, campaign: Campaign, callback_url: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
-from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, events, recipients, runs
+from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, events, paces, recipients, runs
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, OptionError
 
@@ -122,6 +122,7 @@ def purge(journal: Journal, *, older_than_days: float = KEEP_DAYS, campaign: str
             connection.execute(events.delete().where(events.c.campaign_id == row.id))
             connection.execute(recipients.delete().where(recipients.c.campaign_id == row.id))
             connection.execute(batches.delete().where(batches.c.campaign_id == row.id))
+            connection.execute(paces.delete().where(paces.c.campaign_id == row.id))
             connection.execute(
                 campaigns.update()
                 .where(campaigns.c.id == row.id)

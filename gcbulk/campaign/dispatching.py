@@ -1,0 +1,139 @@
+"""A run's calls handed to an executor, and what is made of one that breaks, loses a call or is silent."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import gcbulk
+from gcbulk.campaign.journal import journal_token
+from gcbulk.campaign.working import Ticket, call_at_worker, work_here, work_here_no_more
+from gcbulk.errors import GcbulkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future
+
+    from gcbulk.api.client import CommunicationsClient
+    from gcbulk.campaign.calling import Called, Manner, Order
+    from gcbulk.campaign.journal import Run
+    from gcbulk.campaign.working import Answer
+
+POLL: Final = 0.5
+"""Seconds between looks whether an executor that says nothing is to be waited for any longer."""
+_REVIVALS: Final = 3
+
+
+class WorkersError(GcbulkError):
+    """Raised where the executor, or a worker, can make no call of the run. The run stops; nothing is lost."""
+
+
+def at_workers(executor: Executor | None, run: Run, client: CommunicationsClient, manner: Manner) -> Dispatcher | None:
+    """What hands a run's calls to an executor; None where there is none, and this process makes them."""
+    return None if executor is None else Dispatcher(executor, run, client, manner)
+
+
+class Dispatcher:
+    """Makes the calls of a run at the workers of an executor; `calls` counts those that were handed to it.
+
+    `meanwhile` is entered while an answer is waited for. An executor that has not answered anything for `patience`
+    seconds is taken for gone: twice the run's lease, which is longer than any call.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        run: Run,
+        client: CommunicationsClient,
+        manner: Manner,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.calls = 0
+        self.meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.patience = 2 * run.lease
+        self._executor = executor
+        self._run = run
+        self._client = client
+        self._clock = clock
+        self._heard_at = clock()
+        self._serial = count()
+        self._under_way: set[Future[Answer]] = set()
+        self._ticket = Ticket(
+            version=gcbulk.__version__,
+            journal=run.journal.address,
+            journal_token=journal_token(run.journal),
+            run_id=run.id,
+            base_url=client.base_url,
+            customer_id=client.customer_id,
+            many=client.customers is not None,
+            by_partner=client.partner is not None,
+            timeout=client.timeout,
+            concurrency=manner.concurrency,
+            send_at=manner.send_at,
+            reported=manner.callback_url is not None,
+        )
+        work_here(self._ticket, run, client)
+
+    def close(self) -> None:
+        """Take back what no worker has begun."""
+        for future in list(self._under_way):
+            future.cancel()
+        work_here_no_more(self._ticket)
+
+    def call(self, order: Order) -> Called:
+        """Have a worker claim, call and settle. Raises WorkersError, with a sentence, where none can."""
+        key = self._client.key_of(order.customer_id)  # before the worker looks: one that is newer by then is noticed
+        for _ in range(_REVIVALS):
+            with self.meanwhile():
+                answer = self._answer(order)
+            if "called" in answer:
+                return replace(answer["called"], key=key)
+            if "refusal" in answer:
+                raise WorkersError(f"A worker ({answer['worker']}) cannot make the calls. {answer['refusal']}")
+            self._run.heartbeat()  # somebody took this run for dead
+        raise WorkersError("The workers take this run for one that is over, though it is not: their clocks differ.")
+
+    def _answer(self, order: Order) -> Answer:
+        try:
+            future = self._executor.submit(call_at_worker, self._ticket.as_dict(), tuple(order), next(self._serial))
+        except Exception as error:  # noqa: BLE001 - what an executor raises is its own
+            raise WorkersError(_broken(error)) from None
+        self.calls += 1
+        self._under_way.add(future)
+        try:
+            self._wait(future)
+            failure = None if future.cancelled() else future.exception()
+            if failure is not None:
+                raise WorkersError(_broken(failure)) from None
+            if future.cancelled():
+                raise WorkersError("The executor gave up a call. Is its scheduler gone? Then resume.")
+            return future.result()
+        finally:
+            self._under_way.discard(future)
+
+    def _wait(self, future: Future[Answer]) -> None:
+        began = self._clock()
+        while not future.done():
+            wait([future], timeout=POLL)
+            silent = self._clock() - max(began, self._heard_at)
+            if silent > self.patience and not future.done():
+                future.cancel()
+                raise WorkersError(
+                    f"The executor has not answered for {silent:.0f} s. Has it any workers left? Then resume."
+                )
+        self._heard_at = self._clock()
+
+
+def _broken(error: BaseException) -> str:
+    """A sentence for what an executor raised: by its type, for its words may hold anything."""
+    if isinstance(error, ImportError | AttributeError):
+        return (
+            f"A worker has no gcbulk {gcbulk.__version__}, or cannot load it. Install it on every worker, then resume."
+        )
+    kind = type(error).__name__
+    return f"The executor failed ({kind}): a worker died, or its scheduler is gone. See to it, then resume."

@@ -1,0 +1,101 @@
+"""Calls that are in the air: how many there are over all runs on a campaign, and those that came to nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, recipients, runs
+from gcbulk.codes import SENTENCES, ErrorCode, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from gcbulk.campaign.journal.claims import Run
+    from gcbulk.campaign.journal.store import Journal
+
+ROOM_POLL: Final = 0.025
+"""Seconds between looks whether there is room for another call, for each run that may look."""
+MOST_ROOM_POLL: Final = 1.0
+
+_LIVE: Final = (
+    runs.c.campaign_id == sa.bindparam("the_campaign"),
+    runs.c.ended_at.is_(None),
+    runs.c.heartbeat_at + runs.c.lease >= sa.bindparam("now"),
+)
+# A call that is open for longer than a lease is none any more: its worker died, and nobody has found out yet.
+_HAS_ROWS: Final = (
+    sa.select(sa.literal(1))
+    .where(
+        recipients.c.campaign_id == batches.c.campaign_id,
+        recipients.c.batch_number == batches.c.number,
+        recipients.c.batch_id == batches.c.id,
+        recipients.c.state == sa.bindparam("in_flight"),
+    )
+    .exists()
+)
+_IN_THE_AIR: Final = sa.select(
+    sa.select(sa.func.count())
+    .select_from(batches)
+    .join(runs, batches.c.run_id == runs.c.id)
+    .where(
+        batches.c.campaign_id == sa.bindparam("the_campaign"),
+        batches.c.settled_at.is_(None),
+        batches.c.claimed_at + runs.c.lease >= sa.bindparam("now"),
+        _HAS_ROWS,
+        *_LIVE,
+    )
+    .scalar_subquery(),
+    sa.select(sa.func.count()).select_from(runs).where(*_LIVE).scalar_subquery(),
+)
+_OF_A_WORKER: Final = (
+    sa.select(recipients.c.position)
+    .join(batches, recipients.c.batch_id == batches.c.id)
+    .where(
+        recipients.c.campaign_id == sa.bindparam("the_campaign"),
+        recipients.c.batch_number == sa.bindparam("the_number"),
+        recipients.c.state == sa.bindparam("in_flight"),
+        batches.c.run_id == sa.bindparam("the_run"),
+    )
+)
+
+
+def room_in(journal: Journal, connection: Connection, campaign_id: int, at_once: int, now: float) -> float | None:
+    """How long to wait before looking again, where so many calls are in the air already; None where there is room."""
+    ((calls, live),) = journal.run(
+        connection, _IN_THE_AIR, {"the_campaign": campaign_id, "now": now, "in_flight": IN_FLIGHT}
+    )
+    return min(ROOM_POLL * max(live, 1), MOST_ROOM_POLL) if calls >= at_once else None
+
+
+def lose(
+    journal: Journal, connection: Connection, run: Run, number: int, positions: Sequence[int] | None
+) -> tuple[int, ...]:
+    """Give up the rows of a call that is asked for a second time while its first worker has them: they are unknown.
+
+    An engine does that whose worker died, or cannot be reached. Should that worker settle them after all, what it
+    says of them holds: they are still its claim's.
+    """
+    asked = {"the_campaign": run.campaign.id, "the_number": number, "in_flight": IN_FLIGHT, "the_run": run.id}
+    lost = tuple(
+        [
+            position
+            for (position,) in journal.run(connection, _OF_A_WORKER, asked)
+            if positions is None or position in positions
+        ]
+    )
+    if not lost:
+        return ()
+    connection.execute(
+        recipients.update()
+        .where(recipients.c.campaign_id == run.campaign.id, recipients.c.position.in_(lost))
+        .values(
+            state=Status.UNKNOWN,
+            error_code=ErrorCode.OUTCOME_UNKNOWN,
+            error_detail=f"The worker that was sending this was lost. {SENTENCES[ErrorCode.OUTCOME_UNKNOWN]}",
+        )
+    )
+    return lost
