@@ -87,7 +87,7 @@ def main() -> None:
 
             theirs.append(processor_seconds(lambda: encoded_and_posted(url, calls, given.concurrency)))
             requests.post(f"{url}/sandbox/reset", timeout=60).raise_for_status()
-            ours.append(processor_seconds(lambda: profile.runcall(run) if given.profile else run()))  # noqa: B023
+            ours.append(processor_seconds(lambda: profile.runcall(run) if given.profile else run()))
             requests.post(f"{url}/sandbox/reset", timeout=60).raise_for_status()
     if given.profile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(15)

@@ -12,7 +12,7 @@ transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
-from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, RunOverError, Settlement, attach
+from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, RunOverError, Settlement, Wanted, attach
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
 from gcbulk.campaign.journal.liveness import campaigns_at_work
@@ -64,6 +64,7 @@ __all__ = [
     "Settlement",
     "Taken",
     "TextUsed",
+    "Wanted",
     "ask_to_stop",
     "attach",
     "begin",
