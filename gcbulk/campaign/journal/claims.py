@@ -275,11 +275,10 @@ class Run:
         campaign. Committed to disk on return. Raises RunOverError for a worker whose run is over.
         """
         with self.journal.writing() as connection:
-            return self._claim(connection, Wanted(number, positions, states, at_once))
+            return self._claim(connection, Wanted(number, positions, states, at_once), self.journal.now(connection))
 
-    def _claim(self, connection: Connection, wanted: Wanted) -> Claim | None:
+    def _claim(self, connection: Connection, wanted: Wanted, now: float) -> Claim | None:
         number, positions, states, at_once = wanted
-        now = self.journal.now(connection)
         lost: tuple[int, ...] = ()
         if not self._leads:
             self._check_not_over(connection, now)
@@ -329,7 +328,7 @@ class Run:
     def settle(self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None) -> None:
         """Write down what became of each row of a claim. Committed to disk on return."""
         with self.journal.writing() as connection:
-            proven = self._settle(connection, claim, settlements, http_status)
+            proven = self._settle(connection, claim, settlements, http_status, self.journal.now(connection))
         self._tell_of(proven)
 
     def settle_and_claim(
@@ -354,34 +353,31 @@ class Run:
         self, claim: Claim, settlements: Sequence[Settlement], http_status: int | None, wanted: Wanted
     ) -> Claim | None:
         with self.journal.writing() as connection:
-            proven = self._settle(connection, claim, settlements, http_status)
-            following = self._claim(connection, wanted)
+            now = self.journal.now(connection)
+            proven = self._settle(connection, claim, settlements, http_status, now)
+            following = self._claim(connection, wanted, now)
         self._tell_of(proven)
         return following
 
     def _settle(
-        self, connection: Connection, claim: Claim, settlements: Sequence[Settlement], http_status: int | None
+        self,
+        connection: Connection,
+        claim: Claim,
+        settlements: Sequence[Settlement],
+        http_status: int | None,
+        now: float,
     ) -> Mapping[int, Status]:
         """Write it down; by position what was said of refused rows that a callback had proven sent."""
-        now = self.journal.now(connection)
         self.journal.run(connection, _CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
         settled = {"the_campaign": self.campaign.id, "by_batch": claim.id, "accepted": Status.ACCEPTED}
-        self.journal.many(
-            connection,
-            _SETTLE,
-            (
-                {
-                    **settled,
-                    "the_position": s.position,
-                    "new_state": s.state,
-                    "new_id": s.message_id,
-                    "new_time": (s.accepted_at or now) if s.message_id else None,
-                    "new_code": s.error_code,
-                    "new_detail": s.error_detail,
-                }
-                for s in settlements
-            ),
-        )
+        for alike, rows in _alike(settlements, now):
+            values = {**settled, **alike}
+            if connection.dialect.name == "sqlite":
+                each = ({**values, "the_position": position, "new_id": message_id} for position, message_id in rows)
+                self.journal.many(connection, _SETTLE, each)
+            else:
+                positions, ids = map(list, zip(*rows, strict=True))
+                self.journal.run(connection, _SETTLE_ALL, {**values, "the_positions": positions, "new_ids": ids})
         refused = {s.position: Status(s.state) for s in settlements if s.state in (Status.READY, Status.REJECTED)}
         if not refused:
             return refused
@@ -528,23 +524,50 @@ _CLOSE: Final = (
     .where(batches.c.id == sa.bindparam("by_batch"))
     .values(settled_at=sa.bindparam("now"), http_status=sa.bindparam("http"))
 )
-_SETTLE: Final = (
-    recipients.update()
-    .where(
-        recipients.c.campaign_id == sa.bindparam("the_campaign"),
-        recipients.c.position == sa.bindparam("the_position"),
-        recipients.c.batch_id == sa.bindparam("by_batch"),
-        # what a callback proved is not undone by its own call's answer, which may only tell more of it
-        sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == sa.bindparam("accepted")),
+_FARED: Final = ("new_state", "new_time", "new_code", "new_detail")
+
+
+def _settling(position: sa.ColumnElement[int], message_id: sa.ColumnElement[str]) -> sa.Update:
+    return (
+        recipients.update()
+        .where(
+            recipients.c.campaign_id == sa.bindparam("the_campaign"),
+            recipients.c.position == position,
+            recipients.c.batch_id == sa.bindparam("by_batch"),
+            # what a callback proved is not undone by its own call's answer, which may only tell more of it
+            sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == sa.bindparam("accepted")),
+        )
+        .values(
+            state=sa.bindparam("new_state"),
+            message_id=message_id,
+            accepted_at=sa.bindparam("new_time"),
+            error_code=sa.bindparam("new_code"),
+            error_detail=sa.bindparam("new_detail"),
+        )
     )
-    .values(
-        state=sa.bindparam("new_state"),
-        message_id=sa.bindparam("new_id"),
-        accepted_at=sa.bindparam("new_time"),
-        error_code=sa.bindparam("new_code"),
-        error_detail=sa.bindparam("new_detail"),
+
+
+_SETTLE: Final = _settling(sa.bindparam("the_position"), sa.bindparam("new_id"))
+_told: Final = (
+    sa.func.unnest(
+        sa.bindparam("the_positions", type_=sa.ARRAY(sa.Integer)), sa.bindparam("new_ids", type_=sa.ARRAY(sa.String))
     )
+    .table_valued(sa.column("position", sa.Integer), sa.column("message_id", sa.String), name="told")
+    .render_derived()
 )
+_SETTLE_ALL: Final = _settling(_told.c.position, _told.c.message_id)
+"""The same for many rows that fared alike, in a single statement: each costs a server more than its row does."""
+
+
+def _alike(
+    settlements: Iterable[Settlement], now: float
+) -> list[tuple[Mapping[str, Any], list[tuple[int, str | None]]]]:
+    """What rows have in common that fared alike, and of each of these rows the position and the MessageId."""
+    alike: dict[tuple[Any, ...], list[tuple[int, str | None]]] = {}
+    for position, state, message_id, accepted_at, code, detail in settlements:
+        fared = state, (accepted_at or now) if message_id else None, code, detail
+        alike.setdefault(fared, []).append((position, message_id))
+    return [(dict(zip(_FARED, fared, strict=True)), rows) for fared, rows in alike.items()]
 
 
 def attach(journal: Journal, run_id: int) -> Run:
