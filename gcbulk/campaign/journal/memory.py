@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -108,20 +109,14 @@ def look_up(
 def mark_held(journal: Journal, connection: Connection, campaign: Campaign, held: Mapping[int, Held]) -> None:
     """Write down for each of these rows why it is not sent now."""
     if held:
+        ready = {"the_campaign": campaign.id, "ready": Status.READY}
         journal.many(
             connection,
             _MARK,
-            [
-                {
-                    "the_campaign": campaign.id,
-                    "the_position": position,
-                    "ready": Status.READY,
-                    "new_state": why.state,
-                    "new_code": why.code,
-                    "new_detail": why.detail,
-                }
-                for position, why in held.items()
-            ],
+            (
+                {**ready, "the_position": position, "new_state": state, "new_code": code, "new_detail": detail}
+                for position, (state, code, detail) in held.items()
+            ),
         )
 
 
@@ -135,11 +130,10 @@ def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, flo
 def _firmest(found: Iterable[Any], *, repeat: bool) -> dict[Any, Held]:
     """For each key the firmest of what is known: that it was sent, over that it may have been, over in flight."""
     rows = sorted(found, key=lambda row: _FIRMNESS.get(row[1], 2))
-    return {key: _why(*said, repeat=repeat) for key, *said in rows}
+    return {key: _why(state, _when(moment, name), told_id, repeat) for key, state, moment, told_id, name in rows}
 
 
-def _why(state: str, claimed_at: float, message_id: str | None, name: str, *, repeat: bool) -> Held:
-    when = f"on {told(claimed_at)} in campaign {name!r}"
+def _why(state: str, when: str, message_id: str | None, repeat: bool) -> Held:
     if state == IN_FLIGHT:
         code, becomes, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
     elif state == Status.UNKNOWN:
@@ -149,3 +143,8 @@ def _why(state: str, claimed_at: float, message_id: str | None, name: str, *, re
         first = f"Sent {when} (MessageId {message_id or 'not known'})."
     then = TOO_SOON if repeat and code is ErrorCode.ALREADY_SENT else SENTENCES[code]
     return Held(becomes, code, f"{first} {then}")
+
+
+@lru_cache(maxsize=4096)  # rows of one call share them
+def _when(claimed_at: float, name: str) -> str:
+    return f"on {told(claimed_at)} in campaign {name!r}"

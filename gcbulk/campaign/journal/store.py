@@ -213,7 +213,7 @@ class Journal:
         """Run such a statement for many rows."""
         text, in_order = self._prepared(statement)
         with closing(connection.connection.cursor()) as cursor:
-            cursor.executemany(text, list(map(in_order, rows)))
+            cursor.executemany(text, [in_order(row) for row in rows])
 
     def _prepared(self, statement: _Statement) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
         """A statement in the driver's words, and what makes its parameters of named values."""
