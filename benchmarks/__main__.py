@@ -83,7 +83,7 @@ def run_all(stages: list[Stage], *, full: bool) -> dict[str, list[Measured]]:
 
 
 def where_time_goes(found: dict[str, list[Measured]]) -> list[str]:
-    """For each stage the functions in which its own thread spent most."""
+    """For each stage the functions in which its threads spent most."""
     return [
         f"{name}, {one.rows:,} rows: " + ", ".join(f"`{where}` {share:.0%}" for where, share in one.profile)
         for name, ours in found.items()
@@ -110,7 +110,7 @@ def page(found: dict[str, list[Measured]], minutes: float) -> str:
         "",
         f"![Seconds by rows, for each stage](images/{PLOT.name})",
         "",
-        "Where the time of the thread that waits goes, by own time:",
+        "Where the processor's time goes, of all our threads, by own time:",
         "",
         *(f"- {one}" for one in where_time_goes(found)),
     ]
@@ -147,7 +147,7 @@ def main() -> None:
     given = parser.parse_args()
     began = time.monotonic()
     found = run_all([STAGES[name] for name in given.only or STAGES], full=given.full)
-    print("\nWhere the time goes (own time, of the thread that waits):", *where_time_goes(found), sep="\n  ")
+    print("\nWhere the processor's time goes (own time, of all our threads):", *where_time_goes(found), sep="\n  ")
     if given.write:
         draw(found, PLOT)
         write(page(found, (time.monotonic() - began) / 60))
