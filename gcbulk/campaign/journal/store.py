@@ -132,7 +132,12 @@ _PLANNED: Final = (
 )
 _UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
 _INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _PLANNED})
-_RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]
+_SOME_RECORDS: Final = (
+    sa.select(*(recipients.c[name] for name in Record._fields))
+    .where(recipients.c.campaign_id == sa.bindparam("the_campaign"), recipients.c.position > sa.bindparam("after"))
+    .order_by(recipients.c.position)
+    .limit(READ_ROWS)
+)
 
 
 class Journal:
@@ -482,13 +487,8 @@ class Journal:
     @outlasting
     def _some_records(self, campaign: Campaign, after: int) -> list[Record]:
         with self.reading() as connection:
-            rows = connection.execute(
-                sa.select(*_RECORD_COLUMNS)
-                .where(recipients.c.campaign_id == campaign.id, recipients.c.position > after)
-                .order_by(recipients.c.position)
-                .limit(READ_ROWS)
-            ).all()
-        return [Record._make(row) for row in rows]
+            rows = self.run(connection, _SOME_RECORDS, {"the_campaign": campaign.id, "after": after})
+        return list(map(Record._make, rows))
 
 
 def _within(up_to: int | None) -> list[sa.ColumnElement[bool]]:
