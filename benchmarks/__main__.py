@@ -4,7 +4,8 @@
 
 Less than ten minutes on a quiet machine with two cores; `--full` goes to more rows where the default stops early. Each
 stage and size has a process of its own, so that its peak of memory is its own. `growth` is the exponent with which the
-time grows with the rows, from 10,000 of them on. `--write` puts the table into docs/performance.md, the plot beside it.
+time grows with the rows, from 10,000 of them on; `its growth` that of the alternative's. `--write` puts the table into
+docs/performance.md, the plot beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ BEGIN, END = "<!-- python -m benchmarks: begin -->", "<!-- python -m benchmarks:
 GROWS_FROM: Final = 10_000
 PROFILED_AT: Final = 100_000
 FEW_ROUNDS_FROM: Final = 1_000_000
-HEADER: Final = ("stage", "rows", "rows/s", "peak MB", "against", "its rows/s", "ratio", "growth")
+HEADER: Final = ("stage", "rows", "rows/s", "peak MB", "against", "its rows/s", "ratio", "growth", "its growth")
+LINE: Final = "{:22}{:>11}{:>12}{:>9}  {:38}{:>12}{:>8}{:>8}{:>12}"
 
 
 def measured(stage: Stage, rows: int, *, profiled: bool) -> Measured:
@@ -44,18 +46,20 @@ def measured(stage: Stage, rows: int, *, profiled: bool) -> Measured:
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def growth(found: list[Measured]) -> float | None:
+def growth(times: list[tuple[int, float]]) -> float | None:
     """The exponent of the time's growth: the slope of its logarithm against that of the rows, by least squares."""
-    points = [(math.log(one.rows), math.log(one.seconds)) for one in found if one.rows >= GROWS_FROM]
-    if len(points) < 2:
+    points = [(math.log(rows), math.log(seconds)) for rows, seconds in times if rows >= GROWS_FROM]
+    if len({x for x, _ in points}) < 2:
         return None
     middle_x, middle_y = (sum(values) / len(points) for values in zip(*points, strict=True))
     together = sum((x - middle_x) * (y - middle_y) for x, y in points)
     return float(together / sum((x - middle_x) ** 2 for x, _ in points))
 
 
-def line(stage: Stage, one: Measured, grows: float | None) -> tuple[str, ...]:
-    """A line of the table."""
+def line(stage: Stage, one: Measured, known: list[Measured]) -> tuple[str, ...]:
+    """A line of the table; with the growth of both where `known` has all sizes of the stage."""
+    ours = growth([(each.rows, each.seconds) for each in known])
+    theirs = growth([(each.their_rows, each.their_seconds) for each in known])
     return (
         stage.name,
         f"{one.rows:,}",
@@ -64,26 +68,26 @@ def line(stage: Stage, one: Measured, grows: float | None) -> tuple[str, ...]:
         stage.alternative,
         f"{one.their_rows / one.their_seconds:,.0f}",
         f"{one.ratio:.2f}",
-        "" if grows is None else f"{grows:.2f}",
+        "" if ours is None else f"{ours:.2f}",
+        "" if theirs is None else f"{theirs:.2f}",
     )
 
 
 def run_all(stages: list[Stage], *, full: bool) -> dict[str, list[Measured]]:
     """Measure everything, printing as it comes."""
-    print("{:22}{:>11}{:>12}{:>9}  {:38}{:>12}{:>8}{:>8}".format(*HEADER), flush=True)
+    print(LINE.format(*HEADER), flush=True)
     found: dict[str, list[Measured]] = {}
     for stage in stages:
         ours = found[stage.name] = []
         for rows in (*stage.sizes, *(stage.full if full else ())):
             ours.append(measured(stage, rows, profiled=rows == min(PROFILED_AT, stage.sizes[-1])))
             last = rows == (*stage.sizes, *(stage.full if full else ()))[-1]
-            told = line(stage, ours[-1], growth(ours) if last else None)
-            print("{:22}{:>11}{:>12}{:>9}  {:38}{:>12}{:>8}{:>8}".format(*told), flush=True)
+            print(LINE.format(*line(stage, ours[-1], ours if last else [])), flush=True)
     return found
 
 
 def where_time_goes(found: dict[str, list[Measured]]) -> list[str]:
-    """For each stage the functions in which its own thread spent most."""
+    """For each stage the functions in which its threads spent most."""
     return [
         f"{name}, {one.rows:,} rows: " + ", ".join(f"`{where}` {share:.0%}" for where, share in one.profile)
         for name, ours in found.items()
@@ -94,11 +98,7 @@ def where_time_goes(found: dict[str, list[Measured]]) -> list[str]:
 
 def page(found: dict[str, list[Measured]], minutes: float) -> str:
     """What is written into docs/performance.md."""
-    rows = [
-        line(STAGES[name], one, growth(ours) if one is ours[-1] else None)
-        for name, ours in found.items()
-        for one in ours
-    ]
+    rows = [line(STAGES[name], one, ours if one is ours[-1] else []) for name, ours in found.items() for one in ours]
     system = f"{platform.system()}, Python {platform.python_version()}"
     lines = [
         f"`python -m benchmarks`, {time.strftime('%d %B %Y').lstrip('0')}: {system}, {minutes:.0f} minutes. Medians of",
@@ -110,7 +110,7 @@ def page(found: dict[str, list[Measured]], minutes: float) -> str:
         "",
         f"![Seconds by rows, for each stage](images/{PLOT.name})",
         "",
-        "Where the time of the thread that waits goes, by own time:",
+        "Where the processor's time goes, of all our threads, by own time:",
         "",
         *(f"- {one}" for one in where_time_goes(found)),
     ]
@@ -147,7 +147,7 @@ def main() -> None:
     given = parser.parse_args()
     began = time.monotonic()
     found = run_all([STAGES[name] for name in given.only or STAGES], full=given.full)
-    print("\nWhere the time goes (own time, of the thread that waits):", *where_time_goes(found), sep="\n  ")
+    print("\nWhere the processor's time goes (own time, of all our threads):", *where_time_goes(found), sep="\n  ")
     if given.write:
         draw(found, PLOT)
         write(page(found, (time.monotonic() - began) / 60))

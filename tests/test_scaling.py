@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.scaling import Cluster, simulate
+from benchmarks.scaling import Cluster, measured_turn, simulate
 
 
 @pytest.mark.parametrize("machines", [1, 4, 25])
@@ -24,3 +24,7 @@ def test_what_is_simulated_is_what_the_model_says(
     assert name == limited_by
     assert pace.rate == pytest.approx(limit, rel=0.05)
     assert pace.rate <= 1.05 * calls_per_second
+
+
+def test_what_a_call_costs_the_journal_is_measured_on_one() -> None:
+    assert measured_turn("sqlite://", chunk=1) > 0

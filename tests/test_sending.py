@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 import gcbulk
+from gcbulk.campaign.journal import Run
+from gcbulk.campaign.sending import Sender
 from gcbulk.sandbox import FAULTS, Sandbox
 from tests import jobs
 
@@ -384,6 +386,31 @@ def test_the_first_call_goes_alone_until_it_is_answered() -> None:
 
     assert Trial(on_call).rows("accepted") == list(range(ROWS))
     assert len(seen) == ROWS // CHUNK
+
+
+def test_calls_that_follow_at_once_are_claimed_along_with_a_settlement(monkeypatch: pytest.MonkeyPatch) -> None:
+    together, apart = [], []
+    both, alone = Run.settle_and_claim, Run.settle
+    monkeypatch.setattr(Run, "settle_and_claim", lambda *a, **k: (together.append(1), both(*a, **k))[1])
+    monkeypatch.setattr(Run, "settle", lambda *a, **k: (apart.append(1), alone(*a, **k))[1])
+    trial = Trial(None)
+    trial.check()
+    assert len(together) + len(apart) == ROWS // CHUNK
+    assert len(apart) <= CONCURRENCY
+
+
+def test_an_answer_is_written_down_whatever_fails_while_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_given: object) -> None:
+        raise RuntimeError("a defect of ours")
+
+    monkeypatch.setattr(Sender, "_judge", fail)
+    with pytest.raises(RuntimeError, match="a defect of ours"):
+        Trial(None)
+    (name,) = gcbulk.campaigns()["Campaign"]
+    assert gcbulk.campaign_results(name)["Status"].value_counts().to_dict() == {
+        "accepted": CHUNK,
+        "not_sent": ROWS - CHUNK,
+    }
 
 
 def test_three_unknown_first_calls_stop_the_run_one_after_the_other() -> None:

@@ -11,7 +11,7 @@ from gcbulk.api.outcomes import CallResult, Outcome, with_working_key
 from gcbulk.api.payloads import Message
 from gcbulk.campaign.attachments import FileChangedError
 from gcbulk.campaign.enclosing import email_of, envelope_of, why_held
-from gcbulk.campaign.journal import Settlement
+from gcbulk.campaign.journal import Settlement, Wanted
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     _Groups = Sequence[Sequence[ClaimedRow]]
 
+_FINAL: Final = frozenset({Status.ACCEPTED, Status.PARTLY_ACCEPTED, Status.REJECTED})
 _PROVES_THE_KEY: Final = frozenset({ErrorCode.INVALID_RECIPIENTS})
 
 
@@ -114,6 +115,11 @@ class Called:
     key_works: bool = False  # shown by this call
     key: Secret | None = None  # that it was made with, where it is one of a partner's customers'
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but final answers came of it: the run goes on as it did."""
+        return not self.elsewhere and all(tally.status in _FINAL for tally in self.tallies)
+
 
 class Caller:
     """Makes the calls of a run; `calls` counts those that were made.
@@ -136,14 +142,19 @@ class Caller:
         self._client = client
         self._manner = manner
         self._wall = wall
+        self._begun: dict[tuple[object, ...], tuple[Claim | None, float]] = {}  # claimed with another's settlement
 
     def close(self) -> None:
         """Nothing is left to be taken back: every call was made, or never begun."""
 
-    def call(self, order: Order) -> Called:
-        """Claim, call, settle."""
-        asked_at = self._wall()
-        claim = self._run.claim(order.number, order.positions, states=order.states, at_once=self._manner.concurrency)
+    def call(self, order: Order, following: Callable[[Called], Order | None] = lambda _called: None) -> Called:
+        """Claim, call, settle.
+
+        `following` is asked, where all that the answer means is in what it is told, which call will be made next, at
+        once and by the same thread: that one is claimed in the transaction of the settlement.
+        """
+        begun = order[:3]
+        claim, asked_at = self._begun.pop(begun) if begun in self._begun else self._claimed(order)
         if claim is None:
             return Called()
         lost = (Tally(Status.UNKNOWN, ErrorCode.OUTCOME_UNKNOWN, claim.lost),) if claim.lost else ()
@@ -161,8 +172,7 @@ class Caller:
         settlements = [
             _settlement(row, outcome) for group, outcome in zip(whole, result.outcomes, strict=True) for row in group
         ]
-        self._run.settle(claim, [*settlements, *held] if held else settlements, http_status=result.answer.status)
-        return replace(
+        called = replace(
             called,
             made=True,
             tallies=(*lost, *_tallies(whole, result.outcomes)),
@@ -170,6 +180,27 @@ class Caller:
             key_works=key_works,
             key=result.key,
         )
+        then = None
+        try:
+            then = following(called) if called.is_plain and not held else None
+        finally:  # whatever is made of it, it is written down
+            self._settle(claim, [*settlements, *held], result.answer.status, then)
+        return called
+
+    def _claimed(self, order: Order) -> tuple[Claim | None, float]:
+        """A claim, and when it was asked for."""
+        asked_at = self._wall()
+        number, positions, states, *_ = order
+        return self._run.claim(number, positions, states=states, at_once=self._manner.concurrency), asked_at
+
+    def _settle(self, claim: Claim, rows: Sequence[Settlement], http_status: int | None, then: Order | None) -> None:
+        if then is None:
+            self._run.settle(claim, rows, http_status=http_status)
+            return
+        asked_at = self._wall()
+        wanted = Wanted(*then[:3], at_once=self._manner.concurrency)
+        following = self._run.settle_and_claim(claim, rows, http_status=http_status, wanted=wanted)
+        self._begun[then[:3]] = following, asked_at
 
     def _messages(self, claim: Claim, order: Order) -> tuple[_Groups, Sequence[Message | Email], Sequence[Settlement]]:
         """The messages of a claim, of which rows each is, and what holds back rows that have none."""

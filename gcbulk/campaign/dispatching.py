@@ -85,8 +85,11 @@ class Dispatcher:
             future.cancel()
         work_here_no_more(self._ticket)
 
-    def call(self, order: Order) -> Called:
-        """Have a worker claim, call and settle. Raises WorkersError, with a sentence, where none can."""
+    def call(self, order: Order, _following: Callable[[Called], Order | None] | None = None) -> Called:
+        """Have a worker claim, call and settle. Raises WorkersError, with a sentence, where none can.
+
+        Each call is claimed by itself: the next may be another worker's.
+        """
         key = self._client.key_of(order.customer_id)  # before the worker looks: one that is newer by then is noticed
         self.calls += 1
         for _ in range(_REVIVALS):

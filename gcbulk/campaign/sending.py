@@ -163,12 +163,9 @@ class Sender:
     def _work(self) -> None:
         try:
             with self._turn:
-                while (work := self._next_work()) is not None:
-                    try:
-                        self._deliver(work)
-                    finally:
-                        self._lanes.ended(work)
-                        self._turn.notify_all()
+                work = self._next_work()
+                while work is not None:
+                    work = self._deliver(work) or self._next_work()
         except BaseException as error:  # noqa: BLE001 - raised again by send(), in the thread that asked
             self._fail(error)
         finally:
@@ -218,16 +215,42 @@ class Sender:
         self._lanes.again(work, positions, not_before=moment, states=states, attempt=attempt, apart=apart)
         self._turn.notify_all()
 
-    def _deliver(self, work: Work) -> None:
-        """Have a call made, and see to what came of it."""
-        order = Order(work.number, work.positions, work.states, work.lane.customer_id, work.lane.key_works)
+    def _next_at_once(self) -> Work | None:
+        """The next call, where it may start this very moment and nothing is to be seen to before."""
+        if self._stopped or self._without_key or self._manner.calls_per_second or not self._lanes:
+            return None
+        return self._lanes.next(self._clock())[0]
+
+    def _deliver(self, work: Work) -> Work | None:
+        """Have a call made, and see to what came of it; returns the next one where that was claimed along with it."""
+        ended, begun = False, None
+
+        def following(called: Called) -> Order | None:
+            nonlocal ended, begun
+            self._see_to(work, called)
+            self._end(work)
+            ended = True
+            begun = self._next_at_once()
+            return None if begun is None else _order(begun)
+
         try:
-            called = self._caller.call(order)
+            called = self._caller.call(_order(work), following)
+            if not ended:
+                self._see_to(work, called)
         except WorkersError as error:
             self.stop(ErrorCode.STOPPED, str(error))
-            return
         finally:
             self.report.calls = self._caller.calls
+            if not ended:
+                self._end(work)
+        return begun
+
+    def _end(self, work: Work) -> None:
+        self._lanes.ended(work)
+        self._turn.notify_all()
+
+    def _see_to(self, work: Work, called: Called) -> None:
+        """What came of a call, for its rows and for the run."""
         work.lane.key_works = work.lane.key_works or called.key_works
         if not called.made:
             work.lane.pacing.not_made()
@@ -386,6 +409,10 @@ _COUNTED_AS: Final = {
     Status.REJECTED: "failed",
     Status.UNKNOWN: "unknown",
 }
+
+
+def _order(work: Work) -> Order:
+    return Order(work.number, work.positions, work.states, work.lane.customer_id, work.lane.key_works)
 
 
 def _positions(tallies: Iterable[Tally]) -> list[int]:

@@ -13,7 +13,7 @@ transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
-from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, RunOverError, Settlement, attach
+from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, RunOverError, Settlement, Wanted, attach
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.drafting import discard, draft, opted_out_addresses, planned_rows, renumber
 from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
@@ -66,6 +66,7 @@ __all__ = [
     "Settlement",
     "Taken",
     "TextUsed",
+    "Wanted",
     "ask_to_stop",
     "attach",
     "begin",

@@ -25,7 +25,7 @@ from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, give_up, t
 from gcbulk.campaign.journal.memory import OF_A_CALL, OF_A_STRETCH, find_held, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
-from gcbulk.campaign.journal.transactions import outlasting
+from gcbulk.campaign.journal.transactions import ServerLostError, outlasting
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
@@ -57,6 +57,18 @@ class ClaimedRow(NamedTuple):
     client_ref: str
     customer_id: str | None  # under whom a partner sends it
     content: str | None  # what an email holds beside its body
+
+
+class Wanted(NamedTuple):
+    """What a claim asks for: the rows of planned call `number`, or only `positions` of it, in one of `states`.
+
+    `at_once` is how many calls may be in the air, over all runs on the campaign.
+    """
+
+    number: int
+    positions: Sequence[int] | None
+    states: Sequence[str]
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,38 +276,41 @@ class Run:
         campaign. Committed to disk on return. Raises RunOverError for a worker whose run is over.
         """
         with self.journal.writing() as connection:
-            now = self.journal.now(connection)
-            lost: tuple[int, ...] = ()
-            if not self._leads:
-                self._check_not_over(connection, now)
-                lost = lose(self.journal, connection, self, number, positions)
-            elif now - self._beaten_at > self.lease:
-                self._beat(connection, now)
-            chosen = {
-                "the_campaign": self.campaign.id,
-                "the_number": number,
-                "one_state": states[0],
-                "other_state": states[-1],
-            }
-            found = sorted(map(ClaimedRow._make, self._on_rows(connection, _SELECT, chosen, positions)))
-            if not found:
-                return Claim(0, now, (), (), lost) if lost else None
-            if at_once is not None and (pause := room_in(self.journal, connection, self.campaign.id, at_once, now)):
-                return Claim(0, now, (), (), lost, room_in=pause)
-            held = find_held(self.journal, connection, self.campaign, OF_A_CALL, now, the_number=number)
-            mark_held(self.journal, connection, self.campaign, held)
-            rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
-            waiting = {position for position, one in held.items() if one.in_flight}
-            elsewhere = tuple([row.position for row in found if row.position in waiting]) if waiting else ()
-            if not rows:
-                return Claim(0, now, (), elsewhere, lost) if elsewhere or lost else None
-            opened = {"campaign_id": self.campaign.id, "run_id": self.id, "number": number, "claimed_at": now}
-            ((claim_id,),) = self.journal.run(connection, _OPEN, opened)
-            counts_at = max(self.campaign.send_at or now, now)  # a campaign that is past its time goes now
-            taken = {**chosen, **_TAKEN, "by_batch": claim_id, "now": now, "counts_at": counts_at}
-            all_of_it = positions is None and len(rows) == len(found)
-            self._on_rows(connection, _TAKE, taken, None if all_of_it else [row.position for row in rows])
-            return Claim(int(claim_id), now, rows, elsewhere, lost)
+            return self._claim(connection, Wanted(number, positions, states, at_once), self.journal.now(connection))
+
+    def _claim(self, connection: Connection, wanted: Wanted, now: float) -> Claim | None:
+        number, positions, states, at_once = wanted
+        lost: tuple[int, ...] = ()
+        if not self._leads:
+            self._check_not_over(connection, now)
+            lost = lose(self.journal, connection, self, number, positions)
+        elif now - self._beaten_at > self.lease:
+            self._beat(connection, now)
+        chosen = {
+            "the_campaign": self.campaign.id,
+            "the_number": number,
+            "one_state": states[0],
+            "other_state": states[-1],
+        }
+        found = sorted(map(ClaimedRow._make, self._on_rows(connection, _SELECT, chosen, positions)))
+        if not found:
+            return Claim(0, now, (), (), lost) if lost else None
+        if at_once is not None and (pause := room_in(self.journal, connection, self.campaign.id, at_once, now)):
+            return Claim(0, now, (), (), lost, room_in=pause)
+        held = find_held(self.journal, connection, self.campaign, OF_A_CALL, now, the_number=number)
+        mark_held(self.journal, connection, self.campaign, held)
+        rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
+        waiting = {position for position, one in held.items() if one.in_flight}
+        elsewhere = tuple([row.position for row in found if row.position in waiting]) if waiting else ()
+        if not rows:
+            return Claim(0, now, (), elsewhere, lost) if elsewhere or lost else None
+        opened = {"campaign_id": self.campaign.id, "run_id": self.id, "number": number, "claimed_at": now}
+        ((claim_id,),) = self.journal.run(connection, _OPEN, opened)
+        counts_at = max(self.campaign.send_at or now, now)  # a campaign that is past its time goes now
+        taken = {**chosen, **_TAKEN, "by_batch": claim_id, "now": now, "counts_at": counts_at}
+        all_of_it = positions is None and len(rows) == len(found)
+        self._on_rows(connection, _TAKE, taken, None if all_of_it else [row.position for row in rows])
+        return Claim(int(claim_id), now, rows, elsewhere, lost)
 
     def _check_not_over(self, connection: Connection, now: float) -> None:
         ((ended_at, heartbeat_at),) = self.journal.run(connection, _STANDING, {"the_run": self.id})
@@ -315,46 +330,80 @@ class Run:
     def settle(self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None) -> None:
         """Write down what became of each row of a claim. Committed to disk on return."""
         with self.journal.writing() as connection:
+            proven = self._settle(connection, claim, settlements, http_status, self.journal.now(connection))
+        self._tell_of(proven)
+
+    def settle_and_claim(
+        self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None, wanted: Wanted
+    ) -> Claim | None:
+        """Settle a call and claim the next one as `settle` and `claim` do, both in one transaction.
+
+        Where that fails, what came of the call is written by itself before the claim is tried again: it is known, and
+        nothing but the next call depends on the claim.
+        """
+        try:
+            return self._settle_and_claim(claim, settlements, http_status, wanted)
+        except ServerLostError:
+            raise
+        except JournalError:
+            self.settle(claim, settlements, http_status=http_status)
+            number, positions, states, at_once = wanted
+            return self.claim(number, positions, states=states, at_once=at_once)
+
+    @outlasting
+    def _settle_and_claim(
+        self, claim: Claim, settlements: Sequence[Settlement], http_status: int | None, wanted: Wanted
+    ) -> Claim | None:
+        with self.journal.writing() as connection:
             now = self.journal.now(connection)
-            self.journal.run(connection, _CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
-            settled = {"the_campaign": self.campaign.id, "by_batch": claim.id, "accepted": Status.ACCEPTED}
-            self.journal.many(
-                connection,
-                _SETTLE,
-                (
-                    {
-                        **settled,
-                        "the_position": s.position,
-                        "new_state": s.state,
-                        "new_id": s.message_id,
-                        "new_time": (s.accepted_at or now) if s.message_id else None,
-                        "new_code": s.error_code,
-                        "new_detail": s.error_detail,
-                    }
-                    for s in settlements
-                ),
+            proven = self._settle(connection, claim, settlements, http_status, now)
+            following = self._claim(connection, wanted, now)
+        self._tell_of(proven)
+        return following
+
+    def _settle(
+        self,
+        connection: Connection,
+        claim: Claim,
+        settlements: Sequence[Settlement],
+        http_status: int | None,
+        now: float,
+    ) -> Mapping[int, Status]:
+        """Write it down; by position what was said of refused rows that a callback had proven sent."""
+        self.journal.run(connection, _CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
+        settled = {"the_campaign": self.campaign.id, "by_batch": claim.id, "accepted": Status.ACCEPTED}
+        for alike, rows in _alike(settlements, now):
+            values = {**settled, **alike}
+            if connection.dialect.name == "sqlite":
+                each = ({**values, "the_position": position, "new_id": message_id} for position, message_id in rows)
+                self.journal.many(connection, _SETTLE, each)
+            else:
+                positions, ids = map(list, zip(*rows, strict=True))
+                self.journal.run(connection, _SETTLE_ALL, {**values, "the_positions": positions, "new_ids": ids})
+        refused = {s.position: Status(s.state) for s in settlements if s.state in (Status.READY, Status.REJECTED)}
+        if not refused:
+            return refused
+        proven = self._note_proven(connection, claim, refused)
+        connection.execute(
+            recipients.update()
+            .where(
+                recipients.c.campaign_id == self.campaign.id,
+                recipients.c.position.in_(list(refused)),
+                recipients.c.batch_id == claim.id,
+                recipients.c.proven_at.is_(None),
             )
-            refused = {s.position: Status(s.state) for s in settlements if s.state in (Status.READY, Status.REJECTED)}
-            proven: list[int] = []
-            if refused:
-                proven = self._note_proven(connection, claim, refused)
-                connection.execute(
-                    recipients.update()
-                    .where(
-                        recipients.c.campaign_id == self.campaign.id,
-                        recipients.c.position.in_(list(refused)),
-                        recipients.c.batch_id == claim.id,
-                        recipients.c.proven_at.is_(None),
-                    )
-                    .values(_GIVEN_BACK)
-                )
-        for position in proven:
+            .values(_GIVEN_BACK)
+        )
+        return {position: refused[position] for position in proven}
+
+    def _tell_of(self, proven: Mapping[int, Status]) -> None:
+        for position, state in proven.items():
             logger.warning(
                 "Campaign %r, row %d: the answer says %s, but the platform had reported on it: it was sent. It counts "
                 "as accepted, and resume will not send it",
                 self.campaign.name,
                 position + 1,
-                "not_sent" if refused[position] is Status.READY else refused[position].value,
+                "not_sent" if state is Status.READY else state.value,
             )
 
     def _note_proven(self, connection: Connection, claim: Claim, refused: Mapping[int, Status]) -> list[int]:
@@ -477,23 +526,50 @@ _CLOSE: Final = (
     .where(batches.c.id == sa.bindparam("by_batch"))
     .values(settled_at=sa.bindparam("now"), http_status=sa.bindparam("http"))
 )
-_SETTLE: Final = (
-    recipients.update()
-    .where(
-        recipients.c.campaign_id == sa.bindparam("the_campaign"),
-        recipients.c.position == sa.bindparam("the_position"),
-        recipients.c.batch_id == sa.bindparam("by_batch"),
-        # what a callback proved is not undone by its own call's answer, which may only tell more of it
-        sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == sa.bindparam("accepted")),
+_FARED: Final = ("new_state", "new_time", "new_code", "new_detail")
+
+
+def _settling(position: sa.ColumnElement[int], message_id: sa.ColumnElement[str]) -> sa.Update:
+    return (
+        recipients.update()
+        .where(
+            recipients.c.campaign_id == sa.bindparam("the_campaign"),
+            recipients.c.position == position,
+            recipients.c.batch_id == sa.bindparam("by_batch"),
+            # what a callback proved is not undone by its own call's answer, which may only tell more of it
+            sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == sa.bindparam("accepted")),
+        )
+        .values(
+            state=sa.bindparam("new_state"),
+            message_id=message_id,
+            accepted_at=sa.bindparam("new_time"),
+            error_code=sa.bindparam("new_code"),
+            error_detail=sa.bindparam("new_detail"),
+        )
     )
-    .values(
-        state=sa.bindparam("new_state"),
-        message_id=sa.bindparam("new_id"),
-        accepted_at=sa.bindparam("new_time"),
-        error_code=sa.bindparam("new_code"),
-        error_detail=sa.bindparam("new_detail"),
+
+
+_SETTLE: Final = _settling(sa.bindparam("the_position"), sa.bindparam("new_id"))
+_told: Final = (
+    sa.func.unnest(
+        sa.bindparam("the_positions", type_=sa.ARRAY(sa.Integer)), sa.bindparam("new_ids", type_=sa.ARRAY(sa.String))
     )
+    .table_valued(sa.column("position", sa.Integer), sa.column("message_id", sa.String), name="told")
+    .render_derived()
 )
+_SETTLE_ALL: Final = _settling(_told.c.position, _told.c.message_id)
+"""The same for many rows that fared alike, in a single statement: each costs a server more than its row does."""
+
+
+def _alike(
+    settlements: Iterable[Settlement], now: float
+) -> list[tuple[Mapping[str, Any], list[tuple[int, str | None]]]]:
+    """What rows have in common that fared alike, and of each of these rows the position and the MessageId."""
+    alike: dict[tuple[Any, ...], list[tuple[int, str | None]]] = {}
+    for position, state, message_id, accepted_at, code, detail in settlements:
+        fared = state, (accepted_at or now) if message_id else None, code, detail
+        alike.setdefault(fared, []).append((position, message_id))
+    return [(dict(zip(_FARED, fared, strict=True)), rows) for fared, rows in alike.items()]
 
 
 def attach(journal: Journal, run_id: int) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -122,20 +123,14 @@ def look_up(
 def mark_held(journal: Journal, connection: Connection, campaign: Campaign, held: Mapping[int, Held]) -> None:
     """Write down for each of these rows why it is not sent now."""
     if held:
+        ready = {"the_campaign": campaign.id, "ready": Status.READY}
         journal.many(
             connection,
             _MARK,
-            [
-                {
-                    "the_campaign": campaign.id,
-                    "the_position": position,
-                    "ready": Status.READY,
-                    "new_state": why.state,
-                    "new_code": why.code,
-                    "new_detail": why.detail,
-                }
-                for position, why in held.items()
-            ],
+            (
+                {**ready, "the_position": position, "new_state": state, "new_code": code, "new_detail": detail}
+                for position, (state, code, detail) in held.items()
+            ),
         )
 
 
@@ -149,20 +144,15 @@ def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, flo
 def _firmest(found: Iterable[Any], *, repeat: bool) -> dict[Any, Held]:
     """For each key the firmest of what is known: that it was sent, over that it may have been, over in flight."""
     rows = sorted(found, key=lambda row: _FIRMNESS.get(row[1], 2))
-    return {key: _why(*said, repeat=repeat) for key, *said in rows}
+    return {
+        key: _why(state, _when(moment, name), told_id, before, content, repeat=repeat)
+        for key, state, moment, told_id, name, before, content in rows
+    }
 
 
 def _why(
-    state: str,
-    claimed_at: float,
-    message_id: str | None,
-    name: str,
-    before: str | None,
-    content: str | None,
-    *,
-    repeat: bool,
+    state: str, when: str, message_id: str | None, before: str | None, content: str | None, *, repeat: bool
 ) -> Held:
-    when = f"on {told(claimed_at)} in campaign {name!r}"
     if state == IN_FLIGHT:
         code, becomes, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
     elif state == Status.UNKNOWN:
@@ -174,3 +164,8 @@ def _why(
             first += f" Since then {', '.join(changed[:_FILES_NAMED])} has changed{NO_OTHER_EMAIL}"
     then = TOO_SOON if repeat and code is ErrorCode.ALREADY_SENT else SENTENCES[code]
     return Held(becomes, code, f"{first} {then}")
+
+
+@lru_cache(maxsize=4096)  # rows of one call share them
+def _when(claimed_at: float, name: str) -> str:
+    return f"on {told(claimed_at)} in campaign {name!r}"

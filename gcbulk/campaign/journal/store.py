@@ -134,7 +134,12 @@ PLANNED: Final = (
 _OF_ITS_OWN: Final = sa.or_(campaigns.c.planned, campaigns.c.texts_hash.is_not(None))  # no draft
 _UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
 _INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in PLANNED})
-_RECORD_COLUMNS: Final = [recipients.c[name] for name in Record._fields]
+_SOME_RECORDS: Final = (
+    sa.select(*(recipients.c[name] for name in Record._fields))
+    .where(recipients.c.campaign_id == sa.bindparam("the_campaign"), recipients.c.position > sa.bindparam("after"))
+    .order_by(recipients.c.position)
+    .limit(READ_ROWS)
+)
 
 
 class Journal:
@@ -220,7 +225,7 @@ class Journal:
         """Run such a statement for many rows."""
         text, in_order = self._prepared(statement)
         with closing(connection.connection.cursor()) as cursor:
-            cursor.executemany(text, list(map(in_order, rows)))
+            cursor.executemany(text, [in_order(row) for row in rows])
 
     def _prepared(self, statement: _Statement) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
         """A statement in the driver's words, and what makes its parameters of named values."""
@@ -493,13 +498,8 @@ class Journal:
     @outlasting
     def _some_records(self, campaign: Campaign, after: int) -> list[Record]:
         with self.reading() as connection:
-            rows = connection.execute(
-                sa.select(*_RECORD_COLUMNS)
-                .where(recipients.c.campaign_id == campaign.id, recipients.c.position > after)
-                .order_by(recipients.c.position)
-                .limit(READ_ROWS)
-            ).all()
-        return [Record._make(row) for row in rows]
+            rows = self.run(connection, _SOME_RECORDS, {"the_campaign": campaign.id, "after": after})
+        return list(map(Record._make, rows))
 
 
 def _within(up_to: int | None) -> list[sa.ColumnElement[bool]]:

@@ -123,6 +123,8 @@ recipients = sa.Table(
     sa.Column("content", sa.String),  # what a message holds beside its text, as JSON: an email's subject, its files
     sa.Index("recipients_content", "content_key"),
     sa.Index("recipients_batch", "campaign_id", "batch_number"),
+    # every row is written twice after it was planned: with room beside it, a server leaves its index entries alone
+    postgresql_with={"fillfactor": 50},
 )
 
 FOR_NEWS: Final = (
