@@ -1,11 +1,12 @@
-"""Whether the model holds: real processes on one journal, a machine's worth each, at an API of so many calls a second.
+"""Whether the model holds: real processes on one journal, a machine's worth each.
 
     python -m benchmarks.machines [--machines 1 2 4] [--rates 5 50 500] [--seconds 15] [--concurrency 8] [--chunk 20]
         [--latency-ms 50] [--postgresql URL]
 
-Each process is `gcbulk resume` of the same campaign, as it would run on a machine of its own; the calls are counted at
-the sandbox as they arrive. The model is that of `benchmarks.scaling`, its `turn` measured on the same journal. PostgreSQL
-is the server of the `dev` extra's wheel unless the URL of an empty database is given; all of it shares one machine.
+Each process is `gcbulk resume` of one campaign, as on a machine of its own; the calls are counted at
+the sandbox as they arrive. The model is that of `benchmarks.scaling`, its `turn` measured on the same journal.
+PostgreSQL is the server of the `dev` extra's wheel unless the URL of an empty database is given; all of it shares one
+machine.
 """
 
 from __future__ import annotations
