@@ -6,6 +6,7 @@ import html as html_module
 import io
 import json
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pandas as pd
@@ -126,7 +127,8 @@ def test_the_histogram_of_parts() -> None:
     assert re.search(r"2 parts\s+1\b", words_of(preview.to_html()))
 
 
-def test_the_summary_can_be_written_as_json() -> None:
+def test_the_summary_can_be_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gcbulk.campaign.schedule.now", lambda: datetime(2026, 11, 24, 12, tzinfo=UTC))  # not by night
     summary = gcbulk.preview(PARENTS, "Dear ((x)) {{ name }}").summary()
     written = json.loads(json.dumps(summary, default=str))
     assert [one["code"] for one in written["findings"]] == ["stray_mark", "blank_field"]
