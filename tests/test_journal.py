@@ -651,3 +651,12 @@ def test_any_number_of_rows_is_settled_by_hand(journal: Journal) -> None:
         connection.execute(sa.update(recipients).values(state=Status.UNKNOWN))
     run.end()
     assert settle(journal, run.campaign, sent=True, positions=list(range(count))) == count
+
+
+@pytest.mark.parametrize(
+    "address", ["host=127.0.0.1 password=secret dbname=x", "postgresql:/gcbulk:secret@db/gcbulk", "dbname=gcbulk"]
+)
+def test_what_is_nearly_the_address_of_a_database_is_no_file_of_that_name(address: str) -> None:
+    with pytest.raises(OptionError, match="Write postgresql://") as caught:
+        Journal(address)
+    assert "secret" not in str(caught.value)

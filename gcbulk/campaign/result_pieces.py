@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,6 @@ from gcbulk.recipients.writing import writing_table
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from gcbulk.campaign.journal import Campaign, Record
     from gcbulk.recipients.intake import IntakeOptions
@@ -142,10 +142,16 @@ class ResultPieces:
         for results, _ in self._pieces():
             yield results
 
-    def save(self, out: Path | None = None, *, not_told: Path | None = None) -> None:
+    def save(
+        self, out: str | os.PathLike[str] | None = None, *, not_told: str | os.PathLike[str] | None = None
+    ) -> None:
         """Write the results as CSV, and as another, in the user's own columns, the rows of those not told."""
-        sum_up_pieces(self._pieces(), Files(out=out, not_told=not_told))
+        sum_up_pieces(self._pieces(), Files(out=_path(out), not_told=_path(not_told)))
 
     def _pieces(self) -> Iterator[Piece]:
         with Journal(self.journal) as book:
             yield from result_pieces(book, book.campaign(self.campaign), self.recipients, names=self.names)
+
+
+def _path(file: str | os.PathLike[str] | None) -> Path | None:
+    return None if file is None else Path(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import sys
 import threading
@@ -53,6 +54,10 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 """Where file locks cannot be relied on, so that two machines could both claim a row."""
 
 
+# A file of that name would be a second journal beside the one that was meant. A drive has a single letter.
+_NEARLY_A_URL: Final = re.compile(r"^\s*[A-Za-z][\w+.-]+:/(?!/)|^[^/?]*\b(?:host|dbname|password)\s*=")
+
+
 def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:
     """The database URL of a journal: the argument, GCBULK_JOURNAL, or `journal.sqlite3` in `home()`.
 
@@ -61,6 +66,11 @@ def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:
     if not isinstance(journal, str | os.PathLike | None):
         raise OptionError(f"journal must be a path or a database URL, not a {type(journal).__name__}.")
     source = os.fspath(journal or os.environ.get("GCBULK_JOURNAL") or home() / "journal.sqlite3")
+    if _NEARLY_A_URL.search(source):
+        raise OptionError(
+            "The journal's address looks like that of a database, but is none. "
+            "Write postgresql://USER:PASSWORD@HOST/DATABASE, or give a path."
+        )
     if "://" not in source:
         return sa.URL.create("sqlite", database=str(Path(source).expanduser().absolute()))
     try:
