@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from gcbulk.api.customers import Customer, Customers, FixedCustomers
     from gcbulk.api.partner import Partner
     from gcbulk.campaign.either import send_message
+    from gcbulk.campaign.emailing import preview_email, send_email
     from gcbulk.campaign.history import campaign_results, campaigns, purge, settle
     from gcbulk.campaign.overall import dead_numbers, history
     from gcbulk.campaign.overview import summary
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.report import Report, report
-    from gcbulk.campaign.run import preview, preview_email, resume, send_email, send_sms
+    from gcbulk.campaign.run import preview, resume, send_sms
     from gcbulk.campaign.undelivered import Retry, retry_undelivered
     from gcbulk.campaign.watching import watch
     from gcbulk.codes import DeliveryStatus, ErrorCode, Status
@@ -90,7 +91,7 @@ _HOMES: Final[dict[str, str]] = {
     "history": "gcbulk.campaign.overall",
     "list_opt_outs": "gcbulk.recipients.optout_list",
     "preview": "gcbulk.campaign.run",
-    "preview_email": "gcbulk.campaign.run",
+    "preview_email": "gcbulk.campaign.emailing",
     "purge": "gcbulk.campaign.history",
     "read_in_pieces": "gcbulk.recipients.pieces",
     "read_recipients": "gcbulk.recipients.reading",
@@ -99,7 +100,7 @@ _HOMES: Final[dict[str, str]] = {
     "resume": "gcbulk.campaign.run",
     "retry_undelivered": "gcbulk.campaign.undelivered",
     "row_per_number": "gcbulk.recipients.choosing",
-    "send_email": "gcbulk.campaign.run",
+    "send_email": "gcbulk.campaign.emailing",
     "send_message": "gcbulk.campaign.either",
     "send_sms": "gcbulk.campaign.run",
     "settle": "gcbulk.campaign.history",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +11,13 @@ import pandas as pd
 from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import send_plan
+from gcbulk.campaign.emailing import OF_FILES
 from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.looking_ahead import about_the_sending
-from gcbulk.campaign.options import SendOptions
+from gcbulk.campaign.options import SendOptions, take
 from gcbulk.campaign.plan import check_list, make_plan
-from gcbulk.campaign.run import OF_FILES
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import CampaignError, GcbulkWarning, OptionError
+from gcbulk.errors import CampaignError, OptionError, warn
 from gcbulk.messages.letter import Letter
 from gcbulk.messages.options import TextOptions
 from gcbulk.progress import Watch
@@ -238,12 +237,12 @@ def send_message(
         raise OptionError("limit and test_to are for one channel: use send_sms or send_email for them.")
     message = Message(
         sms=sms,
-        texts=TextOptions(**_taken(options, {one.name: one.name for one in fields(TextOptions)})),
+        texts=TextOptions(**take(options, {one.name: one.name for one in fields(TextOptions)})),
         letter=Letter(subject, body, body_format=options.pop("body_format", None)),
-        attachments=Attachments(**_taken(options, OF_FILES)),
+        attachments=Attachments(**take(options, OF_FILES)),
     )
     once = {"sms": options.pop("one_per_number", False), "email": options.pop("one_per_address", False)}
-    intake = IntakeOptions(**_taken(options, {name: name for name in _OF_INTAKE}))
+    intake = IntakeOptions(**take(options, {name: name for name in _OF_INTAKE}))
     intakes = {
         "sms": replace(intake, one_per_number=once["sms"], kind=NUMBER),
         "email": replace(intake, one_per_number=once["email"], kind=EMAIL),
@@ -258,22 +257,17 @@ def send_message(
     )
     for finding in (*about_the_sending(settings, client), *(found for leg in legs for found in leg.plan.findings)):
         if finding.severity == "warning":
-            warnings.warn(finding.sentence, GcbulkWarning, stacklevel=2)
+            warn(finding.sentence)
     done = send_each(legs, settings, names=names_of(campaign, intakes), client=client)
     for one in done:
         if why := one.why or (one.sent.nothing_left if one.sent is not None else ""):
-            warnings.warn(why, GcbulkWarning, stacklevel=2)
+            warn(why)
     results = joined(((one.channel, one.rows, one.results) for one in done), recipients.index)
     results.attrs = {"campaigns": [one.sent.campaign for one in done if one.sent is not None]}
     return results
 
 
 _OF_INTAKE: Final = ("number_column", "number_columns", "email_column", "international", "opt_outs", "customer_column")
-
-
-def _taken(options: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Take those that are given out of `options`, under the names that they have inside."""
-    return {inside: options.pop(name) for name, inside in names.items() if name in options}
 
 
 def _as_email(

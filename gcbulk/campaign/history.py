@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import time
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -17,7 +16,7 @@ from gcbulk.campaign.journal import Journal, london_date, told
 from gcbulk.campaign.result_pieces import Piece, ResultPieces, result_pieces, sum_up_pieces
 from gcbulk.campaign.results import check_same_list, customer_names, results_frame
 from gcbulk.codes import Status
-from gcbulk.errors import CampaignError, GcbulkWarning, OptionError, RecipientsError
+from gcbulk.errors import CampaignError, OptionError, RecipientsError, warn
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.pieces import as_pieces
 
@@ -177,10 +176,8 @@ def _wait_for_broken_calls(book: Journal, campaign: Campaign) -> None:
     journals.refuse_while_sending(book, campaign)
     seconds = journals.calls_over_in(book, campaign)
     if seconds > 0:
-        warnings.warn(
-            f"A call of campaign {campaign.name!r} was broken off and may still be under way. Waiting {seconds:.0f} s.",
-            GcbulkWarning,
-            stacklevel=3,
+        warn(
+            f"A call of campaign {campaign.name!r} was broken off and may still be under way. Waiting {seconds:.0f} s."
         )
         time.sleep(seconds)
 

@@ -16,7 +16,7 @@ from gcbulk.recipients.kinds import own_address_as_written
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 Delivery = Literal["at_most_once", "at_least_once"]
@@ -187,3 +187,8 @@ def _check_envelope(options: SendOptions) -> None:
         given = getattr(options, option)
         if given is not None and own_address_as_written(given)[0] is None:
             raise OptionError(f"{option} must be one email address, such as office@example.org, not {given!r}.")
+
+
+def take(given: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Take those of `names` that are given out of the options, under the names that they have inside."""
+    return {inside: given.pop(name) for name, inside in names.items() if name in given}

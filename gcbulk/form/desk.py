@@ -14,9 +14,9 @@ from gcbulk.campaign import schedule
 from gcbulk.campaign.attachments import Attachments
 from gcbulk.campaign.connecting import a_sandbox, default_client, known_customers, rehearsed_customers, sandbox_client
 from gcbulk.campaign.either import Leg, Message, check_each, names_of, plan_each
+from gcbulk.campaign.emailing import OF_FILES
 from gcbulk.campaign.kept_files import FOLDER, folder_of_kept, keep
-from gcbulk.campaign.options import SendOptions
-from gcbulk.campaign.run import OF_FILES
+from gcbulk.campaign.options import SendOptions, take
 from gcbulk.errors import CredentialsError, OptionError
 from gcbulk.form.words import WAYS, Way
 from gcbulk.messages.letter import Letter, read_body
@@ -95,12 +95,8 @@ class Desk:
             "sms": bool(options.pop("one_per_number", False)),
             "email": bool(options.pop("one_per_address", False)),
         }
-        self.texts = TextOptions(
-            **{one.name: options.pop(one.name) for one in fields(TextOptions) if one.name in options}
-        )
-        self.attachments = Attachments(
-            **{inside: options.pop(name) for name, inside in OF_FILES.items() if name in options}
-        )
+        self.texts = TextOptions(**take(options, {one.name: one.name for one in fields(TextOptions)}))
+        self.attachments = Attachments(**take(options, OF_FILES))
         self.body = Body(body_format=options.pop("body_format", None))
         self.checked: pd.DataFrame | None = None
         self.message = ""

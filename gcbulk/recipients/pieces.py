@@ -7,7 +7,6 @@ header, columns without content, rows that end early) is decided as it is for a 
 from __future__ import annotations
 
 import csv
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -19,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.errors import RecipientsError, warn
 from gcbulk.recipients.delimited import NAMED_LINES, convert_options, delimiter_of, named_lines, parse_options
 from gcbulk.recipients.encodings import encoding_of_file
 from gcbulk.recipients.headers import distinct, header_row, looks_like_a_recipient
@@ -123,7 +122,7 @@ class FilePieces(Pieces):
         self.row_count = self._layout.rows
         super().__init__(self._frames)
         for doubt in self._layout.doubts:
-            warnings.warn(doubt, GcbulkWarning, stacklevel=3)
+            warn(doubt)
 
     def _frames(self) -> Iterator[pd.DataFrame]:
         layout, done = self._layout, 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
-from gcbulk.errors import GcbulkWarning, RecipientsError
+from gcbulk.errors import RecipientsError, warn
 from gcbulk.recipients.delimited import delimited_rows, named_lines
 from gcbulk.recipients.encodings import decoded
 from gcbulk.recipients.headers import distinct, header_row, looks_like_a_recipient
@@ -102,7 +101,7 @@ def read_recipients(source: Source, *, sheet: str | int | None = None) -> pd.Dat
     listed = ", ".join(f'"{" ".join(label.split())}"' for label in twice)
     doubts = [f"{table.name} has more than one column called {listed}. They were numbered: (1), (2)."] if twice else []
     for doubt in (*table.doubts, *doubts):
-        warnings.warn(doubt, GcbulkWarning, stacklevel=2)
+        warn(doubt)
     return frame
 
 
