@@ -13,7 +13,7 @@ import pandas as pd
 
 import gcbulk
 from gcbulk.api import retry
-from gcbulk.campaign import delivering, sending
+from gcbulk.campaign import sending, starting
 from gcbulk.campaign.journal import transactions
 from gcbulk.errors import JournalLostError
 
@@ -59,7 +59,7 @@ def send(url: str, key: str, journal: str, rows: int, options: dict[str, Any]) -
     lease = options.pop("lease", None)
     deliver = SENDERS[options.pop("channel", "sms")]
     if lease is not None:
-        delivering.lease = lambda _client: lease
+        starting.lease = lambda _client: lease
     retry.FIRST_WAIT, retry.MOST_WAIT = 0.002, 0.01  # type: ignore[misc]
     sending.ELSEWHERE_POLL = 0.05  # type: ignore[misc]
     with contextlib.redirect_stderr(None), warnings.catch_warnings(action="ignore"):

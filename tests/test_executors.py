@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 import gcbulk
-from gcbulk.campaign import delivering, dispatching, working
+from gcbulk.campaign import dispatching, starting, working
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.calling import Order
 from gcbulk.campaign.journal import Journal, ask_to_stop, journal_token
@@ -309,7 +309,7 @@ def test_an_executor_that_breaks_ends_the_run_with_a_sentence(
 ) -> None:
     breaks, sentence = BROKEN[how]
     if how == "silent":
-        monkeypatch.setattr(delivering, "lease", lambda _client: 0.4)
+        monkeypatch.setattr(starting, "lease", lambda _client: 0.4)
     with Broken(breaks) as executor:
         results = send(executor, journal)
     assert set(results["Status"]) <= {"accepted", "not_sent", "unknown"}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from gcbulk.api.partner import resolve_partner
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
 from gcbulk.campaign.callback_url import campaign_url
@@ -16,31 +14,30 @@ from gcbulk.campaign.calling import manner_of_messages
 from gcbulk.campaign.connecting import (
     at_the_platform,
     drama_numbers,
-    lease,
     people_are_reached,
-    refuse_other_platform,
     warn_of_drama_numbers,
 )
 from gcbulk.campaign.dispatching import at_workers
 from gcbulk.campaign.enclosing import size_of
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
-from gcbulk.campaign.journal import KIND, TEST, Identity, Journal, begin, go_on
+from gcbulk.campaign.journal import KIND, TEST, Journal
 from gcbulk.campaign.results import Summary, check_same_list, summarise
 from gcbulk.campaign.samples import trial
 from gcbulk.campaign.sending import RunReport, Sender
+from gcbulk.campaign.starting import Listed, begin_on, check_name, check_whose, going_on, still_ahead
 from gcbulk.codes import ErrorCode, Status
-from gcbulk.errors import JournalError, JournalLostError, OptionError, warn
+from gcbulk.errors import JournalError, JournalLostError, warn
 from gcbulk.progress import Progress, Watch
 from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
-    from gcbulk.api.customers import Customer
     from gcbulk.campaign.journal import Campaign, Run
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
@@ -92,30 +89,18 @@ def send_plan(
     with at_the_platform(options, client, customers=plan.known, many=many) as (api, journal):
         check_whose(plan.asked if many else None, api)
         warn_of_drama_numbers(drama_numbers(plan), api)
-        scheduled = options.scheduled()
-        asked = {one: plan.known[one] for one in plan.asked}
-        identity = Identity(
-            base_url=api.base_url,
-            customer_id=api.customer_id,
+        journals.purge(journal, older_than_days=journals.keep_days())
+        listed = Listed(
             channel=plan.channel,
-            options=shape(options, plan.channel, asked, trial=plan.trial, one_per_number=plan.one_per_number),
+            asked={one: plan.known[one] for one in plan.asked} if many else None,
+            trial=plan.trial,
+            one_per_number=plan.one_per_number,
             recipients_hash=plan.recipients_hash(),
             texts_hash=plan.texts_hash(),
             row_count=len(plan.frame),
             contents=() if plan.contents is None else plan.contents.astype(object).tolist(),
         )
-        journals.purge(journal, older_than_days=journals.keep_days())
-        begun = begin(
-            journal,
-            identity,
-            name=campaign,
-            send_at=scheduled.timestamp() if scheduled else None,
-            repeat=options.repeat,
-            lease=lease(api),
-            late=options.late,
-            again=options.again,
-            refusal=why_refused(options, api, scheduled, plan.asked if many else None),
-        )
+        begun = begin_on(listed, journal, api, options, name=campaign)
         with begun.run.alive(on_stop=watch.stop):
             rows = plan.rows(
                 base_url=api.base_url,
@@ -128,50 +113,6 @@ def send_plan(
             else:
                 _follow_opt_outs(begun.run, plan, rows, options)
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
-
-
-def shape(
-    options: SendOptions, channel: str, asked: Mapping[str, Customer], *, trial: bool, one_per_number: bool
-) -> dict[str, Any]:
-    """What of the options, and of the customers who are `asked` for, shapes the messages: it makes the campaign."""
-    scheduled = options.scheduled()
-    shapes = {
-        KIND: TEST if trial else None,
-        **options.of_channel(channel),
-        "senders": {one.id: one.sender for one in asked.values() if one.sender},
-        "send_at": scheduled.isoformat() if scheduled else None,
-        "share_identical": options.share_identical,
-        "one_per_number": one_per_number,
-    }
-    return {name: value for name, value in shapes.items() if value}
-
-
-def check_whose(asked: Sequence[str] | None, client: CommunicationsClient) -> None:
-    """Raise, before anything is sent, where it cannot be told for whom, or where keys cannot be read.
-
-    `asked` are the ids of the customers on whose behalf something goes; None where a list is one customer's alone.
-    """
-    if asked is None and client.customers is not None:
-        raise OptionError(
-            "A partner sends on behalf of its customers: say which column names the customer of each row, with "
-            "customer_column= (--customer-column)."
-        )
-    if asked is not None:
-        if client.customers is None:
-            raise OptionError(f"This client sends for customer {client.customer_id} alone.")
-        client.customers.check_store(asked)
-
-
-def why_refused(
-    options: SendOptions, client: CommunicationsClient, moment: datetime | None, customers: Sequence[str] | None
-) -> OptionError | None:
-    """Why nothing at all may be sent at this time; one customer's own quiet hours hold up nobody else."""
-    at, real = schedule.now(), people_are_reached(options, client)
-    if not customers or client.customers is None:
-        return options.refusal(at, moment, reaches_people=real)
-    hours = {client.customers.all()[one].quiet_hours if one in client.customers.all() else "" for one in customers}
-    refused = [options.refusal(at, moment, reaches_people=real, own_hours=own) for own in sorted(hours)]
-    return next((one for one in refused if one is not None), None) if all(refused) else None
 
 
 def _held_by_the_hour(
@@ -217,31 +158,13 @@ def resume_campaign(
 ) -> Sent:
     """Go on with a campaign; what `resume` and the faces share. `watch` looks on, and may stop it."""
     watch = watch or Watch()
-    many = client is None and is_a_partner_s(name, options)
-    with at_the_platform(options, client, many=many) as (api, journal):
-        known = journal.campaign(name)
-        intake = replace(intake, kind=KINDS[known.channel])
-        out = intake.opted_out()
-        refuse_other_platform(known, api)
+
+    def check(journal: Journal, known: Campaign, intake: IntakeOptions) -> None:
         if recipients is not None:
             check_same_list(known, journal.records(known), recipients, intake)
-        customers = journal.customers_with(known, Status.READY) if known.of_a_partner else None
-        refusal = why_refused(options, api, still_ahead(known, schedule.now()), customers)
-        if known.options.get(KIND) == TEST:
-            refusal = None
-        run = go_on(journal, known, lease=lease(api), late=options.late, again=options.again, refusal=refusal)
-        with run.alive(on_stop=watch.stop):
-            if out:
-                run.opt_out(out, again=options.again)
-            return _deliver(run, api, options, recipients, wanted=True, watch=watch)
 
-
-def is_a_partner_s(name: str, options: SendOptions) -> bool:
-    """Whether a campaign is one that a partner sent for many; where no journal or name is known, it is not."""
-    if resolve_partner() is None or not journals.journal_exists(options.journal):
-        return False
-    with Journal(options.journal) as book:
-        return book.campaign(name).of_a_partner
+    with going_on(name, options, intake=intake, client=client, watch=watch, check=check) as (api, run):
+        return _deliver(run, api, options, recipients, wanted=True, watch=watch)
 
 
 def _deliver(
@@ -329,13 +252,6 @@ def deliver(
     return results, Ran(summary=summary, campaign=campaign.name, report=report, nothing_left=why)
 
 
-def still_ahead(campaign: Campaign, at: datetime) -> datetime | None:
-    """When a campaign is scheduled for; None where it goes now, its time being past included."""
-    if campaign.send_at is None or campaign.send_at <= at.timestamp():
-        return None
-    return datetime.fromtimestamp(campaign.send_at, UTC)
-
-
 def _callback_url(run: Run, options: SendOptions) -> str | None:
     """Where the platform is to report on this campaign, with what nobody else can know; None where nobody listens."""
     base = options.callback_base() or run.campaign.callback_url
@@ -348,12 +264,6 @@ def _callback_url(run: Run, options: SendOptions) -> str | None:
             "Start one on this journal: gcbulk callbacks"
         )
     return campaign_url(base, journals.callback_token(run.journal, run.campaign, base))
-
-
-def check_name(campaign: str | None) -> None:
-    """Raise OptionError for what is no name of a campaign."""
-    if campaign is not None and not (isinstance(campaign, str) and campaign.strip() and campaign.isprintable()):
-        raise OptionError(f"campaign must be a name of letters, digits and signs, not {campaign!r}.")
 
 
 def _wait_for_other_runs(run: Run, report: RunReport, bar: Progress) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,38 +16,25 @@ import numpy as np
 import pandas as pd
 
 from gcbulk.campaign import journal as journals
-from gcbulk.campaign import schedule
 from gcbulk.campaign.calls import client_refs, in_calls
 from gcbulk.campaign.connecting import (
     at_the_platform,
     default_client,
     drama_numbers,
     lease,
-    refuse_other_platform,
     warn_of_drama_numbers,
 )
-from gcbulk.campaign.delivering import (
-    Ran,
-    check_name,
-    check_whose,
-    deliver,
-    is_a_partner_s,
-    shape,
-    still_ahead,
-    why_refused,
-)
+from gcbulk.campaign.delivering import Ran, deliver
 from gcbulk.campaign.enclosing import size_of
 from gcbulk.campaign.firsts import Firsts
-from gcbulk.campaign.journal import KIND, TEST, Identity, begin, go_on
 from gcbulk.campaign.looking_ahead import HELD_BACK, about_the_sending, gone_already
 from gcbulk.campaign.result_pieces import Files, result_pieces, sum_up_pieces
 from gcbulk.campaign.results import customer_names
 from gcbulk.campaign.samples import own_contact
+from gcbulk.campaign.starting import Listed, begin_on, check_name, check_whose, going_on
 from gcbulk.campaign.survey import Planner, survey
-from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, CredentialsError, InputError, RecipientsError
 from gcbulk.progress import Progress, Watch
-from gcbulk.recipients.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -162,11 +149,10 @@ def send_in_pieces(
             warn_of_drama_numbers(writing.drama, api)
             if said is not None:
                 said(planner)
-            begun = _begin(journal, planner, written, options, api, campaign)
+            run = begin_on(_listed(planner), journal, api, options, name=campaign, written=written).run
         except BaseException:
             journals.discard(journal, written.campaign)
             raise
-        run = begun
         if run is not written:
             stack.enter_context(run.alive(on_stop=watch.stop))
             _follow_opt_outs(journal, run, written.campaign, options, most_bytes=writing.most_bytes)
@@ -180,39 +166,15 @@ def _refuse_changed(planner: Planner, looked_at: tuple[str, str] | None) -> None
         raise RecipientsError("The list has changed since it was looked at. Nothing was sent: begin again.")
 
 
-def _begin(
-    journal: Journal,
-    planner: Planner,
-    written: Run,
-    options: SendOptions,
-    api: CommunicationsClient,
-    name: str | None,
-) -> Run:
-    """The run to go on with: that on the draft, or one on the campaign that this list is already."""
-    scheduled = options.scheduled()
-    channel, one_per_number = planner.intake.kind.channel, planner.intake.one_per_number
-    asked = [*planner.asked] if planner.intake.for_customers else None
-    identity = Identity(
-        base_url=api.base_url,
-        customer_id=api.customer_id,
-        channel=channel,
-        options=shape(options, channel, planner.asked, trial=False, one_per_number=one_per_number),
+def _listed(planner: Planner) -> Listed:
+    return Listed(
+        channel=planner.intake.kind.channel,
+        asked=planner.asked if planner.intake.for_customers else None,
+        one_per_number=planner.intake.one_per_number,
         recipients_hash=planner.recipients_hash(),
         texts_hash=planner.texts_hash(),
         row_count=planner.rows,
     )
-    return begin(
-        journal,
-        identity,
-        name=name,
-        send_at=scheduled.timestamp() if scheduled else None,
-        repeat=options.repeat,
-        lease=lease(api),
-        late=options.late,
-        again=options.again,
-        refusal=why_refused(options, api, scheduled, asked),
-        written=written,
-    ).run
 
 
 class _Writing:
@@ -315,24 +277,14 @@ def resume_in_pieces(
 ) -> RanInPieces:
     """Go on with a campaign that is larger than memory; the results go into files, and are counted."""
     watch = Watch()
-    many = client is None and is_a_partner_s(name, options)
-    with at_the_platform(options, client, many=many) as (api, journal):
-        known = journal.campaign(name)
-        intake = replace(intake, kind=KINDS[known.channel])
-        opted_out = intake.opted_out()
-        refuse_other_platform(known, api)
+
+    def check(journal: Journal, known: Campaign, intake: IntakeOptions) -> None:
         if recipients is not None:
             for _ in result_pieces(journal, known, recipients, intake=intake):
                 pass
-        customers = journal.customers_with(known, Status.READY) if known.of_a_partner else None
-        refusal = why_refused(options, api, still_ahead(known, schedule.now()), customers)
-        if known.options.get(KIND) == TEST:
-            refusal = None
-        run = go_on(journal, known, lease=lease(api), late=options.late, again=options.again, refusal=refusal)
-        with run.alive(on_stop=watch.stop):
-            if opted_out:
-                run.opt_out(opted_out, again=options.again)
-            return _deliver(run, api, options, recipients, files or Files(), wanted=True, watch=watch)
+
+    with going_on(name, options, intake=intake, client=client, watch=watch, check=check) as (api, run):
+        return _deliver(run, api, options, recipients, files or Files(), wanted=True, watch=watch)
 
 
 def _deliver(
