@@ -375,7 +375,7 @@ def test_a_run_of_another_program_is_followed_and_can_be_stopped(
         monkeypatch.setenv("GCBULK_BASE_URL", server.url)
         monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
         monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
-        monkeypatch.setattr("gcbulk.campaign.journal.claims.STOP_POLL", 0.05)
+        monkeypatch.setattr("gcbulk.campaign.journal.runs.STOP_POLL", 0.05)
         monkeypatch.setattr("gcbulk.form.runs.FOLLOW_POLL", 0.05)
         options: dict[str, Any] = {"campaign": "snow", "chunk_size": 2, "concurrency": 1, "progress": False}
         other = threading.Thread(target=lambda: gcbulk.send_sms(PEOPLE, TEXT, **options))

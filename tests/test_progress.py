@@ -9,7 +9,7 @@ import pytest
 
 from gcbulk.campaign.delivering import resume_campaign, send_plan
 from gcbulk.campaign.history import ask_to_stop, whereabouts
-from gcbulk.campaign.journal import claims
+from gcbulk.campaign.journal import runs
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.codes import ErrorCode
@@ -119,7 +119,7 @@ def test_another_process_s_stop_reaches_a_run_through_the_journal(monkeypatch: p
         monkeypatch.setenv("GCBULK_BASE_URL", server.url)
         monkeypatch.setenv("GCBULK_CUSTOMER_ID", server.customer_id)
         monkeypatch.setenv("GCBULK_API_KEY", server.api_key)
-        monkeypatch.setattr(claims, "STOP_POLL", 0.01)
+        monkeypatch.setattr(runs, "STOP_POLL", 0.01)
         people = pd.DataFrame({"mobile": [f"07700 900{n:03}" for n in range(100, 200)]})
         options = SendOptions(chunk_size=10, concurrency=1, progress=False)
         sent = send_plan(make_plan(people, "School is closed."), people, options, campaign="snow {date}")

@@ -2,7 +2,8 @@
 
 tables.py     what is written              store.py      transactions, campaigns, rows
 opening.py    where it is, who may read    beginning.py  is this campaign new, or one we know?
-claims.py     runs, claims, settlements    memory.py     what went already, in other campaigns
+runs.py       a process at work            claims.py     claims, settlements
+memory.py     what went already, in other campaigns
 in_the_air.py calls not settled yet        paces.py      the pace that all runs share
 liveness.py   which runs are alive         days.py       the London day
 upkeep.py     settling by hand, purging     events.py     delivery news, and what it proves
@@ -13,7 +14,7 @@ transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
-from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Run, RunOverError, Settlement, Wanted, attach
+from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Settlement, Wanted
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.drafting import discard, draft, opted_out_addresses, planned_rows, renumber
 from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
@@ -29,6 +30,7 @@ from gcbulk.campaign.journal.looking_back import (
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import journal_exists, journal_file
 from gcbulk.campaign.journal.paces import put_off, take_moments
+from gcbulk.campaign.journal.runs import Run, RunOverError, attach
 from gcbulk.campaign.journal.stopping import ask_to_stop
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Planned, Record
 from gcbulk.campaign.journal.tables import IN_FLIGHT

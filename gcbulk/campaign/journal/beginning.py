@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal.claims import Run, begin_run
 from gcbulk.campaign.journal.contents import changed_files
 from gcbulk.campaign.journal.days import london, london_date, told
 from gcbulk.campaign.journal.drafting import adopt
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
+from gcbulk.campaign.journal.runs import Run, begin_run
 from gcbulk.campaign.journal.tables import recipients
 from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.errors import CampaignError, LateError

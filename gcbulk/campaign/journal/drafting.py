@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal.claims import begin_run
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
+from gcbulk.campaign.journal.runs import begin_run
 from gcbulk.campaign.journal.store import PLANNED, Campaign
 from gcbulk.campaign.journal.tables import campaigns, recipients, runs
 from gcbulk.codes import Status
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.claims import Run
+    from gcbulk.campaign.journal.runs import Run
     from gcbulk.campaign.journal.store import Identity, Journal
 
 _T = TypeVar("_T")

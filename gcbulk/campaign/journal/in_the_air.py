@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.claims import Run
+    from gcbulk.campaign.journal.runs import Run
     from gcbulk.campaign.journal.store import Journal
 
 ROOM_POLL: Final = 0.025
