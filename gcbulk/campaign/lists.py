@@ -76,9 +76,7 @@ def _sent_in_pieces(
     client: CommunicationsClient | None,
 ) -> pd.DataFrame | ResultPieces:
     if options.test_to is not None:
-        reading = preview_in_pieces(pieces, make, intake, options, client=client).worth_reading()
-        if reading is None:
-            raise OptionError("There is no text to test: no row of the list can be sent.")
+        reading = preview_in_pieces(pieces, make, intake, options, client=client).worth_reading
         return send_plan(reading, reading.frame, options, client=client).results
     if options.sandbox and options.journal is None:
         raise OptionError("A list in pieces is read back from its journal: give journal= with sandbox=True.")

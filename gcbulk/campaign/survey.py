@@ -204,9 +204,11 @@ class Survey(Shown):
             kept = replace(kept, known=known)
         self._reading = kept
 
-    def worth_reading(self) -> Plan | None:
-        """A plan of nothing but the texts worth reading: the first, the longest, the most expensive; None of none."""
-        return self._reading if self.ready else None
+    @property
+    def worth_reading(self) -> Plan:
+        """A plan of nothing but the texts worth reading: the first, the longest, the most expensive."""
+        assert self._reading is not None  # a list without a piece was refused
+        return self._reading
 
     def summary(self) -> dict[str, Any]:
         """Everything that is counted, as a dict: see `Preview.summary`."""

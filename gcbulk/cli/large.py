@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-import click
-
 from gcbulk.cli.asking import ask, ask_if_refused, send_question
-from gcbulk.cli.outputs import Outputs, finish, nothing_written, preview_json
-from gcbulk.errors import InputError, OptionError
+from gcbulk.cli.outputs import Outputs, finish, nothing_written, tell_dry_run
+from gcbulk.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,17 +48,13 @@ def send_large(
     view = preview_in_pieces(pieces, make, taking, settings)
     view.show(sys.stderr)
     if dry_run:
-        settings.check_time()
-        if as_json:
-            click.echo(preview_json(view))
+        tell_dry_run(view, settings, as_json=as_json)
         return
     with client_for(settings, many=customers is not None) as client:
         if not yes and view.ready:
             ask(send_question(view.ready, settings, mail.channel))
         if settings.test_to is not None:
-            reading = view.worth_reading()
-            if reading is None:
-                raise OptionError("There is no text to test: no row of the list can be sent.")
+            reading = view.worth_reading
             sent = send_plan(reading, reading.frame, settings, client=client)
             finish(sent, lambda: None, nothing_written(mail.channel), as_json=as_json, fail_on_errors=fail_on_errors)
         ran = ask_if_refused(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gcbulk.campaign.delivering import Ran
+    from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.preview import Preview
     from gcbulk.campaign.result_pieces import Files
     from gcbulk.campaign.results import Summary
@@ -130,6 +131,13 @@ def preview_json(view: Preview | Survey) -> str:
         told = _without_parts(told)
         told |= {name: [*map(_without_parts, told[name])] for name in ("customers",) if name in told}
     return json.dumps(told, default=str)  # pounds, exactly
+
+
+def tell_dry_run(view: Preview | Survey, settings: SendOptions, *, as_json: bool) -> None:
+    """End a dry run as the send would go: its time may be refused, and `as_json` tells the rest."""
+    settings.check_time()
+    if as_json:
+        click.echo(preview_json(view))
 
 
 def _without_parts(told: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from gcbulk.cli.flags import (
     recipient_flags,
     time_flags,
 )
-from gcbulk.cli.outputs import check_outputs, finish, nothing_written, preview_json
+from gcbulk.cli.outputs import check_outputs, finish, nothing_written, tell_dry_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,9 +110,7 @@ def send(
     view = preview_plan(plan, settings)
     view.show(sys.stderr)
     if dry_run:
-        settings.check_time()
-        if as_json:
-            click.echo(preview_json(view))
+        tell_dry_run(view, settings, as_json=as_json)
         return
     with client_for(settings, many=customers is not None) as client:
         if not yes and plan.ready.any():
