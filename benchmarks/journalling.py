@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from benchmarks.planned import planned
 from benchmarks.sending import TEXT, recipients
-from gcbulk.campaign.journal import Identity, Journal, begin, go_on
+from gcbulk.campaign.journal import Journal, go_on
 from gcbulk.campaign.journal.tables import recipients as recipients_table
 from gcbulk.campaign.plan import make_plan
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcbulk.campaign.journal import Run
-    from gcbulk.campaign.plan import Plan
 
 
 @contextmanager
@@ -33,23 +33,6 @@ def timed(what: str) -> Iterator[None]:
     yield
     megabytes = psutil.Process().memory_info().rss / 1e6
     print(f"{what:52}{time.perf_counter() - began:>8.1f} s{megabytes:>9.0f} MB", flush=True)
-
-
-def written(journal: Journal, plan: Plan, name: str) -> Run:
-    """A run on a new campaign whose rows are all in the journal."""
-    identity = Identity(
-        base_url="http://127.0.0.1:1",
-        customer_id="1469",
-        channel="sms",
-        options={},
-        recipients_hash=plan.recipients_hash(),
-        texts_hash=plan.texts_hash(),
-        row_count=len(plan.frame),
-    )
-    run = begin(journal, identity, name=name, send_at=None, repeat=False, lease=90.0).run
-    rows = plan.rows(base_url=identity.base_url, customer_id="1469", chunk_size=20, share_identical=False)
-    journal.write_rows(run.campaign, rows)
-    return run
 
 
 def half_sent(journal: Journal, run: Run) -> None:
@@ -75,14 +58,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite3") as journal:
         with timed("plan and journal"):
             plan = make_plan(people, TEXT)
-            run = written(journal, plan, "first")
+            run = planned(journal, plan, "first")
         half_sent(journal, run)
         with timed("resume with half of it sent, to the first call"):
             run = go_on(journal, journal.campaign("first"), lease=90.0, late=False)
             run.recall()
             journal.batches_with(run.campaign, ["ready"])
         run.end()
-        other = written(journal, plan, "second")
+        other = planned(journal, plan, "second")
         with timed("look up what went already, half of it found"):
             other.recall()
         states = journal.count_states(other.campaign)

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Final
 
 import requests
 
+from benchmarks.planned import planned
 from benchmarks.scaling import Cluster, measured_turn
 from benchmarks.sending import TEXT, postgresql, recipients, server
-from gcbulk.campaign.journal import Identity, Journal, begin
+from gcbulk.campaign.journal import Journal
 from gcbulk.campaign.plan import make_plan
 
 if TYPE_CHECKING:
@@ -39,18 +40,8 @@ def write_campaign(journal_url: str, base_url: str, customer_id: str, *, calls: 
     """A campaign of so many calls, planned and not begun; its name."""
     name = f"machines {uuid.uuid4().hex}"
     plan = make_plan(recipients(calls * chunk), f"{TEXT} {name}")
-    place = {"base_url": base_url, "customer_id": customer_id}
     with Journal(journal_url) as journal:
-        identity = Identity(
-            **place,
-            channel="sms",
-            options={},
-            recipients_hash=plan.recipients_hash(),
-            texts_hash=plan.texts_hash(),
-            row_count=len(plan.frame),
-        )
-        run = begin(journal, identity, name=name, send_at=None, repeat=False, lease=600.0).run
-        journal.write_rows(run.campaign, plan.rows(**place, chunk_size=chunk, share_identical=False))
+        run = planned(journal, plan, name, base_url=base_url, customer_id=customer_id, chunk=chunk)
         run.end()
     return name
 

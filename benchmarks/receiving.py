@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from benchmarks.planned import planned
 from benchmarks.sending import TEXT, recipients, server
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.calling import Manner
-from gcbulk.campaign.journal import Identity, Journal, begin, callback_token, news_of
+from gcbulk.campaign.journal import Journal, callback_token, news_of
 from gcbulk.campaign.plan import make_plan
 from gcbulk.campaign.sending import Sender
 from gcbulk.progress import Progress
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gcbulk.campaign.journal import Run
-    from gcbulk.campaign.plan import Plan
 
 CONNECTIONS = 32
 DISCARD = """
@@ -78,22 +78,6 @@ def listening(command: list[str]) -> Iterator[int]:
             yield int(found[1])
         finally:
             process.terminate()
-
-
-def planned(journal: Journal, plan: Plan, client: CommunicationsClient, name: str) -> Run:
-    """A run on a new campaign whose rows are all in the journal."""
-    place = {"base_url": client.base_url, "customer_id": client.customer_id}
-    identity = Identity(
-        **place,
-        channel="sms",
-        options={},
-        recipients_hash=plan.recipients_hash(),
-        texts_hash=plan.texts_hash(),
-        row_count=len(plan.frame),
-    )
-    run = begin(journal, identity, name=name, send_at=None, repeat=False, lease=120.0).run
-    journal.write_rows(run.campaign, plan.rows(**place, chunk_size=20, share_identical=False))
-    return run
 
 
 def sent(run: Run, client: CommunicationsClient, callback_url: str | None = None) -> float:
@@ -173,12 +157,12 @@ def main() -> None:
             for name, seconds in rates.items():
                 file = Path(folder) / f"{number} {name}.sqlite3"
                 with Journal(file) as journal:
-                    earlier = planned(journal, few, client, "earlier")
+                    earlier = planned(journal, few, "earlier", base_url=url, customer_id=customer_id)
                     sent(earlier, client)
                     refs = [str(record.client_ref) for record in journal.records(earlier.campaign)]
                     token = callback_token(journal, earlier.campaign, "http://127.0.0.1:9")
                     path = urlsplit(campaign_url("http://127.0.0.1:9/news", token)).path
-                    run = planned(journal, plan, client, "now")
+                    run = planned(journal, plan, "now", base_url=url, customer_id=customer_id)
                     command = {
                         "callbacks thrown away": ["-c", DISCARD],
                         "callbacks received": [

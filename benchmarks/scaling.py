@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.planned import planned
 from benchmarks.sending import TEXT, recipients
-from gcbulk.campaign.journal import Identity, Journal, Settlement, Wanted, begin
+from gcbulk.campaign.journal import Journal, Settlement, Wanted
 from gcbulk.campaign.pacing import Pacing
 from gcbulk.campaign.plan import make_plan
 from gcbulk.codes import Status
@@ -93,18 +94,8 @@ def measured_turn(journal_url: str, chunk: int) -> float:
     """Seconds that a claim and a settlement of one call take on this journal, by one process, with nobody beside it."""
     plan = make_plan(recipients(MEASURED_CALLS * chunk), TEXT)
     customer_id = uuid.uuid4().hex  # nobody to whom any of it went before
-    place = {"base_url": "http://127.0.0.1:1", "customer_id": customer_id}
     with Journal(journal_url) as journal:
-        identity = Identity(
-            **place,
-            channel="sms",
-            options={},
-            recipients_hash=plan.recipients_hash(),
-            texts_hash=plan.texts_hash(),
-            row_count=len(plan.frame),
-        )
-        run = begin(journal, identity, name=customer_id, send_at=None, repeat=False, lease=600.0).run
-        journal.write_rows(run.campaign, plan.rows(**place, chunk_size=chunk, share_identical=False))
+        run = planned(journal, plan, customer_id, customer_id=customer_id, chunk=chunk)
         began = time.perf_counter()
         claim = run.claim(0, None, states=(Status.READY,))
         for number in range(1, MEASURED_CALLS + 1):

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import requests
 
+from benchmarks.planned import planned
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.api.payloads import Message, encode
 from gcbulk.campaign.calling import Manner
-from gcbulk.campaign.journal import Identity, Journal, begin
+from gcbulk.campaign.journal import Journal
 from gcbulk.campaign.plan import Plan, make_plan
 from gcbulk.campaign.sending import Sender
 from gcbulk.progress import Progress
@@ -120,23 +121,14 @@ def bare_loop(url: str, bodies: Sequence[bytes], concurrency: int) -> float:
 def ours(plan: Plan, journal_url: str, client: CommunicationsClient, chunk: int, concurrency: int) -> float:
     """Seconds of the sending phase: claims, calls and settlements, on a journal that is already written."""
     with Journal(journal_url) as journal:
-        identity = Identity(
+        run = planned(
+            journal,
+            plan,
+            uuid.uuid4().hex,
             base_url=client.base_url,
             customer_id=client.customer_id,
-            channel="sms",
-            options={},
-            recipients_hash=plan.recipients_hash(),
-            texts_hash=plan.texts_hash(),
-            row_count=len(plan.frame),
+            chunk=chunk,
         )
-        run = begin(journal, identity, name=uuid.uuid4().hex, send_at=None, repeat=False, lease=120.0).run
-        rows = plan.rows(
-            base_url=client.base_url,
-            customer_id=client.customer_id,
-            chunk_size=chunk,
-            share_identical=False,
-        )
-        journal.write_rows(run.campaign, rows)
         with run.alive(), Progress(len(plan.frame), "Texts", enabled=False) as bar:
             sender = Sender(run, client, Manner(concurrency=concurrency), bar)
             began = time.perf_counter()

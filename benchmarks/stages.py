@@ -31,7 +31,8 @@ import requests
 
 import gcbulk
 from benchmarks import receiving, rendering, sending, validating
-from benchmarks.journalling import half_sent, written
+from benchmarks.journalling import half_sent
+from benchmarks.planned import planned
 from benchmarks.reading import write_list
 from gcbulk.api.client import CommunicationsClient
 from gcbulk.campaign.callback_url import campaign_url
@@ -115,15 +116,15 @@ def plan(rows: int, _stack: ExitStack) -> Contest:
 def journal(rows: int, stack: ExitStack) -> Contest:
     """A plan written to a journal in a file."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    planned = make_plan(sending.recipients(rows), sending.TEXT)
+    plan = make_plan(sending.recipients(rows), sending.TEXT)
     numbers = iter(range(1_000))
 
     def ours() -> None:
         with Journal(folder / f"{next(numbers)}.sqlite3") as book:
-            written(book, planned, "campaign").end()
+            planned(book, plan, "campaign").end()
 
     def theirs() -> None:
-        pairs = zip(planned.frame["SentTo"].tolist(), planned.frame["Text"].tolist(), strict=True)
+        pairs = zip(plan.frame["SentTo"].tolist(), plan.frame["Text"].tolist(), strict=True)
         with closing(sqlite3.connect(folder / f"{next(numbers)}.bare")) as bare, bare:
             bare.execute("CREATE TABLE texts (address, text)")
             bare.executemany("INSERT INTO texts VALUES (?, ?)", pairs)
@@ -163,7 +164,7 @@ def resume(rows: int, stack: ExitStack) -> Contest:
     """A campaign of which half is sent, up to the first call."""
     file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "journal.sqlite3"
     book = stack.enter_context(Journal(file))
-    half_sent(book, written(book, make_plan(sending.recipients(rows), sending.TEXT), "campaign"))
+    half_sent(book, planned(book, make_plan(sending.recipients(rows), sending.TEXT), "campaign"))
 
     def ours() -> None:
         run = go_on(book, book.campaign("campaign"), lease=90.0)
@@ -182,7 +183,7 @@ def receive(rows: int, stack: ExitStack) -> Contest:
     """Callbacks over HTTP as fast as they can be made, each in the journal before it is answered."""
     file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "journal.sqlite3"
     with Journal(file) as book:
-        run = written(book, make_plan(sending.recipients(1_000), sending.TEXT), "campaign")
+        run = planned(book, make_plan(sending.recipients(1_000), sending.TEXT), "campaign")
         half_sent(book, run)
         refs = [str(record.client_ref) for record in book.records(run.campaign) if record.state == "accepted"]
         token = callback_token(book, run.campaign, "http://127.0.0.1:9")
@@ -205,7 +206,7 @@ def results(rows: int, stack: ExitStack) -> Contest:
     """A finished campaign back as a DataFrame."""
     file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "journal.sqlite3"
     with Journal(file) as book:
-        half_sent(book, written(book, make_plan(sending.recipients(rows), sending.TEXT), "campaign"))
+        half_sent(book, planned(book, make_plan(sending.recipients(rows), sending.TEXT), "campaign"))
 
     def theirs() -> None:
         with closing(sqlite3.connect(file)) as bare:
