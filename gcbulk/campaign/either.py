@@ -13,6 +13,7 @@ from gcbulk.campaign.connecting import known_customers
 from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.emailing import OF_FILES
 from gcbulk.campaign.emails import make_email_plan
+from gcbulk.campaign.lists import warn_of
 from gcbulk.campaign.looking_ahead import about_the_sending
 from gcbulk.campaign.options import SendOptions, take
 from gcbulk.campaign.plan import check_list, make_plan
@@ -255,9 +256,7 @@ def send_message(
         customers=known_customers(intake, settings, client),
         column=channel_column,
     )
-    for finding in (*about_the_sending(settings, client), *(found for leg in legs for found in leg.plan.findings)):
-        if finding.severity == "warning":
-            warn(finding.sentence)
+    warn_of((*about_the_sending(settings, client), *(found for leg in legs for found in leg.plan.findings)))
     done = send_each(legs, settings, names=names_of(campaign, intakes), client=client)
     for one in done:
         if why := one.why or (one.sent.nothing_left if one.sent is not None else ""):

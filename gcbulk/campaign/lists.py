@@ -58,7 +58,7 @@ def sent(
         return _sent_in_pieces(pieces, make, intake, options, customers, campaign=campaign, client=client)
     recipients = cast("pd.DataFrame", recipients)  # what is none is refused in planning
     plan = make(recipients, intake=intake)
-    _warn_of((*about_the_sending(options, client), *plan.findings))
+    warn_of((*about_the_sending(options, client), *plan.findings))
     ran = send_plan(plan, recipients, options, campaign=campaign, client=client)
     if ran.nothing_left:
         warn(ran.nothing_left)
@@ -82,7 +82,7 @@ def _sent_in_pieces(
         raise OptionError("A list in pieces is read back from its journal: give journal= with sandbox=True.")
 
     def say(planner: Planner) -> None:
-        _warn_of((*about_the_sending(options, client), *planner.findings))
+        warn_of((*about_the_sending(options, client), *planner.findings))
 
     ran = send_in_pieces(pieces, make, intake, options, customers=customers, campaign=campaign, client=client, said=say)
     return _in_pieces(ran, pieces, options)
@@ -113,7 +113,8 @@ def _in_pieces(ran: RanInPieces, pieces: Pieces, options: SendOptions) -> Result
     return ResultPieces(ran.campaign, ran.summary, options.journal, None if pieces.once else pieces, ran.names)
 
 
-def _warn_of(findings: Iterable[Finding]) -> None:
+def warn_of(findings: Iterable[Finding]) -> None:
+    """Warn of what looks like a mistake."""
     for finding in findings:
         if finding.severity == "warning":
             warn(finding.sentence)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import io
     import os
     from collections.abc import Callable, Sequence
+
+    from gcbulk.recipients.encodings import FileEncoding
 
 PIECE_ROWS: Final = 25_000
 """Rows of a piece, by default."""
@@ -102,11 +104,11 @@ class _Layout:
     encoding: str
     delimiter: str
     width: int  # cells of a row
-    regular: bool  # every row has them, so that pyarrow reads it
-    header_at: int  # among the rows that hold anything
-    kept: list[int]  # columns that have a name or content
-    names: list[str]
-    rows: int
+    regular: bool = True  # every row has them, so that pyarrow reads it
+    header_at: int = 0  # among the rows that hold anything
+    kept: list[int] = field(default_factory=list)  # columns that have a name or content
+    names: list[str] = field(default_factory=list)
+    rows: int = 0
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -202,12 +204,12 @@ def _looked_through(path: Path) -> _Layout:
     if not start or (start.isspace() and len(start) <= _LOOKED_AT):
         raise RecipientsError(f"{name} is empty. Export it again.")
     delimiter, width = delimiter_of(start[:_LOOKED_AT], name, whole=len(start) <= _LOOKED_AT)
-    layout = _Layout(stamp, found.encoding, delimiter, width, True, 0, [], [], 0)
+    layout = _Layout(stamp, found.encoding, delimiter, width)
     seen = _content(layout, path)
     short: list[int] = []
     if seen is None:
         width, short = _ragged(path, layout, name)
-        layout = _Layout(stamp, found.encoding, delimiter, width, False, 0, [], [], 0)
+        layout = replace(layout, width=width, regular=False)
         seen = _content(layout, path)
     assert seen is not None
     return _decided(layout, seen, name, short, found)
@@ -251,7 +253,7 @@ def _content(layout: _Layout, path: Path) -> _Seen | None:
     return seen
 
 
-def _decided(layout: _Layout, seen: _Seen, name: str, short: list[int], found: Any) -> _Layout:
+def _decided(layout: _Layout, seen: _Seen, name: str, short: list[int], found: FileEncoding) -> _Layout:
     header = seen.head[seen.header_at]
     if any(map(looks_like_a_recipient, header)):
         raise RecipientsError(
@@ -277,19 +279,7 @@ def _decided(layout: _Layout, seen: _Seen, name: str, short: list[int], found: A
     if twice:
         listed = ", ".join(f'"{" ".join(label.split())}"' for label in twice)
         doubts.append(f"{name} has more than one column called {listed}. They were numbered: (1), (2).")
-    return _Layout(
-        layout.stamp,
-        layout.encoding,
-        layout.delimiter,
-        layout.width,
-        layout.regular,
-        seen.header_at,
-        kept,
-        names,
-        seen.rows,
-        notes,
-        doubts,
-    )
+    return replace(layout, header_at=seen.header_at, kept=kept, names=names, rows=seen.rows, notes=notes, doubts=doubts)
 
 
 def _left_open(path: Path, encoding: str, last_cell: str) -> bool:
