@@ -99,7 +99,8 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
     ErrorCode.EMAIL_AMBIGUOUS: "Where a cell holds several addresses, or more than a name beside one, we do not "
     "guess. Leave only the address to write to.",
-    ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row.",
+    ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row. "
+    "Where the others have gone, send the rows not told as a list of their own.",
     ErrorCode.FIELD_MISSING: "A field that the message uses is blank in this row. Fill it in, or give the message "
     "a default: {{ name | default('Parent') }}.",
     ErrorCode.MESSAGE_EMPTY: "The message is empty for this row.",

@@ -84,5 +84,11 @@ def email_of(group: Sequence[ClaimedRow], manner: Manner, envelope: Envelope) ->
 
 
 def why_held(error: FileChangedError) -> tuple[ErrorCode, str]:
-    """The code and the sentence of a row whose file is not what was planned."""
-    return ErrorCode.ATTACHMENT_MISSING, f"{error} Put it back and resume, or send the list again with what it is now."
+    """The code and the sentence of a row whose file is not what was planned.
+
+    The whole list is no way out: sent on a later day, it would write to all the others again.
+    """
+    way_out = (
+        "Put it back as it was, then resume. Or send the rows not told, with what it is now, as a list of their own."
+    )
+    return ErrorCode.ATTACHMENT_MISSING, f"{error} {way_out}"
