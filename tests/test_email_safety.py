@@ -84,6 +84,37 @@ def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, t
         assert again["ErrorDetail"].str.contains("--repeat").all()
 
 
+@pytest.mark.parametrize("way", ["a folder", "a pattern"])
+def test_letters_of_the_same_names_in_another_folder_are_other_emails(
+    way: str, platform: Sandbox, tmp_path: Path
+) -> None:
+    addresses = ["a@example.org", "07700900940@example.org"]  # the second gets no answer that can be used
+    people = pd.DataFrame({"email": addresses, "letter": ["Khan.pdf", "Lee.pdf"]})
+    how: dict[str, Any] = {"max_attempts": 1, "chunk_size": 1, "progress": False}
+
+    def files_in(name: str, words: str) -> dict[str, Any]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        for file in people["letter"]:
+            (tmp_path / name / file).write_bytes(pdf(f"{words} {file}"))
+        if way == "a folder":
+            return {"attachment_column": "letter", "attachment_folder": tmp_path / name}
+        return {"attachments": [f"{tmp_path}/{name}/{{{{ letter }}}}"]}
+
+    autumn, spring = files_in("autumn", "autumn"), files_in("spring", "spring")
+    first = gcbulk.send_email(people, "Report", "Enclosed.", **autumn, **how)
+    assert first["Status"].tolist() == ["accepted", "unknown"]
+    seen = gcbulk.preview_email(people, "Report", "Enclosed.", **spring).frame
+    assert seen["Status"].tolist() == ["ready", "ready"]
+    second = gcbulk.send_email(people, "Report", "Enclosed.", **spring, **how)
+    assert second["Status"].tolist() == first["Status"].tolist()
+    calls = len(platform.calls)
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        elsewhere = gcbulk.send_email(people.iloc[::-1], "Report", "Enclosed.", **files_in("copy", "spring"), **how)
+    assert elsewhere["Status"].tolist() == ["unknown", "duplicate"]  # the same bytes, as on another machine
+    assert not elsewhere["ErrorDetail"].str.contains("has changed").any()
+    assert len(platform.calls) == calls == 4
+
+
 # -- what a body must not hold
 
 

@@ -126,8 +126,8 @@ def retry_undelivered(
     with Journal(journal) as book:
         known = book.campaign(campaign)
         texts = texts_of(book, known, failed.index.tolist())
-        later = gone_again(book, known, [text.content_key for text in texts])
-    texts = [text for text in texts if text.content_key not in later]
+        later = gone_again(book, known, texts)
+    texts = [text for text in texts if text.position not in later]
     if not texts:
         raise CampaignError(f"What failed of campaign {campaign!r} went again in a later campaign. Retry that one.")
     recipients = pd.DataFrame(
