@@ -177,7 +177,7 @@ def test_no_file_ever_goes_to_another_rows_recipient(order: list[int], chunk: in
                 attachments=[f"{folder}/{{{{ upn }}}}.pdf"],
                 chunk_size=chunk,
                 share_identical=shared,
-                max_call_mb=0.00004,  # four of these files
+                max_call_mb=0.0001,  # four of these emails
             )
         expected = {f"p{n}@example.org": [hashlib.sha256(pdf(n)).hexdigest()] for n in range(9)}
         assert digests(sandbox.queued) == expected

@@ -140,7 +140,7 @@ def test_who_is_back_from_the_opt_outs_goes_in_calls_that_are_not_too_big(platfo
     for n in range(5):
         (tmp_path / f"{n}.pdf").write_bytes(b"%PDF-1.4" + b"x" * 992)
     people = pd.DataFrame({"email": addresses, "upn": range(5)})
-    options: dict[str, Any] = {"campaign": "news", "progress": False, "max_call_mb": 0.002, "concurrency": 1}
+    options: dict[str, Any] = {"campaign": "news", "progress": False, "max_call_mb": 0.0021, "concurrency": 1}
     files = [f"{tmp_path}/{{{{ upn }}}}.pdf"]
     out = gcbulk.send_email(people, "News", "x", attachments=files, opt_outs=addresses, **options)
     assert out["Status"].tolist() == ["opted_out"] * 5

@@ -21,6 +21,7 @@ from gcbulk.recipients.kinds import EMAIL
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gcbulk.campaign.plan import Plan
     from gcbulk.sandbox import Sandbox
 
 
@@ -254,6 +255,27 @@ def test_the_preview_says_each_reason_why_files_cannot_go_and_names_two_of_them(
         assert re.search(r"3 ATTACHMENT_MISSING .*\n.*The file a\.pdf is not there\..*The same with b\.pdf", seen)
         assert re.search(r"1 ATTACHMENT_MISSING .*row 4.*\n.*The file empty\.pdf is empty\.", seen)
         assert re.search(r"1 ATTACHMENT_MISSING .*row 5.*\n.*more than 0\.001 MB together\..*--max-call-mb", seen)
+
+
+def test_bodies_count_towards_the_size_of_a_call() -> None:
+    people = pd.DataFrame({"email": [f"p{n}@example.org" for n in range(6)], "words": ["x" * 400] * 5 + ["y" * 1500]})
+    limits = Attachments(max_call_mb=0.001)
+    letter = Letter("News", "<p>{{ words }}</p>")
+    plan = make_email_plan(people, letter, intake=IntakeOptions(kind=EMAIL), attachments=limits)
+    (found,) = plan.findings
+    assert found.sentence.startswith(
+        "1 email of more than 0.001 MB, by the body alone or with the files, would go in a"
+    )
+    assert found.rows == (5,)
+
+    def calls(plan: Plan, *, share: bool) -> list[int]:
+        rows = plan.rows(base_url="https://x", customer_id="1", chunk_size=20, share_identical=share)
+        return [row["batch_number"] for row in rows]
+
+    assert calls(plan, share=False) == [0, 0, 1, 1, 2, 3]
+    large = make_email_plan(people, Letter("News", "x" * 2000), intake=IntakeOptions(kind=EMAIL), attachments=limits)
+    assert calls(large, share=True) == [0] * 6  # in one message, whose body goes once
+    assert calls(large, share=False) == [*range(6)]
 
 
 def test_a_name_that_is_taken_says_which_files_are_others(platform: Sandbox, tmp_path: Path) -> None:

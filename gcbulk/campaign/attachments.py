@@ -78,8 +78,8 @@ class Attachments:
     files: paths of files that go with every email, and patterns of one for each row (`letters/{{ upn }}.pdf`).
     column: a column of paths, one for each row. folder: where both are looked for, and out of which a row's file may
     not lie; the current folder where none is given, and for a pattern the folder that it begins with.
-    max_file_mb, max_call_mb: megabytes (of 1,000,000 bytes) that one file, and all files of one call, may have. The
-    API's pages name no limit: these are what mail servers commonly take.
+    max_file_mb, max_call_mb: megabytes (of 1,000,000 bytes) that one file, and all emails of one call with their
+    files, may have. The API's pages name no limit: these are what mail servers commonly take.
     """
 
     files: Sequence[str | os.PathLike[str]] = ()
@@ -108,7 +108,7 @@ class Attachments:
 
     @property
     def most_bytes_a_call(self) -> int:
-        """How many bytes the files of one call may have."""
+        """How many bytes the emails of one call may have."""
         return int(self.max_call_mb * MEGABYTE)
 
 

@@ -300,7 +300,7 @@ def _follow_opt_outs(
         run.opt_out(out, again=options.again)
     if back := sorted(run.opted_out()):
         rows = list(journals.planned_rows(journal, planned, back))
-        sizes = {row["position"]: size_of(row["content"]) for row in rows if most_bytes is not None}
+        sizes = {row["position"]: size_of(row["text"], row["content"]) for row in rows if most_bytes is not None}
         run.take_in(rows, chunk_size=options.chunk_size, sizes=sizes, most_bytes=most_bytes)
 
 
