@@ -278,6 +278,23 @@ def test_bodies_count_towards_the_size_of_a_call() -> None:
     assert calls(large, share=False) == [*range(6)]
 
 
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_list_that_is_sent_again_says_what_is_wrong_with_it_now(
+    in_pieces: bool, platform: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf(1))
+    people = pd.DataFrame({"email": ["a@example.org", "b@example.org"], "letter": ["a.pdf", "zz.pdf"]})
+    how: dict[str, Any] = {"attachment_column": "letter", "attachment_folder": tmp_path, "progress": False}
+    gcbulk.send_email(people, "News", "Enclosed.", campaign="news", **how)
+    mended = people.assign(letter=["a.pdf", "yy.pdf"])
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        gcbulk.send_email([mended] if in_pieces else mended, "News", "Enclosed.", campaign="news", **how)
+    results = gcbulk.campaign_results("news")
+    assert results["Status"].tolist() == ["accepted", "invalid"]
+    assert results["ErrorDetail"].iloc[1].startswith("The file yy.pdf is not there.")
+    assert len(platform.queued) == 1
+
+
 def test_a_name_that_is_taken_says_which_files_are_others(platform: Sandbox, tmp_path: Path) -> None:
     people = pd.DataFrame({"email": ["a@example.org", "b@example.org"]})
     files = [tmp_path / "dates.pdf", tmp_path / "menu.pdf"]

@@ -125,6 +125,7 @@ def send_plan(
             if begun.fresh:
                 journal.write_rows(begun.run.campaign, rows)
             else:
+                journals.renew_reasons(journal, begun.run.campaign, plan.reasons())
                 _follow_opt_outs(begun.run, plan, rows, options)
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
 

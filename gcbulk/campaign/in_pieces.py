@@ -169,6 +169,7 @@ def send_in_pieces(
         run = begun
         if run is not written:
             stack.enter_context(run.alive(on_stop=watch.stop))
+            journals.renew_reasons(journal, run.campaign, journals.reasons_of(journal, written.campaign))
             _follow_opt_outs(journal, run, written.campaign, options, most_bytes=writing.most_bytes)
             journals.discard(journal, written.campaign)
         again = None if pieces.once else pieces

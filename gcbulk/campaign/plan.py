@@ -15,6 +15,7 @@ import pandas as pd
 from gcbulk.campaign.calls import client_refs, in_calls
 from gcbulk.campaign.customers import RowsOfCustomers, all_rows_of, rows_of_customers
 from gcbulk.campaign.enclosing import same_content, sizes_of, told_content
+from gcbulk.campaign.journal import Reason
 from gcbulk.campaign.repeats import RepeatsInOne
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.messages.findings import Batch
@@ -188,6 +189,12 @@ class Plan:
         if self.priced:
             frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
+
+    def reasons(self) -> list[Reason]:
+        """Why the invalid rows are, as the journal keeps it."""
+        invalid = (self.frame["Status"] == Status.INVALID).to_numpy(dtype=bool).nonzero()[0]
+        codes, details = (self.frame[name].iloc[invalid] for name in ("ErrorCode", "ErrorDetail"))
+        return [*map(Reason, invalid.tolist(), codes, details)]
 
     def _calls(self, chunk_size: int, share_identical: bool, same: list[str | None]) -> tuple[_Numbers, _Numbers]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
