@@ -116,6 +116,16 @@ def test_letters_of_the_same_names_in_another_folder_are_other_emails(
     assert len(platform.calls) == calls == 4
 
 
+def test_a_subject_that_is_too_long_is_not_explained_by_the_length_of_texts() -> None:
+    people = pd.DataFrame({"email": ["a@example.org", "b@example.org"], "name": ["x" * 252, "x" * 251]})
+    seen = gcbulk.preview_email(people, "For {{ name }}", "Enclosed.")
+    assert seen.frame["ErrorDetail"].fillna("").tolist() == [
+        "The subject has 256 characters; 255 can be sent. Shorten it.",
+        "",
+    ]
+    assert "the subject of an email 255" in str(seen)
+
+
 # -- what a body must not hold
 
 
