@@ -285,6 +285,21 @@ def size_in_words(size: int) -> str:
     return f"{size / MEGABYTE:,.1f} MB" if size >= MEGABYTE / 10 else f"{math.ceil(size / 1000)} kB"
 
 
+def check_folder(folder: Path) -> None:
+    """Raise OptionError where no file can be found in a folder: there is none, it is no folder, or it is empty."""
+    try:
+        empty = next(folder.iterdir(), None) is None
+    except FileNotFoundError:
+        raise OptionError(f"There is no folder {folder}. Mend its name, or put the files there.") from None
+    except NotADirectoryError:
+        raise OptionError(f"{folder} is no folder. Give the folder that the files are in.") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no folder can have such a name"
+        raise OptionError(f"The folder {folder} cannot be looked into: {why}.") from None
+    if empty:
+        raise OptionError(f"The folder {folder} is empty. Put the files there, or give another.")
+
+
 def problem_of(path: Path, options: Attachments) -> str:
     """In words, what is wrong with a file that is to go with emails; "" where nothing is."""
     found = _Looker(int(options.max_file_mb * MEGABYTE)).look(path)
