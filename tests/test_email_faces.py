@@ -14,6 +14,7 @@ from gcbulk.campaign.journal import Journal, callback_token, memory
 from gcbulk.campaign.plots import delivery_chart
 from gcbulk.campaign.receiving import Receiver
 from gcbulk.campaign.results import summarise
+from gcbulk.recipients.columns import ANNOTATIONS
 from tests.test_cli import Ended, column, run
 from tests.test_delivery import URL, listened
 from tests.test_partner import store, trust
@@ -229,9 +230,14 @@ def test_what_failed_goes_again_with_its_own_file_or_not_at_all(
     retry = gcbulk.retry_undelivered("news", progress=False)
     assert "Sends 1 email to 1 address, with 1 file" in str(retry.preview)
     assert "Send 1 email again?" in run("retry-undelivered", "news", typed="no\n").err
-    results = retry.send()
-    assert results["Status"].tolist() == ["accepted", "invalid"]
-    assert results["ErrorCode"].tolist()[1] == "ATTACHMENT_MISSING"
+    assert not {"address", "text", "content"} & {*retry.preview.frame}
+    assert run("retry-undelivered", "news", "--yes", "--out", "out.csv", "--not-told", "missed.csv").code == 0
+    assert column(tmp_path / "out.csv", "Status") == ["accepted", "invalid"]
+    assert column(tmp_path / "out.csv", "ErrorCode") == ["", "ATTACHMENT_MISSING"]
+    for file, rows in (("out.csv", 2), ("missed.csv", 1)):
+        written = pd.read_csv(tmp_path / file)
+        assert (len(written), list(written.columns)) == (rows, [*ANNOTATIONS]), file
+        assert str(tmp_path) not in (tmp_path / file).read_text(encoding="utf-8-sig")
     first, again = platform.calls[0].messages[1], platform.calls[-1].messages[0]
     renewed = {"ClientRef": "", "CallbackUrl": ""}
     assert first | renewed == again | renewed
