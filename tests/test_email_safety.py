@@ -149,6 +149,10 @@ def written(body: str, name: str, form: Any = None) -> list[Any]:
         ('<meta http-equiv="Refresh" content="0;url=http://x"><p>x</p>', "<meta http-equiv=refresh>"),
         ("<p>x</p><textarea></textarea>", "<textarea>"),
         ("<p>x</p><select></select>", "<select>"),
+        ("<script>alert(1)</script>", "Line 1: the body holds <script>"),
+        ("Dear parents,\n<script>alert(1)", "Line 2: the body holds <script>"),
+        ("Dear parents,\n<script src=x", "Line 2: the body holds <script>"),
+        ("<iframe src='https://example.org'></iframe>", "<iframe>"),
     ],
 )
 def test_a_body_that_runs_something_or_lets_cells_be_markup_is_refused_by_its_line(body: str, sentence: str) -> None:
@@ -185,7 +189,15 @@ def test_markup_that_a_rows_cells_make_is_looked_at_when_it_is_finished(
         ("html", "<p>{% if name == '7' %}Dear parents{% endif %}&nbsp;&#8203;</p>", True),
         ("html", "<html><head><title>News</title><style>p {}</style></head><body><!-- x --></body></html>", True),
         ("html", "<a href='{{ name }}'></a>", True),
-        ("html", "<p><img src='cid:x'></p>", False),
+        ("html", "<p><img src='cid:x'></p>", True),
+        ("html", "<img alt='Our logo' src=logo.png>", True),
+        ("html", "<p><img src='file:///C:/logo.png'></p>", True),
+        ("html", "<p><img alt='a > b' src='https://example.org/logo.png'></p>", False),
+        ("html", "<p><img src='data:image/png;base64,AA=='></p>", False),
+        (None, "<style>p {color: red}</style>", True),
+        (None, "<style>p {color: red}", True),
+        (None, "<!-- Dear parents -->", True),
+        (None, "<!-- Dear parents", True),
         ("html", "<p>{{ name }}</p>", False),
         ("html", "<p>&#65;</p>", False),
         ("text", "{% if name == '8' %}Hi{% endif %}", False),
@@ -215,6 +227,22 @@ def test_marks_of_other_programs_are_asked_about_in_subjects_and_bodies(
         body = f'<style>p {{color: red}}</style><p class="parent_name">{body}<br>(see <a href="x">here</a>)</p>'
     people = pd.DataFrame({"email": ["a@example.org"], "Name": ["Ann"], "parent_name": ["Ann"], "odd": ["{x"]})
     found = make_email_plan(people, Letter(subject, body, body_format=form), intake=IntakeOptions(kind=EMAIL)).findings
+    assert [said in one.sentence for one in found] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("<p>Hi</p><img src='logo.png'>", "no such picture goes with the email (logo.png)."),
+        ("<p>Hi</p><img class='a' src=cid:logo><img src='file:///logo.png'>", "email (cid:logo, file:///logo.png)."),
+        ("<p>Hi</p><img src='{{ picture }}'>", "1 email shows a gap for a picture: no such picture"),
+        ("<p>Hi</p><img src='https://example.org/{{ picture }}'>", ""),
+        ("<p>Hi</p><img alt='{{ picture }}' src='data:image/png;base64,AA=='>", ""),
+    ],
+)
+def test_a_picture_that_goes_with_no_email_is_asked_about(body: str, said: str) -> None:
+    people = pd.DataFrame({"email": ["a@example.org"], "picture": ["logo.png"]})
+    found = make_email_plan(people, Letter("News", body), intake=IntakeOptions(kind=EMAIL)).findings
     assert [said in one.sentence for one in found] == [True] * bool(said)
 
 
