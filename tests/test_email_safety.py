@@ -39,6 +39,16 @@ def test_a_name_that_could_be_taken_for_a_header_or_another_ending_is_refused(na
     assert problem.isprintable()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
+def test_a_pipe_or_a_folder_is_not_offered_in_its_own_place(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pdf")
+    (tmp_path / "b.pdf").mkdir()
+    people = pd.DataFrame({"letter": ["a.pdf", "b.pdf"]})
+    options = Attachments(column="letter", folder=tmp_path)
+    for name, problem in zip("ab", enclose(people, options, wanted=np.array([True, True])).problems, strict=True):
+        assert problem.startswith(f"The file {name}.pdf is no file: a folder, a pipe or a device has this name.")
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
 def test_a_file_that_has_become_a_pipe_or_has_grown_is_not_read_on_and_on(tmp_path: Path) -> None:

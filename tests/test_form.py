@@ -800,6 +800,10 @@ def test_a_subject_or_a_folder_that_cannot_be_used_is_told_beside_its_field(
     assert "The subject has 256 characters; 255 can be sent." in words_of(form, "gcb-subject-notice")
     find(form, "gcb-subject").value = "News"
     assert words_of(form, "gcb-subject-notice") == ""
+    find(form, "gcb-letter").value = "letter.md"
+    assert form.wait()
+    assert "Copy what is in the file into the box" in words_of(form, "gcb-message-notice")
+    find(form, "gcb-letter").value = "Enclosed."
     file, empty = tmp_path / "a.pdf", tmp_path / "empty"
     file.write_bytes(b"%PDF-1.4")
     empty.mkdir()

@@ -235,6 +235,8 @@ class _Looker:
         if odd := _IN_NO_NAME.search(path.name):
             return f"has a character in its name that no email can carry, {character_name(odd[0])}. Give it another."
         try:
+            if path.exists() and not path.is_file():
+                return "is no file: a folder, a pipe or a device has this name."
             if not path.is_file():
                 near = self._names(path.parent).get(_composed(path.name).casefold())
                 return f"is not there. There is {near}: mend the one name or the other." if near else "is not there."

@@ -88,10 +88,19 @@ def too_long_a_subject(subject: str) -> str:
     return _OF_A_SUBJECT.too_long.format(n=f"{len(subject)} characters")
 
 
-def _refuse_file_name(body: str) -> None:
-    """Raise OptionError for a body that is the name of a file: its words would go, and not what is in it."""
+def names_a_file(body: str) -> bool:
+    """Whether a body is no more than the name of a file: its words would go, and not what is in it.
+
+    >>> names_a_file("letter.md"), names_a_file("See letter.md.")
+    (True, False)
+    """
     name = body.strip()
-    if "\n" not in name and (_FILE_NAME.fullmatch(name) or _is_there(name)):
+    return "\n" not in name and (_FILE_NAME.fullmatch(name) is not None or _is_there(name))
+
+
+def _refuse_file_name(body: str) -> None:
+    name = body.strip()
+    if names_a_file(body):
         raise OptionError(
             f"The body is {name!r}, which is the name of a file, and these words would be sent. "
             f'Give pathlib.Path("{name}") to send what is in it (on the command line, --body-file).'
