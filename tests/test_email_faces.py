@@ -244,6 +244,22 @@ def test_what_failed_goes_again_with_its_own_file_or_not_at_all(
     assert len(platform.queued) == 4
 
 
+@pytest.mark.usefixtures("listened")
+def test_what_failed_has_not_gone_again_with_a_letter_that_only_has_its_name(
+    platform: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    people = pd.DataFrame({"email": ["a@example.org"], "upn": ["A1"]})
+    for term in ("autumn", "spring"):
+        (tmp_path / term).mkdir()
+        (tmp_path / term / "A1.pdf").write_bytes(f"%PDF-1.4 {term}".encode())
+        files = [f"{tmp_path}/{term}/{{{{ upn }}}}.pdf"]
+        given: dict[str, Any] = {"campaign": term, "callback_url": URL, "progress": False}
+        assert gcbulk.send_email(people, "Report", "Enclosed.", attachments=files, **given)["MessageId"].notna().all()
+    tell("autumn", {"ClientRef": gcbulk.campaign_results("autumn")["ClientRef"].iloc[0], "Status": "Failed"})
+    assert "Sends 1 email" in str(gcbulk.retry_undelivered("autumn", progress=False).preview)
+
+
 # -- the client alone
 
 

@@ -14,6 +14,9 @@ import pytest
 import gcbulk
 from gcbulk.campaign.attachments import Attachments, File, FileChangedError, enclose, encoded
 from gcbulk.campaign.emails import make_email_plan
+from gcbulk.campaign.enclosing import content_of
+from gcbulk.campaign.journal import IN_FLIGHT, memory
+from gcbulk.codes import Status
 from gcbulk.messages.letter import Letter
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.kinds import EMAIL
@@ -93,6 +96,21 @@ def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, t
     if code == 200:
         assert again["ErrorDetail"].str.contains("Since then report.pdf has changed").all()
         assert again["ErrorDetail"].str.contains("--repeat").all()
+
+
+@pytest.mark.parametrize("state", [IN_FLIGHT, Status.UNKNOWN, Status.ACCEPTED])
+@pytest.mark.parametrize(
+    ("path", "digest", "holds"), [("/a/x.pdf", "2", True), ("/b/x.pdf", "1", True), ("/b/x.pdf", "2", False)]
+)
+def test_whatever_became_of_an_email_it_holds_one_with_the_same_files_alone(
+    state: str, path: str, digest: str, holds: bool
+) -> None:
+    before, now = (
+        content_of("News", [File("/all.pdf", "all.pdf", 9, "0"), File(where, "x.pdf", 9, what, "x.pdf")])
+        for where, what in (("/a/x.pdf", "1"), (path, digest))
+    )
+    assert bool(memory._firmest([(7, state, 0.0, None, "news", before, now)], repeat=False)) is holds
+    assert memory._firmest([(7, state, 0.0, None, "news", None, None)], repeat=False)  # a text
 
 
 @pytest.mark.parametrize("way", ["a folder", "a pattern"])
