@@ -99,11 +99,13 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
     ErrorCode.EMAIL_AMBIGUOUS: "Where a cell holds several addresses, or more than a name beside one, we do not "
     "guess. Leave only the address to write to.",
-    ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row.",
+    ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row. "
+    "Where the others have gone, send the rows not told as a list of their own.",
     ErrorCode.FIELD_MISSING: "A field that the message uses is blank in this row. Fill it in, or give the message "
     "a default: {{ name | default('Parent') }}.",
     ErrorCode.MESSAGE_EMPTY: "The message is empty for this row.",
-    ErrorCode.MESSAGE_TOO_LONG: "The message is longer than the 918 characters (6 parts) that can be sent. Shorten it.",
+    ErrorCode.MESSAGE_TOO_LONG: "The message is longer than can be sent: a text may have 918 characters (6 parts), "
+    "the subject of an email 255. Shorten it.",
     ErrorCode.CUSTOMER_UNKNOWN: "This customer is not known here. Add it, or mend its name in this row.",
     ErrorCode.DUPLICATE: "Another row sends the same message to the same recipient, so this one was left out.",
     ErrorCode.ALREADY_SENT: "The same message went to this recipient already. "

@@ -14,6 +14,7 @@ from gcbulk.campaign.journal import Journal, callback_token, memory
 from gcbulk.campaign.plots import delivery_chart
 from gcbulk.campaign.receiving import Receiver
 from gcbulk.campaign.results import summarise
+from gcbulk.recipients.columns import ANNOTATIONS
 from tests.test_cli import Ended, column, run
 from tests.test_delivery import URL, listened
 from tests.test_partner import store, trust
@@ -140,7 +141,7 @@ def test_who_is_back_from_the_opt_outs_goes_in_calls_that_are_not_too_big(platfo
     for n in range(5):
         (tmp_path / f"{n}.pdf").write_bytes(b"%PDF-1.4" + b"x" * 992)
     people = pd.DataFrame({"email": addresses, "upn": range(5)})
-    options: dict[str, Any] = {"campaign": "news", "progress": False, "max_call_mb": 0.002, "concurrency": 1}
+    options: dict[str, Any] = {"campaign": "news", "progress": False, "max_call_mb": 0.0021, "concurrency": 1}
     files = [f"{tmp_path}/{{{{ upn }}}}.pdf"]
     out = gcbulk.send_email(people, "News", "x", attachments=files, opt_outs=addresses, **options)
     assert out["Status"].tolist() == ["opted_out"] * 5
@@ -229,13 +230,34 @@ def test_what_failed_goes_again_with_its_own_file_or_not_at_all(
     retry = gcbulk.retry_undelivered("news", progress=False)
     assert "Sends 1 email to 1 address, with 1 file" in str(retry.preview)
     assert "Send 1 email again?" in run("retry-undelivered", "news", typed="no\n").err
-    results = retry.send()
-    assert results["Status"].tolist() == ["accepted", "invalid"]
-    assert results["ErrorCode"].tolist()[1] == "ATTACHMENT_MISSING"
+    assert not {"address", "text", "content"} & {*retry.preview.frame}
+    assert run("retry-undelivered", "news", "--yes", "--out", "out.csv", "--not-told", "missed.csv").code == 0
+    assert column(tmp_path / "out.csv", "Status") == ["accepted", "invalid"]
+    assert column(tmp_path / "out.csv", "ErrorCode") == ["", "ATTACHMENT_MISSING"]
+    for file, rows in (("out.csv", 2), ("missed.csv", 1)):
+        written = pd.read_csv(tmp_path / file)
+        assert (len(written), list(written.columns)) == (rows, [*ANNOTATIONS]), file
+        assert str(tmp_path) not in (tmp_path / file).read_text(encoding="utf-8-sig")
     first, again = platform.calls[0].messages[1], platform.calls[-1].messages[0]
     renewed = {"ClientRef": "", "CallbackUrl": ""}
     assert first | renewed == again | renewed
     assert len(platform.queued) == 4
+
+
+@pytest.mark.usefixtures("listened")
+def test_what_failed_has_not_gone_again_with_a_letter_that_only_has_its_name(
+    platform: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    people = pd.DataFrame({"email": ["a@example.org"], "upn": ["A1"]})
+    for term in ("autumn", "spring"):
+        (tmp_path / term).mkdir()
+        (tmp_path / term / "A1.pdf").write_bytes(f"%PDF-1.4 {term}".encode())
+        files = [f"{tmp_path}/{term}/{{{{ upn }}}}.pdf"]
+        given: dict[str, Any] = {"campaign": term, "callback_url": URL, "progress": False}
+        assert gcbulk.send_email(people, "Report", "Enclosed.", attachments=files, **given)["MessageId"].notna().all()
+    tell("autumn", {"ClientRef": gcbulk.campaign_results("autumn")["ClientRef"].iloc[0], "Status": "Failed"})
+    assert "Sends 1 email" in str(gcbulk.retry_undelivered("autumn", progress=False).preview)
 
 
 # -- the client alone

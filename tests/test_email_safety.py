@@ -14,6 +14,9 @@ import pytest
 import gcbulk
 from gcbulk.campaign.attachments import Attachments, File, FileChangedError, enclose, encoded
 from gcbulk.campaign.emails import make_email_plan
+from gcbulk.campaign.enclosing import content_of
+from gcbulk.campaign.journal import IN_FLIGHT, memory
+from gcbulk.codes import Status
 from gcbulk.messages.letter import Letter
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.kinds import EMAIL
@@ -21,6 +24,7 @@ from gcbulk.recipients.kinds import EMAIL
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gcbulk.campaign.plan import Plan
     from gcbulk.sandbox import Sandbox
 
 
@@ -36,6 +40,16 @@ def test_a_name_that_could_be_taken_for_a_header_or_another_ending_is_refused(na
     (problem,) = enclose(pd.DataFrame({"letter": [name]}), options, wanted=np.array([True])).problems
     assert "has a character in its name that no email can carry, " in problem
     assert problem.isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
+def test_a_pipe_or_a_folder_is_not_offered_in_its_own_place(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pdf")
+    (tmp_path / "b.pdf").mkdir()
+    people = pd.DataFrame({"letter": ["a.pdf", "b.pdf"]})
+    options = Attachments(column="letter", folder=tmp_path)
+    for name, problem in zip("ab", enclose(people, options, wanted=np.array([True, True])).problems, strict=True):
+        assert problem.startswith(f"The file {name}.pdf is no file: a folder, a pipe or a device has this name.")
 
 
 @pytest.mark.timeout(20)
@@ -84,6 +98,62 @@ def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, t
         assert again["ErrorDetail"].str.contains("--repeat").all()
 
 
+@pytest.mark.parametrize("state", [IN_FLIGHT, Status.UNKNOWN, Status.ACCEPTED])
+@pytest.mark.parametrize(
+    ("path", "digest", "holds"), [("/a/x.pdf", "2", True), ("/b/x.pdf", "1", True), ("/b/x.pdf", "2", False)]
+)
+def test_whatever_became_of_an_email_it_holds_one_with_the_same_files_alone(
+    state: str, path: str, digest: str, holds: bool
+) -> None:
+    before, now = (
+        content_of("News", [File("/all.pdf", "all.pdf", 9, "0"), File(where, "x.pdf", 9, what, "x.pdf")])
+        for where, what in (("/a/x.pdf", "1"), (path, digest))
+    )
+    assert bool(memory._firmest([(7, state, 0.0, None, "news", before, now)], repeat=False)) is holds
+    assert memory._firmest([(7, state, 0.0, None, "news", None, None)], repeat=False)  # a text
+
+
+@pytest.mark.parametrize("way", ["a folder", "a pattern"])
+def test_letters_of_the_same_names_in_another_folder_are_other_emails(
+    way: str, platform: Sandbox, tmp_path: Path
+) -> None:
+    addresses = ["a@example.org", "07700900940@example.org"]  # the second gets no answer that can be used
+    people = pd.DataFrame({"email": addresses, "letter": ["Khan.pdf", "Lee.pdf"]})
+    how: dict[str, Any] = {"max_attempts": 1, "chunk_size": 1, "progress": False}
+
+    def files_in(name: str, words: str) -> dict[str, Any]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        for file in people["letter"]:
+            (tmp_path / name / file).write_bytes(pdf(f"{words} {file}"))
+        if way == "a folder":
+            return {"attachment_column": "letter", "attachment_folder": tmp_path / name}
+        return {"attachments": [f"{tmp_path}/{name}/{{{{ letter }}}}"]}
+
+    autumn, spring = files_in("autumn", "autumn"), files_in("spring", "spring")
+    first = gcbulk.send_email(people, "Report", "Enclosed.", **autumn, **how)
+    assert first["Status"].tolist() == ["accepted", "unknown"]
+    seen = gcbulk.preview_email(people, "Report", "Enclosed.", **spring).frame
+    assert seen["Status"].tolist() == ["ready", "ready"]
+    second = gcbulk.send_email(people, "Report", "Enclosed.", **spring, **how)
+    assert second["Status"].tolist() == first["Status"].tolist()
+    calls = len(platform.calls)
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        elsewhere = gcbulk.send_email(people.iloc[::-1], "Report", "Enclosed.", **files_in("copy", "spring"), **how)
+    assert elsewhere["Status"].tolist() == ["unknown", "duplicate"]  # the same bytes, as on another machine
+    assert not elsewhere["ErrorDetail"].str.contains("has changed").any()
+    assert len(platform.calls) == calls == 4
+
+
+def test_a_subject_that_is_too_long_is_not_explained_by_the_length_of_texts() -> None:
+    people = pd.DataFrame({"email": ["a@example.org", "b@example.org"], "name": ["x" * 252, "x" * 251]})
+    seen = gcbulk.preview_email(people, "For {{ name }}", "Enclosed.")
+    assert seen.frame["ErrorDetail"].fillna("").tolist() == [
+        "The subject has 256 characters; 255 can be sent. Shorten it.",
+        "",
+    ]
+    assert "the subject of an email 255" in str(seen)
+
+
 # -- what a body must not hold
 
 
@@ -107,6 +177,10 @@ def written(body: str, name: str, form: Any = None) -> list[Any]:
         ('<meta http-equiv="Refresh" content="0;url=http://x"><p>x</p>', "<meta http-equiv=refresh>"),
         ("<p>x</p><textarea></textarea>", "<textarea>"),
         ("<p>x</p><select></select>", "<select>"),
+        ("<script>alert(1)</script>", "Line 1: the body holds <script>"),
+        ("Dear parents,\n<script>alert(1)", "Line 2: the body holds <script>"),
+        ("Dear parents,\n<script src=x", "Line 2: the body holds <script>"),
+        ("<iframe src='https://example.org'></iframe>", "<iframe>"),
     ],
 )
 def test_a_body_that_runs_something_or_lets_cells_be_markup_is_refused_by_its_line(body: str, sentence: str) -> None:
@@ -143,7 +217,15 @@ def test_markup_that_a_rows_cells_make_is_looked_at_when_it_is_finished(
         ("html", "<p>{% if name == '7' %}Dear parents{% endif %}&nbsp;&#8203;</p>", True),
         ("html", "<html><head><title>News</title><style>p {}</style></head><body><!-- x --></body></html>", True),
         ("html", "<a href='{{ name }}'></a>", True),
-        ("html", "<p><img src='cid:x'></p>", False),
+        ("html", "<p><img src='cid:x'></p>", True),
+        ("html", "<img alt='Our logo' src=logo.png>", True),
+        ("html", "<p><img src='file:///C:/logo.png'></p>", True),
+        ("html", "<p><img alt='a > b' src='https://example.org/logo.png'></p>", False),
+        ("html", "<p><img src='data:image/png;base64,AA=='></p>", False),
+        (None, "<style>p {color: red}</style>", True),
+        (None, "<style>p {color: red}", True),
+        (None, "<!-- Dear parents -->", True),
+        (None, "<!-- Dear parents", True),
         ("html", "<p>{{ name }}</p>", False),
         ("html", "<p>&#65;</p>", False),
         ("text", "{% if name == '8' %}Hi{% endif %}", False),
@@ -173,6 +255,22 @@ def test_marks_of_other_programs_are_asked_about_in_subjects_and_bodies(
         body = f'<style>p {{color: red}}</style><p class="parent_name">{body}<br>(see <a href="x">here</a>)</p>'
     people = pd.DataFrame({"email": ["a@example.org"], "Name": ["Ann"], "parent_name": ["Ann"], "odd": ["{x"]})
     found = make_email_plan(people, Letter(subject, body, body_format=form), intake=IntakeOptions(kind=EMAIL)).findings
+    assert [said in one.sentence for one in found] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("<p>Hi</p><img src='logo.png'>", "no such picture goes with the email (logo.png)."),
+        ("<p>Hi</p><img class='a' src=cid:logo><img src='file:///logo.png'>", "email (cid:logo, file:///logo.png)."),
+        ("<p>Hi</p><img src='{{ picture }}'>", "1 email shows a gap for a picture: no such picture"),
+        ("<p>Hi</p><img src='https://example.org/{{ picture }}'>", ""),
+        ("<p>Hi</p><img alt='{{ picture }}' src='data:image/png;base64,AA=='>", ""),
+    ],
+)
+def test_a_picture_that_goes_with_no_email_is_asked_about(body: str, said: str) -> None:
+    people = pd.DataFrame({"email": ["a@example.org"], "picture": ["logo.png"]})
+    found = make_email_plan(people, Letter("News", body), intake=IntakeOptions(kind=EMAIL)).findings
     assert [said in one.sentence for one in found] == [True] * bool(said)
 
 
@@ -223,6 +321,44 @@ def test_the_preview_says_each_reason_why_files_cannot_go_and_names_two_of_them(
         assert re.search(r"3 ATTACHMENT_MISSING .*\n.*The file a\.pdf is not there\..*The same with b\.pdf", seen)
         assert re.search(r"1 ATTACHMENT_MISSING .*row 4.*\n.*The file empty\.pdf is empty\.", seen)
         assert re.search(r"1 ATTACHMENT_MISSING .*row 5.*\n.*more than 0\.001 MB together\..*--max-call-mb", seen)
+
+
+def test_bodies_count_towards_the_size_of_a_call() -> None:
+    people = pd.DataFrame({"email": [f"p{n}@example.org" for n in range(6)], "words": ["x" * 400] * 5 + ["y" * 1500]})
+    limits = Attachments(max_call_mb=0.001)
+    letter = Letter("News", "<p>{{ words }}</p>")
+    plan = make_email_plan(people, letter, intake=IntakeOptions(kind=EMAIL), attachments=limits)
+    (found,) = plan.findings
+    assert found.sentence.startswith(
+        "1 email of more than 0.001 MB, by the body alone or with the files, would go in a"
+    )
+    assert found.rows == (5,)
+
+    def calls(plan: Plan, *, share: bool) -> list[int]:
+        rows = plan.rows(base_url="https://x", customer_id="1", chunk_size=20, share_identical=share)
+        return [row["batch_number"] for row in rows]
+
+    assert calls(plan, share=False) == [0, 0, 1, 1, 2, 3]
+    large = make_email_plan(people, Letter("News", "x" * 2000), intake=IntakeOptions(kind=EMAIL), attachments=limits)
+    assert calls(large, share=True) == [0] * 6  # in one message, whose body goes once
+    assert calls(large, share=False) == [*range(6)]
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_list_that_is_sent_again_says_what_is_wrong_with_it_now(
+    in_pieces: bool, platform: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf(1))
+    people = pd.DataFrame({"email": ["a@example.org", "b@example.org"], "letter": ["a.pdf", "zz.pdf"]})
+    how: dict[str, Any] = {"attachment_column": "letter", "attachment_folder": tmp_path, "progress": False}
+    gcbulk.send_email(people, "News", "Enclosed.", campaign="news", **how)
+    mended = people.assign(letter=["a.pdf", "yy.pdf"])
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left to send"):
+        gcbulk.send_email([mended] if in_pieces else mended, "News", "Enclosed.", campaign="news", **how)
+    results = gcbulk.campaign_results("news")
+    assert results["Status"].tolist() == ["accepted", "invalid"]
+    assert results["ErrorDetail"].iloc[1].startswith("The file yy.pdf is not there.")
+    assert len(platform.queued) == 1
 
 
 def test_a_name_that_is_taken_says_which_files_are_others(platform: Sandbox, tmp_path: Path) -> None:

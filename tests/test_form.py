@@ -638,7 +638,7 @@ def test_what_cannot_be_previewed_is_said_and_no_row_can_be_paged(forms: list[Se
     find(form, "gcb-message").value = "long " * 200
     assert form.wait()
     assert "<b>Not sent:</b> " in preview.value
-    assert "longer than the 918 characters" in preview.value
+    assert "characters; 918 (6 parts) can be sent" in preview.value
     find(form, "gcb-message").value = TEXT
     assert "Dear Parent 0, school" in preview.value
     assert not on.disabled
@@ -788,6 +788,37 @@ def test_emails_go_with_their_files_as_texts_do(platform: Sandbox, forms: list[S
     find(form, "gcb-again").click()
     assert find(form, "gcb-subject").value == find(form, "gcb-letter").value == ""
     assert "dates.txt" not in words_of(form, "gcb-attached")
+
+
+def test_a_subject_or_a_folder_that_cannot_be_used_is_told_beside_its_field(
+    forms: list[SendForm], tmp_path: Path
+) -> None:
+    form = SendForm(FAMILIES, channel="email", sandbox=True, **WORDS)
+    forms.append(form)
+    assert find(form, "gcb-letter-format").label == "as it looks: plain text, or HTML"
+    find(form, "gcb-subject").value = "x" * 256
+    assert "The subject has 256 characters; 255 can be sent." in words_of(form, "gcb-subject-notice")
+    find(form, "gcb-subject").value = "News"
+    assert words_of(form, "gcb-subject-notice") == ""
+    find(form, "gcb-letter").value = "letter.md"
+    assert form.wait()
+    assert "Copy what is in the file into the box" in words_of(form, "gcb-message-notice")
+    find(form, "gcb-letter").value = "Enclosed."
+    file, empty = tmp_path / "a.pdf", tmp_path / "empty"
+    file.write_bytes(b"%PDF-1.4")
+    empty.mkdir()
+    for folder, why in (
+        (tmp_path / "nowhere", "There is no folder"),
+        (file, "is no folder"),
+        (empty, "is empty"),
+        ("a\0b", "cannot be looked into"),
+    ):
+        find(form, "gcb-attach-folder").value = str(folder)
+        assert why in words_of(form, "gcb-attach-folder-notice")
+        assert form.wait()
+        assert find(form, "gcb-send").disabled
+    find(form, "gcb-attach-folder").value = str(tmp_path)
+    assert words_of(form, "gcb-attach-folder-notice") == ""
 
 
 def test_a_file_that_no_email_can_carry_is_told_and_not_kept(platform: Sandbox, forms: list[SendForm]) -> None:

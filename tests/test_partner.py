@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections import Counter
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from gcbulk.api.partner import Partner
 from gcbulk.callbacks import CallbackApp
 from gcbulk.campaign.journal import Journal, callback_token, memory, note_receiver
 from gcbulk.campaign.receiving import Receiver
+from gcbulk.campaign.results import summarise
 from gcbulk.sandbox import Call, Sandbox
 from gcbulk.sandbox.customers import SandboxCustomer, example_schools
 
@@ -316,6 +318,10 @@ def test_a_customer_s_own_sender_price_and_quiet_hours(urgent: bool) -> None:
         assert senders == {"2102": "Trust", "2103": "Trust"}
         assert set(oak["ErrorCode"]) == {"HELD_BACK"}
         assert oak["ErrorDetail"].str.contains("Oak Primary.*quiet hours").all()
+        in_two = summarise(results.iloc[:3]) + summarise(results.iloc[3:])
+        for words in (str(summarise(results)), str(in_two), str(gcbulk.summary(results))):
+            assert re.search(r"HELD_BACK\b.*\s+.*Oak Primary: It is .* within the quiet hours", words)
+            assert "--limit" not in words
 
 
 def test_a_user_s_own_columns_are_kept() -> None:

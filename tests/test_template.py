@@ -426,7 +426,7 @@ def test_empty_and_long_texts():
     assert rendered["Text"].str.len().fillna(0).tolist() == [0, 919, 920, 2]
     details = [
         SENTENCES[ErrorCode.MESSAGE_EMPTY],
-        "This text has 919 characters. " + SENTENCES[ErrorCode.MESSAGE_TOO_LONG],
+        "This text has 919 characters; 918 (6 parts) can be sent. Shorten it.",
     ]
     assert rendered["ErrorDetail"].iloc[:2].tolist() == details
     at_the_limit = Template("{{ x }}").render(pd.DataFrame({"X": ["a" * 918, "e\u0301" * 918, "a" * 919]}))

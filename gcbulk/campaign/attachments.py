@@ -78,8 +78,8 @@ class Attachments:
     files: paths of files that go with every email, and patterns of one for each row (`letters/{{ upn }}.pdf`).
     column: a column of paths, one for each row. folder: where both are looked for, and out of which a row's file may
     not lie; the current folder where none is given, and for a pattern the folder that it begins with.
-    max_file_mb, max_call_mb: megabytes (of 1,000,000 bytes) that one file, and all files of one call, may have. The
-    API's pages name no limit: these are what mail servers commonly take.
+    max_file_mb, max_call_mb: megabytes (of 1,000,000 bytes) that one file, and all emails of one call with their
+    files, may have. The API's pages name no limit: these are what mail servers commonly take.
     """
 
     files: Sequence[str | os.PathLike[str]] = ()
@@ -108,7 +108,7 @@ class Attachments:
 
     @property
     def most_bytes_a_call(self) -> int:
-        """How many bytes the files of one call may have."""
+        """How many bytes the emails of one call may have."""
         return int(self.max_call_mb * MEGABYTE)
 
 
@@ -235,6 +235,8 @@ class _Looker:
         if odd := _IN_NO_NAME.search(path.name):
             return f"has a character in its name that no email can carry, {character_name(odd[0])}. Give it another."
         try:
+            if path.exists() and not path.is_file():
+                return "is no file: a folder, a pipe or a device has this name."
             if not path.is_file():
                 near = self._names(path.parent).get(_composed(path.name).casefold())
                 return f"is not there. There is {near}: mend the one name or the other." if near else "is not there."
@@ -283,6 +285,21 @@ def size_in_words(size: int) -> str:
     ('2.5 MB', '1 kB')
     """
     return f"{size / MEGABYTE:,.1f} MB" if size >= MEGABYTE / 10 else f"{math.ceil(size / 1000)} kB"
+
+
+def check_folder(folder: Path) -> None:
+    """Raise OptionError where no file can be found in a folder: there is none, it is no folder, or it is empty."""
+    try:
+        empty = next(folder.iterdir(), None) is None
+    except FileNotFoundError:
+        raise OptionError(f"There is no folder {folder}. Mend its name, or put the files there.") from None
+    except NotADirectoryError:
+        raise OptionError(f"{folder} is no folder. Give the folder that the files are in.") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no folder can have such a name"
+        raise OptionError(f"The folder {folder} cannot be looked into: {why}.") from None
+    if empty:
+        raise OptionError(f"The folder {folder} is empty. Put the files there, or give another.")
 
 
 def problem_of(path: Path, options: Attachments) -> str:

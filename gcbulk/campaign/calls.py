@@ -22,8 +22,8 @@ def in_calls(
     """For each row that is to be sent the number of its call and of its message object, in the order of the rows.
 
     A call is one customer's, `whose`; a message is that of one group. Both are numbered by which came first. A call
-    has `chunk_size` recipients at the most; with `sizes` of the rows' files, in bytes, no more than `most_bytes` of
-    them either.
+    has `chunk_size` recipients at the most; with `sizes` of the rows' emails, in bytes, no more than `most_bytes` of
+    them either. What is larger by itself goes alone.
     """
     together = np.lexsort((groups, whose))
     whose, groups = whose[together], groups[together]
@@ -48,7 +48,7 @@ def _begins_by_size(
     before = (-1, -1)
     for place, (*now, size) in enumerate(zip(whose.tolist(), groups.tolist(), sizes.tolist(), strict=True)):
         more = 0 if count and now[1] == before[1] else size
-        if now[0] != before[0] or count >= chunk_size or held + more > most:
+        if now[0] != before[0] or count >= chunk_size or (more and held + more > most):
             held, count, more = 0, 0, size
             begins[place] = True
         held, count, before = held + more, count + 1, (now[0], now[1])

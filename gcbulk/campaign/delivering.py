@@ -18,7 +18,6 @@ from gcbulk.campaign.connecting import (
     warn_of_drama_numbers,
 )
 from gcbulk.campaign.dispatching import at_workers
-from gcbulk.campaign.enclosing import size_of
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
 from gcbulk.campaign.journal import KIND, TEST, Journal
@@ -111,6 +110,7 @@ def send_plan(
             if begun.fresh:
                 journal.write_rows(begun.run.campaign, rows)
             else:
+                journals.renew_reasons(journal, begun.run.campaign, plan.reasons())
                 _follow_opt_outs(begun.run, plan, rows, options)
             return _deliver(begun.run, api, options, recipients, wanted=bool(plan.ready.any()), watch=watch)
 
@@ -138,11 +138,10 @@ def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], optio
     ready = plan.ready
     back = {position for position in run.opted_out() if ready[position]}
     if back:
-        files = plan.contents if plan.most_bytes_a_call is not None else None
         run.take_in(
             (row for row in rows if row["position"] in back),
             chunk_size=options.chunk_size,
-            sizes={} if files is None else {position: size_of(files.iloc[position]) for position in back},
+            sizes=plan.sizes_by_row(),
             most_bytes=plan.most_bytes_a_call,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,8 +91,8 @@ class EmailDraft:
             )
         ]
         found = (*_slips(frame, sent), *lint_letter(batches, columns))
-        most = self.attachments.most_bytes_a_call if self.attachments.any else None
-        return _plan(frame, found, self.contents, most)
+        plan = _plan(frame, found, self.contents, self.attachments.most_bytes_a_call)
+        return replace(plan, findings=(*found, *_too_large(plan, self.attachments.max_call_mb)))
 
 
 def make_again_plan(
@@ -132,7 +132,7 @@ class EmailAgain:
     def planned(self, frame: pd.DataFrame, _sent: Any, _columns: pd.Index, _whose: RowsOfCustomers | None) -> Plan:
         """The plan; what was to be said of these emails was said when they were sent first."""
         _show(frame, self.frame, self.files)
-        return _plan(frame, (), self.contents, Attachments().most_bytes_a_call if any(self.files) else None)
+        return _plan(frame, (), self.contents, Attachments().most_bytes_a_call)
 
 
 def _show(frame: pd.DataFrame, emails: pd.DataFrame, files: Iterable[Iterable[File]]) -> None:
@@ -148,9 +148,25 @@ def _show(frame: pd.DataFrame, emails: pd.DataFrame, files: Iterable[Iterable[Fi
     frame["Parts"] = np.zeros(len(frame), dtype=np.int64)
 
 
-def _plan(frame: pd.DataFrame, found: tuple[Finding, ...], contents: pd.Series[str], most: int | None) -> Plan:
+def _plan(frame: pd.DataFrame, found: tuple[Finding, ...], contents: pd.Series[str], most: int) -> Plan:
     no_parts = pd.Series([None] * len(frame), dtype="str")
     return Plan(frame, no_parts, findings=found, channel="email", contents=contents, most_bytes_a_call=most)
+
+
+def _too_large(plan: Plan, most_mb: float) -> tuple[Finding, ...]:
+    """Emails that are more than a call may have by themselves: their files have been looked at, so by their bodies."""
+    sizes, most = plan.sizes(), plan.most_bytes_a_call
+    if sizes is None or most is None or not (large := sizes > most).any():
+        return ()
+
+    def say(count: int) -> str:
+        return (
+            f"{are(count, 'email')} of more than {most_mb:g} MB, by the body alone or with the files, would go "
+            f"{'in a call alone' if count == 1 else 'in a call each'} (max_call_mb, --max-call-mb). Many mail servers "
+            "refuse such an email: are there pictures in the body itself that could be smaller?"
+        )
+
+    return (Finding.counted("large_email", "warning", tuple(plan.ready.nonzero()[0][large].tolist()), say),)
 
 
 def _slips(frame: pd.DataFrame, sent: Any) -> tuple[Finding, ...]:

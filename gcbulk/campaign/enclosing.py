@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
 
 from gcbulk.api.payloads import Attachment, Email
 from gcbulk.campaign.attachments import File, FileChangedError, encoded
 from gcbulk.codes import ErrorCode
+from gcbulk.messages.columns import to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
     from gcbulk.campaign.calling import Manner
     from gcbulk.campaign.journal import ClaimedRow
@@ -60,9 +66,16 @@ def told_content(content: str) -> str:
     return "\x1f".join([subject, *(file.called or file.name for file in files)])
 
 
-def size_of(content: str) -> int:
-    """How many bytes an email's files have."""
-    return sum(file.size for file in parsed(content)[1])
+def size_of(body: str, content: str) -> int:
+    """How many bytes an email's body and files have."""
+    return len(body.encode("utf-8", "surrogatepass")) + sum(file.size for file in parsed(content)[1])
+
+
+def sizes_of(bodies: pd.Series[str], contents: pd.Series[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """What `size_of` is for each of many emails, none of them missing."""
+    files = np.array([sum(file.size for file in parsed(content)[1]) for content in contents], dtype=np.int64)
+    of_bodies: np.ndarray[Any, np.dtype[np.int64]] = pc.binary_length(to_arrow(bodies)).to_numpy(zero_copy_only=False)
+    return files + of_bodies
 
 
 def email_of(group: Sequence[ClaimedRow], manner: Manner, envelope: Envelope) -> Email:
@@ -84,5 +97,11 @@ def email_of(group: Sequence[ClaimedRow], manner: Manner, envelope: Envelope) ->
 
 
 def why_held(error: FileChangedError) -> tuple[ErrorCode, str]:
-    """The code and the sentence of a row whose file is not what was planned."""
-    return ErrorCode.ATTACHMENT_MISSING, f"{error} Put it back and resume, or send the list again with what it is now."
+    """The code and the sentence of a row whose file is not what was planned.
+
+    The whole list is no way out: sent on a later day, it would write to all the others again.
+    """
+    way_out = (
+        "Put it back as it was, then resume. Or send the rows not told, with what it is now, as a list of their own."
+    )
+    return ErrorCode.ATTACHMENT_MISSING, f"{error} {way_out}"

@@ -155,6 +155,7 @@ def send_in_pieces(
             raise
         if run is not written:
             stack.enter_context(run.alive(on_stop=watch.stop))
+            journals.renew_reasons(journal, run.campaign, journals.reasons_of(journal, written.campaign))
             _follow_opt_outs(journal, run, written.campaign, options, most_bytes=writing.most_bytes)
             journals.discard(journal, written.campaign)
         again = None if pieces.once else pieces
@@ -262,7 +263,7 @@ def _follow_opt_outs(
         run.opt_out(out, again=options.again)
     if back := sorted(run.opted_out()):
         rows = list(journals.planned_rows(journal, planned, back))
-        sizes = {row["position"]: size_of(row["content"]) for row in rows if most_bytes is not None}
+        sizes = {row["position"]: size_of(row["text"], row["content"]) for row in rows if most_bytes is not None}
         run.take_in(rows, chunk_size=options.chunk_size, sizes=sizes, most_bytes=most_bytes)
 
 

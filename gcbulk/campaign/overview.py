@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from gcbulk.campaign.results import held_by, what_is_meant
 from gcbulk.campaign.views.facts import CUSTOMERS_SHOWN, LIKE_AN_ADDRESS, mask_number
-from gcbulk.codes import REASONS, SENTENCES, ErrorCode, Status
+from gcbulk.codes import REASONS, ErrorCode, Status
 from gcbulk.errors import RecipientsError
 from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import ANNOTATIONS, OF_CUSTOMERS, SENT_AS, row_name
@@ -97,7 +98,8 @@ class Overview:
             if code is None:
                 lines.append(f"{rows:>5}  {status}")
                 continue
-            lines += [f"{rows:>5}  {status}: {code} ({self._such_as(code)})", f"       {SENTENCES[ErrorCode(code)]}"]
+            meant = what_is_meant(code, held_by(self.frame))
+            lines += [f"{rows:>5}  {status}: {code} ({self._such_as(code)})", f"       {meant}"]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -118,11 +120,15 @@ class Overview:
     def counts_html(self) -> str:
         """Rows by status and reason as an HTML table, with what each reason means; its code, for support, last."""
         counted = [
-            (f"{rows:,}", status.replace("_", " "), *_explained(ErrorCode(code) if code else None))
+            (f"{rows:,}", status.replace("_", " "), *self._explained(ErrorCode(code) if code else None))
             for status, code, rows in self._counted()
         ]
         columns = ("Rows", "Status", "Reason", "What it means, and what to do", "Code")
         return html_table(columns, counted, classes="gcb-table gcb-reasons")
+
+    def _explained(self, code: ErrorCode | None) -> tuple[str, str, str]:
+        """A code in a few words, in a sentence, and itself."""
+        return ("", "", "") if code is None else (REASONS[code], what_is_meant(code, held_by(self.frame)), code.value)
 
     def _counted(self) -> list[tuple[str, str | None, int]]:
         columns = self.counts()
@@ -148,11 +154,6 @@ def by_customer_html(frame: pd.DataFrame) -> str:
     more = f"<p>and {len(rows) - len(shown):,} more</p>" if len(rows) > len(shown) else ""
     columns = ("School", "Rows", *(status.replace("_", " ") for status in statuses))
     return f"{html_table(columns, shown, classes='gcb-table gcb-by-school')}{more}"
-
-
-def _explained(code: ErrorCode | None) -> tuple[str, str, str]:
-    """A code in a few words, in a sentence, and itself."""
-    return ("", "", "") if code is None else (REASONS[code], SENTENCES[code], code.value)
 
 
 def reasons(codes: pd.Series[Any]) -> pd.Series[str]:

@@ -14,7 +14,8 @@ import pandas as pd
 
 from gcbulk.campaign.calls import client_refs, in_calls
 from gcbulk.campaign.customers import RowsOfCustomers, all_rows_of, rows_of_customers
-from gcbulk.campaign.enclosing import same_content, size_of, told_content
+from gcbulk.campaign.enclosing import same_content, sizes_of, told_content
+from gcbulk.campaign.journal import Reason
 from gcbulk.campaign.repeats import RepeatsInOne
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.messages.findings import Batch
@@ -63,7 +64,7 @@ class Plan:
     known: Mapping[str, Customer] = field(default_factory=lambda: MappingProxyType({}))
     channel: str = "sms"
     contents: pd.Series[str] | None = None  # what each email holds beside its body, as the journal keeps it
-    most_bytes_a_call: int | None = None  # of files
+    most_bytes_a_call: int | None = None  # of emails, their files included
 
     @property
     def ready(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -189,6 +190,12 @@ class Plan:
             frame["Cost"] = frame["Cost"].where(frame["Status"] == Status.READY, None)
         return replace(self, frame=frame)
 
+    def reasons(self) -> list[Reason]:
+        """Why the invalid rows are, as the journal keeps it."""
+        invalid = (self.frame["Status"] == Status.INVALID).to_numpy(dtype=bool).nonzero()[0]
+        codes, details = (self.frame[name].iloc[invalid] for name in ("ErrorCode", "ErrorDetail"))
+        return [*map(Reason, invalid.tolist(), codes, details)]
+
     def _calls(self, chunk_size: int, share_identical: bool, same: list[str | None]) -> tuple[_Numbers, _Numbers]:
         """For each row the number of its call and of its message object; -1 where it is not sent."""
         positions = np.flatnonzero(self.ready)
@@ -204,10 +211,16 @@ class Plan:
         return numbers, messages
 
     def sizes(self) -> _Numbers | None:
-        """The bytes of the files of each row that is to be sent, in order; None where there are none."""
-        if self.contents is None or self.most_bytes_a_call is None:
+        """The bytes of the email of each row that is to be sent, in order; None of texts, which are all small."""
+        if self.contents is None:
             return None
-        return np.array([size_of(content) for content in self.contents[self.ready]], dtype=np.int64)
+        ready = self.ready
+        return sizes_of(self.frame["Text"][ready], self.contents[ready])
+
+    def sizes_by_row(self) -> dict[int, int]:
+        """The same, by position; nothing of texts."""
+        sizes = self.sizes()
+        return {} if sizes is None else dict(zip(self.ready.nonzero()[0].tolist(), sizes.tolist(), strict=True))
 
 
 class Draft(Protocol):

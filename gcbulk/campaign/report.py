@@ -15,9 +15,9 @@ from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.history import campaign_results
 from gcbulk.campaign.journal import Journal, count_unmatched, texts_used, told
 from gcbulk.campaign.preview import mask_number
-from gcbulk.campaign.results import NOT_TOLD, summarise
+from gcbulk.campaign.results import NOT_TOLD, held_by, summarise, what_is_meant
 from gcbulk.campaign.views.facts import LIKE_AN_ADDRESS
-from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode
+from gcbulk.codes import DeliveryStatus
 from gcbulk.messages.markup import plain_words
 from gcbulk.recipients.kinds import KINDS, NUMBER
 from gcbulk.recipients.writing import write_text
@@ -147,7 +147,8 @@ def _counted(results: pd.DataFrame, *columns: str) -> list[list[str]]:
 
 def _outcomes(results: pd.DataFrame) -> str:
     counts = _counted(results, "Status", "ErrorCode")
-    rows = [(status, code, f"{int(n):,}", SENTENCES[ErrorCode(code)] if code else "") for status, code, n in counts]
+    held = held_by(results)
+    rows = [(status, code, f"{int(n):,}", what_is_meant(code, held) if code else "") for status, code, n in counts]
     return _table("Outcome", ("Status", "Reason", "Rows", "What it means"), rows)
 
 

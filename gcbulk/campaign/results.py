@@ -20,7 +20,7 @@ from gcbulk.recipients.columns import OF_CUSTOMERS, own_columns, user_columns
 from gcbulk.recipients.kinds import KINDS, NUMBER, kind_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gcbulk.api.customers import Directory
     from gcbulk.campaign.journal import Campaign
@@ -32,6 +32,7 @@ NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKN
 """The statuses of people who were to be told and, as far as is known, were not."""
 
 CUSTOMERS_SHOWN: Final = 20
+_HELD_SHOWN: Final = 3  # reasons
 NO_CUSTOMER: Final = "no known customer"
 
 _IN_FLIGHT: Final = "Another run is sending this at this moment. Look again when it has ended."
@@ -136,6 +137,7 @@ class Summary:
     sent_earlier: str | None = None  # of the first row whose text went already: when, and in which campaign
     message: str = "text"  # what one row was sent
     customers: dict[str, dict[str, int]] = field(default_factory=dict)  # a partner's: rows, accepted, not_told of each
+    held_by: tuple[str, ...] = ()  # what holds rows back, in sentences
 
     def __add__(self, other: Summary) -> Summary:
         """The counts of two pieces of a list together."""
@@ -154,6 +156,7 @@ class Summary:
             sent_earlier=self.sent_earlier if self.sent_earlier is not None else other.sent_earlier,
             message=min(self.message, other.message),  # "email", of whatever piece shows that it is
             customers=_added(self.customers, other.customers),
+            held_by=tuple(dict.fromkeys((*self.held_by, *other.held_by))),
         )
 
     @property
@@ -207,7 +210,7 @@ class Summary:
         rows = "row" if self.total == 1 else "rows"
         lines = [f"{self.total:>7} {rows}", *(f"{n:>7} {status}" for status, n in self.statuses.items())]
         for code, n in self.codes.items():
-            sentence = SENTENCES[ErrorCode(code)]
+            sentence = what_is_meant(code, self.held_by)
             lines.append(f"{'':>7}   {n} {code}: {_first_sentence(sentence) if code in explained else sentence}")
         lines += self._by_customer()
         if self.delivery:
@@ -251,6 +254,23 @@ def _counted_by_customer(results: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {str(name): {str(k): int(n) for k, n in row.items()} for name, row in by_customer.to_dict("index").items()}
 
 
+def held_by(results: pd.DataFrame) -> tuple[str, ...]:
+    """What holds back rows of a results frame, each reason once: the limit that was asked for, a school's hours."""
+    return tuple(results.loc[results["ErrorCode"] == ErrorCode.HELD_BACK, "ErrorDetail"].dropna().unique().tolist())
+
+
+def what_is_meant(code: str, held_by: Sequence[str]) -> str:
+    """What a code means, in a sentence; what holds rows back is told by `held_by` alone.
+
+    >>> what_is_meant("HELD_BACK", ["Oak Primary: It is 22:30 in the UK."])
+    'Oak Primary: It is 22:30 in the UK.'
+    """
+    if code != ErrorCode.HELD_BACK or not held_by:
+        return SENTENCES[ErrorCode(code)]
+    more = len(held_by) - _HELD_SHOWN
+    return " ".join([*held_by[:_HELD_SHOWN], *([f"And {are(more, 'reason')} more like these."] if more > 0 else [])])
+
+
 def _first_sentence(words: str) -> str:
     """What a code means, without what to do."""
     meaning, full_stop, _ = words.partition(". ")
@@ -272,6 +292,7 @@ def summarise(results: pd.DataFrame) -> Summary:
         trial=bool(results.attrs.get("trial")),
         sent_earlier=str(earlier.iloc[0]) if len(earlier) else None,
         customers=_counted_by_customer(results),
+        held_by=held_by(results),
         message=kind_in(results["SentTo"]).message,
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )

@@ -50,7 +50,7 @@ class Retry:
         return preview_plan(self._plan(self.recipients), self.options, client=self.client)
 
     def send(self) -> pd.DataFrame:
-        """Send them, as a campaign of its own; returns its results, under the positions in the first campaign.
+        """Send them, as a campaign of its own; returns the annotations, under the positions in the first campaign.
 
         What has been reported as delivered since the look is left out, with a GcbulkWarning; CampaignError where
         that is everything.
@@ -65,14 +65,17 @@ class Retry:
             client = self.client or stack.enter_context(client_for(self.options, many=many))
             if client is not None:
                 _check_platform(self.of, client, self.options)
-            return send_plan(self._plan(people), people, self.options, campaign=self.campaign, client=client)
+            return send_plan(self._plan(people), people[[]], self.options, campaign=self.campaign, client=client)
 
     def _plan(self, people: pd.DataFrame) -> Plan:
+        """The plan, without the columns that the journal was read into: they are nobody's, and hold paths of files."""
         customers = known_customers(self.intake, self.options, self.client)
         if self.intake.kind is EMAIL:
-            return make_again_plan(people, intake=self.intake, customers=customers)
-        as_it_was = TextOptions(smart_characters="keep")
-        return make_plan(people, "{{ text }}", intake=self.intake, texts=as_it_was, customers=customers)
+            plan = make_again_plan(people, intake=self.intake, customers=customers)
+        else:
+            as_it_was = TextOptions(smart_characters="keep")
+            plan = make_plan(people, "{{ text }}", intake=self.intake, texts=as_it_was, customers=customers)
+        return replace(plan, frame=plan.frame.drop(columns=people.columns))
 
     def _still_undelivered(self) -> pd.DataFrame:
         """Those who are still to be told: minutes or hours may have passed since the look, and news with them."""
@@ -126,8 +129,8 @@ def retry_undelivered(
     with Journal(journal) as book:
         known = book.campaign(campaign)
         texts = texts_of(book, known, failed.index.tolist())
-        later = gone_again(book, known, [text.content_key for text in texts])
-    texts = [text for text in texts if text.content_key not in later]
+        later = gone_again(book, known, texts)
+    texts = [text for text in texts if text.position not in later]
     if not texts:
         raise CampaignError(f"What failed of campaign {campaign!r} went again in a later campaign. Retry that one.")
     recipients = pd.DataFrame(

@@ -303,7 +303,7 @@ email_flags: Final = stack(
     click.option("--attach-column", metavar="NAME", help="A column that names a file for each row."),
     click.option("--attach-folder", type=PATH, metavar="FOLDER", help="Where the files are. Default: here."),
     click.option("--max-file-mb", type=float, default=7.0, show_default=True, help="Megabytes of one file."),
-    click.option("--max-call-mb", type=float, default=10.0, show_default=True, help="Megabytes of a call's files."),
+    click.option("--max-call-mb", type=float, default=10.0, show_default=True, help="Megabytes of a call's emails."),
     together("mail", Mail),
 )
 

@@ -19,7 +19,7 @@ from gcbulk.campaign.kept_files import FOLDER, folder_of_kept, keep
 from gcbulk.campaign.options import SendOptions, take
 from gcbulk.errors import CredentialsError, OptionError
 from gcbulk.form.words import WAYS, Way
-from gcbulk.messages.letter import Letter, read_body
+from gcbulk.messages.letter import Letter, names_a_file, read_body
 from gcbulk.messages.options import TextOptions
 from gcbulk.recipients.intake import IntakeOptions
 from gcbulk.recipients.kinds import KINDS
@@ -256,7 +256,13 @@ class Desk:
 
     def plan_of(self, recipients: pd.DataFrame) -> tuple[Leg, ...]:
         """The plans for the message as it stands: for the whole list, or for some of its rows."""
-        letter = Letter(**asdict(self.body)) if "email" in self.way.channels else None
+        letter = None
+        if "email" in self.way.channels:
+            if names_a_file(self.body.body):  # what the wings say of it is for whoever writes code
+                raise OptionError(
+                    "The email is no more than the name of a file. Copy what is in the file into the box, or attach it."
+                )
+            letter = Letter(**asdict(self.body))
         message = Message(sms=self.message, texts=self.texts, letter=letter, attachments=self.attachments)
         return plan_each(recipients, message, self.intakes, customers=self._known(self.intake))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
-from gcbulk.campaign.attachments import TYPES, size_in_words
+from gcbulk.campaign.attachments import TYPES, check_folder, size_in_words
 from gcbulk.form.browser import Upload
 from gcbulk.form.controls import Notice, button, html, in_words, row, show
 from gcbulk.form.manner import Field
@@ -88,6 +88,8 @@ class Enclosures(widgets.VBox):
 
     def _look_in(self, typed: str) -> None:
         folder = typed.strip().strip('"').strip()  # as a file manager copies a path
+        if folder:
+            check_folder(Path(folder))
         self._desk.attachments = replace(self._desk.attachments, folder=folder or None)
         self._show()
 

@@ -141,7 +141,7 @@ def _who_was_missed(counts: Summary) -> str:
     if counts.not_told:
         waiting = counts.statuses.get(Status.NOT_SENT, 0)
         rest = "mend their rows, or phone them" if counts.not_told > waiting else ""
-        first = f"{waiting:,} can still be sent to, with the button below" if waiting else ""
+        first = f"{waiting:,} can still be sent to, with the button above" if waiting else ""
         ways = f"{first}; the others: {rest}" if first and rest else first or rest
         words.append(
             f"<p><b>{counts.not_told:,} of {counts.total:,} people have not been told</b>, as far as is known: {ways}."

@@ -32,7 +32,7 @@ _OF_A_SUBJECT: Final = Writing(
     most=MOST_SUBJECT,
     refused=f"[{_CONTROL}\t\n\r\u2028\u2029]",
     why="that a subject cannot hold",
-    too_long=f"A subject has at most {MOST_SUBJECT}. Shorten it.",
+    too_long=f"The subject has {{n}}; {MOST_SUBJECT} can be sent. Shorten it.",
 )
 _OF_A_BODY: Final = Writing(most=None, refused=f"[{_CONTROL}]", why="that no mail program shows")
 ONE_LINE: Final = _OF_A_SUBJECT.refused
@@ -77,10 +77,30 @@ def read_body(file: str | os.PathLike[str]) -> tuple[str, BodyFormat]:
         raise OptionError(f"The body {path} is not UTF-8. Save it as UTF-8 and try again.") from None
 
 
-def _refuse_file_name(body: str) -> None:
-    """Raise OptionError for a body that is the name of a file: its words would go, and not what is in it."""
+def too_long_a_subject(subject: str) -> str:
+    """In words, that a subject without fields is too long for every row; "" where it is not, or its fields decide.
+
+    >>> too_long_a_subject("x" * 256), too_long_a_subject("News")
+    ('The subject has 256 characters; 255 can be sent. Shorten it.', '')
+    """
+    if "{" in subject or len(subject) <= MOST_SUBJECT:
+        return ""
+    return _OF_A_SUBJECT.too_long.format(n=f"{len(subject)} characters")
+
+
+def names_a_file(body: str) -> bool:
+    """Whether a body is no more than the name of a file: its words would go, and not what is in it.
+
+    >>> names_a_file("letter.md"), names_a_file("See letter.md.")
+    (True, False)
+    """
     name = body.strip()
-    if "\n" not in name and (_FILE_NAME.fullmatch(name) or _is_there(name)):
+    return "\n" not in name and (_FILE_NAME.fullmatch(name) is not None or _is_there(name))
+
+
+def _refuse_file_name(body: str) -> None:
+    name = body.strip()
+    if names_a_file(body):
         raise OptionError(
             f"The body is {name!r}, which is the name of a file, and these words would be sent. "
             f'Give pathlib.Path("{name}") to send what is in it (on the command line, --body-file).'
@@ -160,9 +180,11 @@ class Letter:
         cells = self.html.cells(frame)
         body = self.html.write(cells, _OF_A_BODY)
         written = body.frame
+        names_itself = subjects["ErrorCode"] == ErrorCode.MESSAGE_TOO_LONG.value
+        details = subjects["ErrorDetail"].where(names_itself, "In the subject: " + subjects["ErrorDetail"])
         wrong = {
             "ErrorCode": subjects["ErrorCode"].fillna(written["ErrorCode"]),
-            "ErrorDetail": ("In the subject: " + subjects["ErrorDetail"]).fillna(written["ErrorDetail"]),
+            "ErrorDetail": details.fillna(written["ErrorDetail"]),
         }
         if not self._never_empty:
             empty = shows_nothing(to_arrow(written["Text"])) & wrong["ErrorCode"].isna()

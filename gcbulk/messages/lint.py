@@ -18,7 +18,7 @@ from gcbulk.messages.columns import to_arrow
 from gcbulk.messages.findings import Batch, Finding, are, do, kind_of, positions
 from gcbulk.messages.options import TextOptions
 from gcbulk.messages.parts import holds_wide, part_ends, units_in_a_part
-from gcbulk.messages.shown import shown_words
+from gcbulk.messages.shown import is_seen, lacks_pictures, shown_words, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -57,6 +57,8 @@ _INSIDE: Final = re.compile(
     r"|\[\[\s*([^][]{1,60}?)\s*\]\]|\$([A-Za-z][A-Za-z_ ]{0,29})\$"
 )
 _TOKEN: Final = "|".join(map(re.escape, PLATFORM_TOKENS))
+_SOURCES_NAMED: Final = 3
+_SOURCE_SHOWN: Final = 60  # characters
 _LINK: Final = re.compile(r"(?:https?://|www\.)\S+")
 
 
@@ -317,6 +319,28 @@ def _lost_characters(batch: Batch, _names: list[str], _options: TextOptions) -> 
         )
 
 
+def _lacking_pictures(batch: Batch, _names: list[str], _options: TextOptions) -> Iterator[Finding]:
+    """Find pictures that are only on the sender's machine, or said to be a part of the email, which has none."""
+    if not batch.template.html or "<img" not in batch.template.text.casefold():
+        return
+    rows = batch.sent & lacks_pictures(_texts(batch))
+    if rows.any():
+        missing = [one for one in sources(batch.template.text) if "{" not in one and not is_seen(one)]
+        named = f" ({', '.join(dict.fromkeys(one[:_SOURCE_SHOWN] for one in missing[:_SOURCES_NAMED]))})" * bool(
+            missing
+        )
+        yield Finding.counted(
+            "no_picture",
+            "warning",
+            positions(rows),
+            lambda n: (
+                f"{do(n, 'email', 'show')} a gap for a picture: no such picture goes with the email{named}. "
+                "Put it on a website and give its address there (https://...), or attach it."
+            ),
+            about=named,
+        )
+
+
 def _literal(batch: Batch) -> str:
     """What a message says outside its fields, as it is seen."""
     words = "\n".join(batch.template.reading.words)
@@ -367,4 +391,5 @@ _OF_LETTERS: Final = (
     _blank_fields,
     _names_in_one_case,
     _lost_characters,
+    _lacking_pictures,
 )

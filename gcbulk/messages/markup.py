@@ -13,7 +13,9 @@ BodyFormat = Literal["text", "markdown", "html"]
 FORMATS: Final[tuple[BodyFormat, ...]] = ("text", "markdown", "html")
 
 _LOOKS_LIKE_HTML: Final = re.compile(
-    r"^\s*<!doctype html|</?(?:html|body|head|p|div|table|tr|td|span|br|h[1-6]|ul|ol|li|a|b|i|strong|em|img)\b[^<>]*>",
+    r"^\s*<!doctype html|</?(?:html|body|head|p|div|table|tr|td|span|br|h[1-6]|ul|ol|li|a|b|i|strong|em|img)\b[^<>]*>"
+    # what would be refused, or is never seen, is not shown as words because nothing else is there: ended or not
+    r"|<(?:style|svg|script|iframe|embed|applet)\b|<!--",
     re.IGNORECASE,
 )
 
@@ -21,8 +23,8 @@ _LOOKS_LIKE_HTML: Final = re.compile(
 def format_of(body: str) -> BodyFormat:
     """What a body is, where nobody said so: HTML where it holds tags, plain text else.
 
-    >>> format_of("<p>Dear {{ name }}</p>"), format_of("Dear {{ name }}, 5 < 6")
-    ('html', 'text')
+    >>> format_of("<p>Dear {{ name }}</p>"), format_of("<script>"), format_of("Dear {{ name }}, 5 < 6")
+    ('html', 'html', 'text')
     """
     return "html" if _LOOKS_LIKE_HTML.search(body) else "text"
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
-from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import OptionError
 from gcbulk.messages.characters import CONTROL
 from gcbulk.messages.parts import MAX_CHARACTERS
@@ -21,7 +20,7 @@ class Writing:
     """How a template's words are written, and what they may be, whatever becomes of them.
 
     most: characters that there is room for, None where there is no limit. refused: a pattern of characters that must
-    not be in them; `why` ends the sentence that says so.
+    not be in them; `why` ends the sentence that says so. too_long: what is said where there are more, `{n}` characters.
     """
 
     smart_characters: SmartCharacters = "keep"
@@ -29,7 +28,7 @@ class Writing:
     header_length: int = 0
     refused: str = CONTROL
     why: str = "that no phone shows"
-    too_long: str = SENTENCES[ErrorCode.MESSAGE_TOO_LONG]
+    too_long: str = f"This text has {{n}}; {MAX_CHARACTERS} (6 parts) can be sent. Shorten it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,7 @@ def _lengths(options: Writing) -> Callable[[pa.Array], list[str]]:
 
     def sentences(texts: pa.Array) -> list[str]:
         counts = pc.add(pc.utf8_length(texts), options.header_length).to_pylist()
-        return [f"This text has {n} characters{header}. {options.too_long}" for n in counts]
+        return [options.too_long.format(n=f"{n} characters{header}") for n in counts]
 
     return sentences
 

@@ -36,6 +36,7 @@ _RUNS: Final = re.compile(r"(?:javascript|vbscript|data):(?!image/)")
 _LEFT_OUT: Final = re.compile(r"[\x00-\x20\x7f]+")
 # Wherever one of these is not found, the looker finds nothing: most rows are spared it.
 _SUSPECT: Final = rf"(?i)<(?:{'|'.join(_ACTIVE)}|meta)|[^a-z]on[a-z]+\s*="
+_UNENDED: Final = re.compile(rf"(?i)<({'|'.join(_ACTIVE)})\b[^>]*\Z")
 _LINK: Final = rf"(?i)\b(?:{'|'.join(_ADDRESSES)})\s*="
 _PLAIN_LINK: Final = rf"{_LINK}\s*[\"']?(?:https?:|mailto:|tel:|cid:|data:image/|#)"
 _FIELD: Final = "f\ue000"  # stands for a field; its letter, so that a tag's name can begin with it
@@ -80,6 +81,8 @@ def _look(body: str, found: Callable[..., None], line: int = 0) -> _Looker:
     looker = _Looker(found, line)
     looker.feed(body)
     looker.close()
+    if unended := _UNENDED.search(body):  # the parser takes it for words; who knows what a mail program does
+        found(f"<{unended[1].casefold()}>", line + 1 + body.count("\n", 0, unended.start()))
     return looker
 
 

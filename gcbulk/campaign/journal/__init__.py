@@ -10,7 +10,7 @@ upkeep.py     settling by hand, purging     events.py     delivery news, and wha
 tokens.py     who may report on a campaign  looking_back.py  what is still held of texts and numbers
 stopping.py   a stop asked for by another process   migrations.py  journals of an older gcbulk
 drafting.py   rows written before it is known whose campaign they are
-transactions.py  one transaction; servers that go away
+reasons.py    why rows are invalid         transactions.py  one transaction; servers that go away
 """
 
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
@@ -30,6 +30,7 @@ from gcbulk.campaign.journal.looking_back import (
 from gcbulk.campaign.journal.memory import Held, look_up
 from gcbulk.campaign.journal.opening import journal_exists, journal_file
 from gcbulk.campaign.journal.paces import put_off, take_moments
+from gcbulk.campaign.journal.reasons import Reason, reasons_of, renew_reasons
 from gcbulk.campaign.journal.runs import Run, RunOverError, attach
 from gcbulk.campaign.journal.stopping import ask_to_stop
 from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Planned, Record
@@ -62,6 +63,7 @@ __all__ = [
     "News",
     "Planned",
     "PlannedText",
+    "Reason",
     "Record",
     "Run",
     "RunOverError",
@@ -95,8 +97,10 @@ __all__ = [
     "planned_rows",
     "purge",
     "put_off",
+    "reasons_of",
     "receiver_noted",
     "refuse_while_sending",
+    "renew_reasons",
     "renumber",
     "rows_of_number",
     "settle",

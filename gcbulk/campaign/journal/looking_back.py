@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
+from gcbulk.campaign.journal.contents import same_files
 from gcbulk.campaign.journal.tables import HELD, campaigns, recipients
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gcbulk.campaign.journal.store import Campaign, Journal
 
 _POSITIONS_AT_ONCE = 10_000
@@ -76,22 +80,28 @@ def texts_of(journal: Journal, campaign: Campaign, positions: list[int]) -> list
     return found
 
 
-def gone_again(journal: Journal, campaign: Campaign, keys: list[bytes]) -> set[bytes]:
-    """Of these content keys, those whose text a later campaign has sent to the same recipient, or may have."""
-    found: set[bytes] = set()
-    for start in range(0, len(keys), _POSITIONS_AT_ONCE):
+def gone_again(journal: Journal, campaign: Campaign, texts: Sequence[PlannedText]) -> set[int]:
+    """Of these texts of a campaign, by position, those that a later one has sent to the same recipient, or may have."""
+    found: set[int] = set()
+    for start in range(0, len(texts), _POSITIONS_AT_ONCE):
+        some = texts[start : start + _POSITIONS_AT_ONCE]
         asked = (
-            sa.select(recipients.c.content_key)
+            sa.select(recipients.c.content_key, recipients.c.content)
             .distinct()
             .where(
-                recipients.c.content_key.in_(keys[start : start + _POSITIONS_AT_ONCE]),
+                recipients.c.content_key.in_([text.content_key for text in some]),
                 recipients.c.campaign_id > campaign.id,
                 recipients.c.batch_id.is_not(None),
                 recipients.c.state.in_(HELD),
             )
         )
         with journal.reading() as connection:
-            found |= set(connection.execute(asked).scalars())
+            later: defaultdict[bytes, list[str | None]] = defaultdict(list)
+            for key, content in connection.execute(asked):
+                later[key].append(content)
+        found |= {
+            text.position for text in some if any(same_files(text.content, one) for one in later[text.content_key])
+        }
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal.contents import changed_files
+from gcbulk.campaign.journal.contents import changed_files, same_files
 from gcbulk.campaign.journal.days import same_day_window, told
 from gcbulk.campaign.journal.tables import HELD, IN_FLIGHT, campaigns, recipients
 from gcbulk.codes import SENTENCES, ErrorCode, Status
@@ -142,11 +142,15 @@ def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, flo
 
 
 def _firmest(found: Iterable[Any], *, repeat: bool) -> dict[Any, Held]:
-    """For each key the firmest of what is known: that it was sent, over that it may have been, over in flight."""
+    """For each key the firmest of what is known: that it was sent, over that it may have been, over in flight.
+
+    An email of the same words and names with other files is another email, and holds nothing.
+    """
     rows = sorted(found, key=lambda row: _FIRMNESS.get(row[1], 2))
     return {
         key: _why(state, _when(moment, name), told_id, before, content, repeat=repeat)
         for key, state, moment, told_id, name, before, content in rows
+        if same_files(before, content)
     }
 
 

@@ -157,7 +157,7 @@ class Run:
     ) -> None:
         """Make rows that were opted out ready to be sent, as they are planned by now, in calls of their own.
 
-        `sizes`: by position the bytes of a row's files, of which a call may have `most_bytes`.
+        `sizes`: by position the bytes of a row's email, of which a call may have `most_bytes`.
         """
         with self.journal.writing() as connection:
             last = connection.execute(
