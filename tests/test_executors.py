@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -279,6 +280,7 @@ class Broken(ThreadPoolExecutor):
     def __init__(self, how: Callable[[Future[Any]], None]) -> None:
         super().__init__(4)
         self.how, self.given = how, 0
+        self._client: Any = None
 
     def submit(self, fn: Any, /, *args: Any, **options: Any) -> Future[Any]:
         self.given += 1
@@ -320,6 +322,21 @@ def test_an_executor_that_breaks_ends_the_run_with_a_sentence(
     monkeypatch.undo()
     with gcbulk.CommunicationsClient(platform.customer_id, platform.api_key, base_url=platform.url) as client:
         after = gcbulk.resume(results.attrs["campaign"], journal=journal, client=client, progress=False)
+    assert set(after["Status"]) <= {"accepted", "unknown"}
+    assert max(texts(platform).values()) == 1
+
+
+def test_answers_that_an_engine_lost_are_not_waited_for_long(
+    platform: Sandbox, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "LOST_SECONDS", 0.1)
+    with Broken(lambda _future: setattr(executor._client, "status", "connecting")) as executor:
+        executor._client = SimpleNamespace(status="running")  # as Dask's has
+        results = send(executor, journal)
+    left = results[results["Status"] == "not_sent"]
+    assert len(left) >= ROWS - 8 * CHUNK
+    assert left["ErrorDetail"].str.contains("The executor has lost its scheduler").all()
+    after = gcbulk.resume(results.attrs["campaign"], journal=journal, progress=False)
     assert set(after["Status"]) <= {"accepted", "unknown"}
     assert max(texts(platform).values()) == 1
 

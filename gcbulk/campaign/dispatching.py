@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import wait
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 POLL: Final = 0.5
 """Seconds between looks whether an executor that says nothing is to be waited for any longer."""
+LOST_SECONDS: Final = 5.0
+"""Seconds for which an answer is waited for once the engine behind an executor has been seen out of reach."""
 _REVIVALS: Final = 3
 
 
@@ -41,7 +44,8 @@ class Dispatcher:
     """Makes the calls of a run at the workers of an executor; `calls` counts those that were handed to it.
 
     `meanwhile` is entered while an answer is waited for. An executor that has not answered anything for `patience`
-    seconds is taken for gone: twice the run's lease, which is longer than any call.
+    seconds is taken for gone: twice the run's lease, which is longer than any call. Where its engine is seen to be gone,
+    it has LOST_SECONDS.
     """
 
     def __init__(
@@ -120,16 +124,30 @@ class Dispatcher:
             self._under_way.discard(future)
 
     def _wait(self, future: Future[Answer]) -> None:
-        began = self._clock()
+        began, ends = self._clock(), math.inf
         while not future.done():
             wait([future], timeout=POLL)
-            silent = self._clock() - max(began, self._heard_at)
-            if silent > self.patience and not future.done():
+            now = self._clock()
+            if not _is_in_reach(self._executor):
+                ends = min(ends, now + LOST_SECONDS)
+            silent = now - max(began, self._heard_at)
+            if (silent > self.patience or now > ends) and not future.done():
                 future.cancel()
                 raise WorkersError(
                     f"The executor has not answered for {silent:.0f} s. Has it any workers left? Then resume."
+                    if now <= ends
+                    else "The executor has lost its scheduler. See to it, then resume."
                 )
         self._heard_at = self._clock()
+
+
+def _is_in_reach(executor: Executor) -> bool:
+    """Whether an executor's engine can be reached, as far as it says: Dask's client does, others are taken for it.
+
+    A Dask future of which the answer was being fetched when its scheduler went away is never told so
+    (`distributed.cfexecutor`: what fetches it ends with an exception).
+    """
+    return getattr(getattr(executor, "_client", None), "status", "running") == "running"
 
 
 def _broken(error: BaseException) -> str:
