@@ -21,7 +21,7 @@ from gcbulk.campaign import delivering, dispatching, working
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.calling import Order
 from gcbulk.campaign.journal import Journal, ask_to_stop, journal_token
-from gcbulk.campaign.journal.opening import journal_url, without_password
+from gcbulk.campaign.journal.addresses import journal_url, without_password
 from gcbulk.campaign.journal.tables import runs
 from gcbulk.campaign.sending import Sender
 from gcbulk.campaign.working import Ticket, call_at_worker

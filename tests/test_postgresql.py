@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 import gcbulk
 from gcbulk.campaign.journal import Journal, claims, in_the_air, memory, transactions
-from gcbulk.campaign.journal.opening import journal_url, masked
+from gcbulk.campaign.journal.addresses import journal_url, masked
 from gcbulk.campaign.journal.tables import recipients
 from gcbulk.errors import JournalError, JournalLostError
 from gcbulk.sandbox import Sandbox

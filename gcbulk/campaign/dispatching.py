@@ -44,8 +44,8 @@ class Dispatcher:
     """Makes the calls of a run at the workers of an executor; `calls` counts those that were handed to it.
 
     `meanwhile` is entered while an answer is waited for. An executor that has not answered anything for `patience`
-    seconds is taken for gone: twice the run's lease, which is longer than any call. Where its engine is seen to be gone,
-    it has LOST_SECONDS.
+    seconds is taken for gone: twice the run's lease, which is longer than any call. Where its engine is seen to be
+    gone, it has LOST_SECONDS.
     """
 
     def __init__(

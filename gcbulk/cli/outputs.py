@@ -104,7 +104,7 @@ def check_outputs(
 
 def kept_files(*inputs: Path | None, journal: str | None) -> dict[Path, str]:
     """The files that no output may replace, and what each is."""
-    from gcbulk.campaign.journal.opening import journal_file
+    from gcbulk.campaign.journal.addresses import journal_file
 
     kept = {path: "the input itself" for path in inputs if path is not None}
     if (book := journal_file(journal)) is not None:

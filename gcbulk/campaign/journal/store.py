@@ -13,16 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from gcbulk.api.partner import PARTNER_ID
+from gcbulk.campaign.journal.addresses import journal_url, masked, without_password
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
-from gcbulk.campaign.journal.opening import (
-    DATABASE_ERRORS,
-    journal_url,
-    masked,
-    open_engine,
-    plain_reason,
-    without_password,
-)
+from gcbulk.campaign.journal.opening import DATABASE_ERRORS, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import ServerLostError, outlasting, transaction
 from gcbulk.codes import ErrorCode, Status
