@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import sys
@@ -23,6 +24,8 @@ from gcbulk.errors import JournalError, OptionError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what ends badly is told by an exception
 
 DATABASE_ERRORS: Final = (sa.exc.SQLAlchemyError, sqlite3.Error)
 """What a database may raise; sqlite3's own come bare from the set-up of a connection."""
