@@ -293,6 +293,12 @@ def test_pieces_that_can_be_gone_over_once_come_back_without_their_columns(platf
     results = pd.concat(list(sent))
     assert "Name" not in results.columns
     assert list(results.index) == list(range(23))
+    out, not_told = tmp_path / "out.csv", tmp_path / "not-told.csv"
+    sent.save(out, not_told=not_told)
+    assert pd.read_csv(out)["Row"].tolist() == list(range(1, 24))
+    missed = pd.read_csv(not_told)
+    assert missed["Row"].tolist() == [place + 1 for place in results.index[results["Status"] == "invalid"]]
+    assert len(missed)
     with pytest.raises(gcbulk.RecipientsError, match="has other columns than the first"):
         gcbulk.send_sms([parents(), parents()[["Mobile", "Name"]]], MESSAGE, progress=False)
     with pytest.raises(gcbulk.RecipientsError, match="no piece with a row"):
@@ -326,7 +332,13 @@ def test_a_draft_that_a_kill_left_behind_is_found_by_nobody_and_goes(platform: S
     gcbulk.send_sms(parents(4), MESSAGE, campaign="snow", progress=False)
     with Journal() as book:
         run = draft(book, base_url=platform.url, customer_id="1469", channel="sms", lease=90.0)
-        row = {**dict.fromkeys(PLANNED[1:]), "state": "ready", "address": "+447700900001", "text": "Snow", "position": 0}
+        row = {
+            **dict.fromkeys(PLANNED[1:]),
+            "state": "ready",
+            "address": "+447700900001",
+            "text": "Snow",
+            "position": 0,
+        }
         book.add_rows(run.campaign, [row])
         for ask in (gcbulk.resume, gcbulk.campaign_results):
             for name in ("rain", run.campaign.name):
