@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import gcbulk
 from gcbulk.campaign.journal import journal_token
-from gcbulk.campaign.working import Ticket, call_at_worker, work_here, work_here_no_more
-from gcbulk.errors import GcbulkError
+from gcbulk.campaign.working import Ticket, call_at_worker, whereabouts, work_here, work_here_no_more
+from gcbulk.errors import GcbulkError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +28,36 @@ POLL: Final = 0.5
 """Seconds between looks whether an executor that says nothing is to be waited for any longer."""
 LOST_SECONDS: Final = 5.0
 """Seconds for which an answer is waited for once the engine behind an executor has been seen out of reach."""
+WHERE_SECONDS: Final = 60.0
+"""Seconds for which a worker is waited for that is to say where it is."""
 _REVIVALS: Final = 3
 
 
 class WorkersError(GcbulkError):
     """Raised where the executor, or a worker, can make no call of the run. The run stops; nothing is lost."""
+
+
+def check_takes_calls(executor: Executor | None, *, sandbox: bool) -> None:
+    """Raise OptionError, before there is a campaign, for an executor that was shut down; with `sandbox`, for processes.
+
+    Where workers are, one of them is asked: engines of many kinds run threads of this process as well as others.
+    """
+    if executor is None:
+        return
+    try:
+        future = executor.submit(whereabouts)
+        elsewhere = sandbox and future.result(WHERE_SECONDS) != whereabouts()
+    except Exception as error:  # noqa: BLE001 - what an executor raises is its own; it was told of nobody yet
+        raise OptionError(
+            f"The executor takes no calls ({': '.join(filter(None, (type(error).__name__, str(error))))}). "
+            "Make a new one. Nothing was sent."
+        ) from None
+    if elsewhere:
+        raise OptionError(
+            "sandbox=True works with threads of this process: others have no way to its journal. Give "
+            "executor=ThreadPoolExecutor(8). Or leave sandbox out, start gcbulk sandbox, and set what it prints, and "
+            "GCBULK_JOURNAL, where the workers are."
+        )
 
 
 def at_workers(executor: Executor | None, run: Run, client: CommunicationsClient, manner: Manner) -> Dispatcher | None:
