@@ -116,6 +116,11 @@ class Called:
     key: Secret | None = None  # that it was made with, where it is one of a partner's customers'
 
     @property
+    def found_nothing(self) -> bool:
+        """Whether nothing was left of the call: another run has its rows, or had them."""
+        return self.room_in is None and not (self.made or self.tallies or self.given_back or self.elsewhere)
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing but final answers came of it: the run goes on as it did."""
         return not self.elsewhere and all(tally.status in _FINAL for tally in self.tallies)

@@ -238,7 +238,7 @@ class Run:
     def hold(self, calls: Sequence[Planned], code: str, detail: str) -> None:
         """Write down why the rows of these planned calls that were never tried are not sent in this run."""
         with self.journal.writing() as connection:
-            for number, positions, _ in calls:
+            for number, positions, *_ in calls:
                 chosen = {"the_campaign": self.campaign.id, "the_number": number, "code": code, "detail": detail}
                 self._on_rows(connection, _HOLD, {**chosen, "the_state": Status.READY}, positions)
 

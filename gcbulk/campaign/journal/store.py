@@ -86,11 +86,15 @@ class Campaign:
 
 
 class Planned(NamedTuple):
-    """A planned call: its number, the positions of those of its rows that may go (None: all), and whose it is."""
+    """A planned call: its number, the positions of those of its rows that may go (None: all), and whose it is.
+
+    `put_off`: only rows are left of it that the platform put off.
+    """
 
     number: int
     positions: tuple[int, ...] | None
     customer_id: str | None
+    put_off: bool = False
 
 
 class Record(NamedTuple):
@@ -482,10 +486,10 @@ class Journal:
         with self.reading() as connection:
             if up_to is None:
                 whose = sa.func.min(recipients.c.customer_id) if campaign.of_a_partner else sa.null()
-                numbers = sa.select(recipients.c.batch_number, whose).where(*where).group_by(recipients.c.batch_number)
-                put_off = sa.case((recipients.c.error_code == ErrorCode.RATE_LIMITED, 1), else_=0)
-                in_order = numbers.order_by(sa.func.min(put_off), recipients.c.batch_number)
-                return [Planned(number, None, one) for number, one in connection.execute(in_order)]
+                put_off = sa.func.min(sa.case((recipients.c.error_code == ErrorCode.RATE_LIMITED, 1), else_=0))
+                numbers = sa.select(recipients.c.batch_number, whose, put_off).where(*where)
+                in_order = numbers.group_by(recipients.c.batch_number).order_by(put_off, recipients.c.batch_number)
+                return [Planned(number, None, one, bool(last)) for number, one, last in connection.execute(in_order)]
             columns = (recipients.c.batch_number, recipients.c.customer_id, recipients.c.position)
             rows = sa.select(*columns).where(*where)
             found = connection.execute(rows.order_by(recipients.c.batch_number, recipients.c.position)).all()
