@@ -30,22 +30,22 @@ pytestmark = [
     on_postgresql,
     pytest.mark.parametrize("journal_address", [POSTGRESQL], indirect=True),
 ]
-WORKERS, CHUNK = 4, 20
+CHUNK = 20
 
 
 class Cluster:
     """A scheduler and workers, each a process of its own, that can be killed; Dask starts a worker anew."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int) -> None:
         self._file = folder / "scheduler.json"
         self._processes = [self._start("scheduler", "--port", "0", "--no-dashboard", "--no-show")]
         self._processes.append(
             self._start(
-                "worker", "--nworkers", str(WORKERS), "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"
+                "worker", "--nworkers", str(workers), "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"
             )
         )
         self.client = Client(scheduler_file=str(self._file), timeout=60)
-        self.client.wait_for_workers(WORKERS, timeout=60)
+        self.client.wait_for_workers(workers, timeout=60)
 
     def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "distributed.cli.dask_" + what, "--scheduler-file", str(self._file), *options]
@@ -72,8 +72,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster_of(folder: Path) -> Iterator[Cluster]:
-    cluster = Cluster(folder)
+def cluster_of(folder: Path, workers: int) -> Iterator[Cluster]:
+    cluster = Cluster(folder, workers)
     try:
         yield cluster
     finally:
@@ -104,10 +104,12 @@ class Killer:
     "ignore::gcbulk.errors.GcbulkWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning"
 )
 @pytest.mark.parametrize(
-    ("rows", "kills"), [(2_000, 3), pytest.param(20_000, 10, marks=pytest.mark.soak)], ids=["small", "whole"]
+    ("rows", "workers", "kills"),
+    [(1_000, 2, 1), pytest.param(20_000, 4, 10, marks=pytest.mark.soak)],
+    ids=["small", "whole"],
 )
 def test_workers_and_the_scheduler_are_killed(
-    rows: int, kills: int, journal_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: int, workers: int, kills: int, journal_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(rows)
     calls = rows // CHUNK
@@ -116,11 +118,11 @@ def test_workers_and_the_scheduler_are_killed(
     with Sandbox(on_call=killer) as sandbox:
         for name, value in {"BASE_URL": sandbox.url, "CUSTOMER_ID": "1469", "API_KEY": sandbox.api_key}.items():
             monkeypatch.setenv(f"GCBULK_{name}", value)
-        with cluster_of(tmp_path) as cluster:
+        with cluster_of(tmp_path, workers) as cluster:
             killer.cluster = cluster
             results = gcbulk.send_sms(
                 jobs.people(rows), jobs.MESSAGE, executor=cluster.client.get_executor(), journal=journal_address,
-                chunk_size=CHUNK, concurrency=WORKERS, progress=False,
+                chunk_size=CHUNK, concurrency=workers, progress=False,
             )  # fmt: skip
         broken = results.loc[results["Status"] == "not_sent", "ErrorDetail"]
         assert len(broken)
@@ -132,5 +134,5 @@ def test_workers_and_the_scheduler_are_killed(
     assert sent.keys() <= set(jobs.expected_texts(rows).items())
     assert set(results["Status"]) <= {"accepted", "unknown"}
     assert set(results.loc[results["Status"] == "accepted", "SentTo"]) <= {number for number, _ in sent}
-    assert (results["Status"] == "unknown").sum() <= (kills + WORKERS) * CHUNK
+    assert (results["Status"] == "unknown").sum() <= (kills + workers) * CHUNK
     assert killer.seen >= at[-1]

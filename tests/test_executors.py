@@ -10,17 +10,19 @@ import threading
 from collections import Counter
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
 import gcbulk
-from gcbulk.campaign import dispatching, starting, working
+from gcbulk.campaign import calling, dispatching, starting, working
+from gcbulk.campaign.attachments import FileChangedError
 from gcbulk.campaign.callback_url import campaign_url
 from gcbulk.campaign.calling import Order
 from gcbulk.campaign.journal import Journal, ask_to_stop, journal_token
-from gcbulk.campaign.journal.opening import journal_url, without_password
+from gcbulk.campaign.journal.addresses import journal_url, without_password
 from gcbulk.campaign.journal.tables import runs
 from gcbulk.campaign.sending import Sender
 from gcbulk.campaign.working import Ticket, call_at_worker
@@ -209,6 +211,34 @@ def test_what_is_no_executor_is_refused() -> None:
         gcbulk.send_sms(jobs.people(1), jobs.MESSAGE, sandbox=True, executor="dask")  # type: ignore[arg-type]
 
 
+class AnotherProcess(Elsewhere):
+    """An executor whose processes are elsewhere."""
+
+    def work(self, task: bytes) -> Any:
+        fn, _ = pickle.loads(task)
+        return ("elsewhere", 1) if fn is working.whereabouts else super().work(task)
+
+
+def test_workers_elsewhere_see_no_sandbox_of_this_process_s(home: Path) -> None:
+    with (
+        AnotherProcess() as pool,
+        pytest.raises(OptionError, match=r"sandbox=True works with threads .*executor=ThreadPoolExecutor\(8\)"),
+    ):
+        gcbulk.send_sms(jobs.people(1), jobs.MESSAGE, sandbox=True, executor=pool, progress=False)
+    assert len(pool.shipped) == 1
+
+
+def test_an_executor_that_was_shut_down_is_told_in_its_own_words_before_there_is_a_campaign(
+    platform: Sandbox, journal: str
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        pass
+    with pytest.raises(OptionError, match=r"takes no calls \(RuntimeError: cannot schedule new futures after shutdown"):
+        send(pool, journal)
+    assert not gcbulk.campaigns(journal=journal).index.size
+    assert not platform.calls
+
+
 # -- workers that cannot
 
 
@@ -278,7 +308,8 @@ class Broken(ThreadPoolExecutor):
 
     def __init__(self, how: Callable[[Future[Any]], None]) -> None:
         super().__init__(4)
-        self.how, self.given = how, 0
+        self.how, self.given = how, -1  # the first only asks whether it takes calls
+        self._client: Any = None
 
     def submit(self, fn: Any, /, *args: Any, **options: Any) -> Future[Any]:
         self.given += 1
@@ -320,6 +351,21 @@ def test_an_executor_that_breaks_ends_the_run_with_a_sentence(
     monkeypatch.undo()
     with gcbulk.CommunicationsClient(platform.customer_id, platform.api_key, base_url=platform.url) as client:
         after = gcbulk.resume(results.attrs["campaign"], journal=journal, client=client, progress=False)
+    assert set(after["Status"]) <= {"accepted", "unknown"}
+    assert max(texts(platform).values()) == 1
+
+
+def test_answers_that_an_engine_lost_are_not_waited_for_long(
+    platform: Sandbox, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "LOST_SECONDS", 0.1)
+    with Broken(lambda _future: setattr(executor._client, "status", "connecting")) as executor:
+        executor._client = SimpleNamespace(status="running")  # as Dask's has
+        results = send(executor, journal)
+    left = results[results["Status"] == "not_sent"]
+    assert len(left) >= ROWS - 8 * CHUNK
+    assert left["ErrorDetail"].str.contains("The executor has lost its scheduler").all()
+    after = gcbulk.resume(results.attrs["campaign"], journal=journal, progress=False)
     assert set(after["Status"]) <= {"accepted", "unknown"}
     assert max(texts(platform).values()) == 1
 
@@ -469,6 +515,29 @@ def test_a_worker_claims_nothing_for_a_run_that_is_over(how: str, platform: Sand
         assert call_at_worker(ticket, (0, None, (Status.READY,)), 0) == {"over": True}
         assert book.count_states(run.campaign) == {"ready": 1}
     assert not platform.calls
+
+
+def test_a_machine_that_slept_while_files_were_read_posts_nothing(
+    journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([1_000.0, 1_000.0, 1_000_000.0])
+
+    def read(group: Any, *_given: Any) -> str:
+        if group[0].text == "b":
+            raise FileChangedError("The file letter.pdf is gone.")
+        next(clock)
+        return "an email"
+
+    monkeypatch.setattr(calling, "email_of", read)
+    with Journal(journal) as book:
+        run = start(book, ["a", "b"])
+        envelope: Any = "of emails"
+        client: Any = None  # which nobody may ask for anything
+        caller = calling.Caller(run, client, calling.Manner(envelope=envelope), wall=lambda: next(clock))
+        called = caller.call(Order(0, None, (Status.READY,)))
+        assert (called.given_back, called.made) == ((0,), False)
+        assert book.count_states(run.campaign) == {"ready": 2}
+        assert [one.error_code for one in book.records(run.campaign)] == ["STOPPED", "ATTACHMENT_MISSING"]
 
 
 @pytest.mark.usefixtures("elsewhere")

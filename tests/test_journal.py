@@ -19,9 +19,9 @@ import pytest
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal import Identity, Journal, Settlement, Wanted, begin, claims, go_on, purge, settle, told
+from gcbulk.campaign.journal.addresses import journal_url, masked
 from gcbulk.campaign.journal.days import same_day_window
 from gcbulk.campaign.journal.liveness import process_is_gone
-from gcbulk.campaign.journal.opening import journal_url, masked
 from gcbulk.campaign.journal.tables import recipients, runs
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, JournalError, LateError, OptionError
@@ -654,9 +654,65 @@ def test_any_number_of_rows_is_settled_by_hand(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["host=127.0.0.1 password=secret dbname=x", "postgresql:/gcbulk:secret@db/gcbulk", "dbname=gcbulk"]
+    "address",
+    [
+        "host=127.0.0.1 password=secret dbname=x",
+        "postgresql:/gcbulk:secret@db/gcbulk",
+        "dbname=gcbulk",
+        "postgres:gcbulk:secret@db/gcbulk",
+        "Postgresql//gcbulk:secret@db/gcbulk",
+        "gcbulk:secret@db.example:5432/gcbulk",
+    ],
 )
 def test_what_is_nearly_the_address_of_a_database_is_no_file_of_that_name(address: str) -> None:
     with pytest.raises(OptionError, match="Write postgresql://") as caught:
         Journal(address)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:PA#SS@secret@127.0.0.1:1/db",
+        "postgresql://u:p@secret/secret@127.0.0.1/db",
+        "postgresql://u/x:secret@127.0.0.1/db",
+        "postgres://u:p@127.0.0.1/db?password=x@secret",
+        "postgresql://u:secret/db",  # taken for a port
+    ],
+)
+def test_nothing_of_what_may_be_a_password_is_shown(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(OptionError, match=r"percent-encoded|not a path or a database URL") as caught:
+        Journal(address)
+    assert "secret" not in f"{caught.value}{caplog.text}"
+    assert "127.0.0.1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["postgres", "POSTGRESQL", " postgresql", "postgresql+psycopg"])
+def test_a_server_s_address_is_taken_however_its_scheme_is_written(given: str) -> None:
+    address = "://anna:p%40ss/w#rd@db.example:5433/gcbulk"
+    assert journal_url(f"{given}{address} ") == journal_url(f"postgresql{address}")
+    assert journal_url(f"{given}{address}").password == "p@ss/w#rd"
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("postgresql+psycopg2://u:secret@h/db", "Write postgresql://"),
+        ("postgresql+asyncpg://u:secret@h/db", "Write postgresql://"),
+        ("'postgresql://u:secret@h/db'", "quotation marks"),
+        ('"secret.sqlite3"', "quotation marks"),
+        ("mysql://u:secret@h/db", "SQLite or PostgreSQL, not in mysql"),
+    ],
+)
+def test_an_address_of_another_kind_gets_a_sentence(address: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCBULK_JOURNAL", address)
+    with pytest.raises(OptionError, match=says) as caught:
+        Journal()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["C:/Users/a@b/x.sqlite3", "sqlite:///a@b/c@d.sqlite3", "postgres/x.sqlite3", "/a:b@c/x"]
+)
+def test_signs_of_an_address_are_signs_like_others_in_a_path(path: str) -> None:
+    assert journal_url(path).get_backend_name() == "sqlite"

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gcbulk
 from gcbulk import cli
 from gcbulk.campaign.in_pieces import send_in_pieces
-from gcbulk.campaign.journal import Journal
+from gcbulk.campaign.journal import Journal, draft
+from gcbulk.campaign.journal.drafting import sweep
+from gcbulk.campaign.journal.looking_back import rows_of_number
+from gcbulk.campaign.journal.store import PLANNED
+from gcbulk.campaign.journal.tables import recipients, runs
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
 from gcbulk.campaign.preview import Preview
@@ -32,6 +37,7 @@ from tests.databases import BOTH
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gcbulk.campaign.journal import Run
     from gcbulk.sandbox import Sandbox
 
 MESSAGE = "Dear {{ name }}, school is closed today."
@@ -287,6 +293,12 @@ def test_pieces_that_can_be_gone_over_once_come_back_without_their_columns(platf
     results = pd.concat(list(sent))
     assert "Name" not in results.columns
     assert list(results.index) == list(range(23))
+    out, not_told = tmp_path / "out.csv", tmp_path / "not-told.csv"
+    sent.save(out, not_told=not_told)
+    assert pd.read_csv(out)["Row"].tolist() == list(range(1, 24))
+    missed = pd.read_csv(not_told)
+    assert missed["Row"].tolist() == [place + 1 for place in results.index[results["Status"] == "invalid"]]
+    assert len(missed)
     with pytest.raises(gcbulk.RecipientsError, match="has other columns than the first"):
         gcbulk.send_sms([parents(), parents()[["Mobile", "Name"]]], MESSAGE, progress=False)
     with pytest.raises(gcbulk.RecipientsError, match="no piece with a row"):
@@ -314,6 +326,43 @@ def test_a_draft_of_a_dead_run_is_taken_away(platform: Sandbox) -> None:
     with Journal() as book, book.reading() as connection:
         for table in ("recipients", "campaigns", "runs"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0
+
+
+def test_a_draft_that_a_kill_left_behind_is_found_by_nobody_and_goes(platform: Sandbox, home: Path) -> None:
+    gcbulk.send_sms(parents(4), MESSAGE, campaign="snow", progress=False)
+    with Journal() as book:
+        run = draft(book, base_url=platform.url, customer_id="1469", channel="sms", lease=90.0)
+        row = {
+            **dict.fromkeys(PLANNED[1:]),
+            "state": "ready",
+            "address": "+447700900001",
+            "text": "Snow",
+            "position": 0,
+        }
+        book.add_rows(run.campaign, [row])
+        for ask in (gcbulk.resume, gcbulk.campaign_results):
+            for name in ("rain", run.campaign.name):
+                with pytest.raises(gcbulk.CampaignError, match=r"The nearest are: 'snow'\. See") as caught:
+                    ask(name)
+        assert str(caught.value).count("draft") == 1  # the name that was asked for
+        assert not rows_of_number(book, "+447700900001")
+        assert list(gcbulk.campaigns()["Campaign"]) == ["snow"]
+        sweep(book)
+        assert written(book, run) == 1  # its run is at work
+        with book.writing() as connection:
+            connection.execute(runs.update().where(runs.c.id == run.id).values(heartbeat_at=0.0))  # killed, a lease ago
+        gcbulk.purge()
+        assert written(book, run) == 0
+        with pytest.raises(gcbulk.CampaignError, match="taken over this list while this one stood still"):
+            book.add_rows(run.campaign, [row])
+    assert b"+447700900001" not in (home / "journal.sqlite3").read_bytes()
+
+
+def written(book: Journal, run: Run) -> int:
+    """How many rows of a run's campaign there are."""
+    with book.reading() as connection:
+        of_it = sa.select(sa.func.count()).select_from(recipients).where(recipients.c.campaign_id == run.campaign.id)
+        return int(connection.execute(of_it).scalar_one())
 
 
 def test_a_file_that_cannot_be_written_hides_nothing_of_what_went(platform: Sandbox, tmp_path: Path) -> None:

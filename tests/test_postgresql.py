@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 import selectors
 import socket
@@ -12,12 +13,13 @@ from collections import Counter
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 import gcbulk
-from gcbulk.campaign.journal import Journal, claims, in_the_air, memory, transactions
-from gcbulk.campaign.journal.opening import journal_url, masked
+from gcbulk.campaign.journal import Journal, claims, in_the_air, memory, store, transactions
+from gcbulk.campaign.journal.addresses import journal_url, masked
 from gcbulk.campaign.journal.tables import recipients
 from gcbulk.errors import JournalError, JournalLostError
 from gcbulk.sandbox import Sandbox
@@ -27,7 +29,7 @@ from tests.test_journal import accept, start, states, take
 from tests.test_processes import all_results, ended, send_here, sends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import psycopg
 
@@ -156,6 +158,7 @@ def test_a_server_that_goes_away_between_statements(rounds: int, proxy: Proxy) -
         finally:
             done.set()
             cutting.join()
+            proxy.away_until = 0.0
         if results is None:
             results = send_here(sandbox, proxy.address, 1_000, chunk_size=10)
     assert proxy.cuts
@@ -203,6 +206,64 @@ def test_a_server_that_does_not_come_back_ends_the_run_with_a_sentence(proxy: Pr
     assert max(sends(sandbox.queued).values()) == 1
     assert set(results["Status"]) <= {"accepted", "unknown"}
     assert (results["Status"] == "unknown").sum() <= 4 * 10
+
+
+@pytest.fixture
+def cut_in_planning(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Have the server go away as the second of five stretches of rows is written."""
+    monkeypatch.setattr(store, "WRITE_ROWS", 100)
+    write = Journal.many
+
+    def cut(seconds: float) -> None:
+        written = itertools.count(1)
+
+        def many(journal: Journal, connection: Any, statement: Any, rows: Any) -> None:
+            if statement is store._INSERT and next(written) == 2:
+                proxy.cut(seconds)
+            write(journal, connection, statement, rows)
+
+        monkeypatch.setattr(Journal, "many", many)
+
+    return cut
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_server_that_goes_away_in_planning_is_waited_for(
+    in_pieces: bool, proxy: Proxy, cut_in_planning: Callable[[float], None]
+) -> None:
+    cut_in_planning(0.2)
+    people = jobs.people(500)
+    with (
+        Sandbox() as sandbox,
+        gcbulk.CommunicationsClient(sandbox.customer_id, sandbox.api_key, base_url=sandbox.url) as client,
+    ):
+        options: dict[str, Any] = {"client": client, "journal": proxy.address, "progress": False}
+        if in_pieces:
+            sent = gcbulk.send_sms([people[:300], people[300:]], jobs.MESSAGE, share_identical=True, **options)
+            results = pd.concat(list(sent))
+        else:
+            results = gcbulk.send_sms(people, jobs.MESSAGE, **options)
+    assert proxy.cuts == 1
+    assert set(results["Status"]) == {"accepted"}
+    assert sends(sandbox.queued) == Counter(jobs.expected_texts(500).items())
+
+
+def test_a_server_that_stays_away_in_planning_is_told_in_a_sentence_and_nothing_is_sent(
+    proxy: Proxy, cut_in_planning: Callable[[float], None], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    cut_in_planning(60)
+    monkeypatch.setattr(transactions, "AWAY_SECONDS", 0.3)
+    monkeypatch.setattr(logging.root, "handlers", [])  # as where nobody has set up logging
+    with Sandbox() as sandbox:
+        with pytest.raises(JournalError, match="Nothing was sent; the same command can be given again") as raised:
+            send_here(sandbox, proxy.address, 500)
+        assert not sandbox.calls
+        proxy.away_until = 0.0
+        results = send_here(sandbox, proxy.address, 500)
+    assert not isinstance(raised.value, JournalLostError)
+    assert "Pipeline" not in capsys.readouterr().err
+    assert set(results["Status"]) == {"accepted"}
 
 
 SPENT = """

@@ -12,13 +12,15 @@ import pandas as pd
 import pytest
 
 import gcbulk
-from gcbulk.campaign.journal import Run
+from gcbulk.campaign.journal import Journal, Run
+from gcbulk.campaign.journal.tables import recipients
 from gcbulk.campaign.sending import Sender
 from gcbulk.sandbox import FAULTS, Sandbox
 from tests import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from gcbulk.sandbox import Call
 
@@ -520,3 +522,34 @@ def test_an_interrupt_while_the_workers_start_leaves_none_at_work(monkeypatch: p
     trial = Trial(lambda _call: called.set())
     assert set(trial.results["Status"]) == {"not_sent"}
     assert not trial.platform.calls
+
+
+def test_what_other_runs_have_is_left_to_them_at_once(
+    platform: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, claimed, claim = str(tmp_path / "journal.sqlite3"), [], Run.claim
+
+    def counted(run: Run, number: int, *given: Any, **options: Any) -> Any:
+        claimed.append(number)
+        return claim(run, number, *given, **options)
+
+    def another_run_is_quick(call: Call) -> None:
+        if call.number == 3:
+            with Journal(path) as book, book.writing() as connection:
+                gone = recipients.c.batch_number.between(10, 89)
+                connection.execute(recipients.update().where(gone).values(state="accepted", message_id="another's"))
+
+    monkeypatch.setattr(Run, "claim", counted)
+    monkeypatch.setattr(platform, "_on_call", another_run_is_quick)
+    results = gcbulk.send_sms(
+        jobs.people(100),
+        jobs.MESSAGE,
+        chunk_size=1,
+        concurrency=2,
+        calls_per_second=5_000,
+        journal=path,
+        progress=False,
+    )
+    assert set(results["Status"]) == {"accepted"}
+    assert len(platform.calls) == 20
+    assert len(set(claimed) & set(range(10, 90))) <= 4  # and 76 others are not even tried

@@ -116,6 +116,11 @@ class Called:
     key: Secret | None = None  # that it was made with, where it is one of a partner's customers'
 
     @property
+    def found_nothing(self) -> bool:
+        """Whether nothing was left of the call: another run has its rows, or had them."""
+        return self.room_in is None and not (self.made or self.tallies or self.given_back or self.elsewhere)
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing but final answers came of it: the run goes on as it did."""
         return not self.elsewhere and all(tally.status in _FINAL for tally in self.tallies)
@@ -161,13 +166,15 @@ class Caller:
         called = Called(tallies=lost, elsewhere=claim.elsewhere, room_in=claim.room_in)
         if not claim.rows:
             return called
-        if abs(self._wall() - asked_at) >= self._run.lease:  # the machine slept: another run may have taken over
-            self._run.settle(claim, [_given_back(row.position) for row in claim.rows], http_status=None)
-            return replace(called, given_back=tuple([row.position for row in claim.rows]))
         whole, messages, held = self._messages(claim, order)
         if not messages:
             self._run.settle(claim, held, http_status=None)
             return called
+        # Last of all, for files were read and turns waited for: did the machine sleep? Another run may have taken over.
+        if abs(self._wall() - asked_at) >= self._run.lease:
+            back = tuple([row.position for group in whole for row in group])
+            self._run.settle(claim, [*map(_given_back, back), *held], http_status=None)
+            return replace(called, given_back=back)
         result, key_works = self._post(order, messages)
         settlements = [
             _settlement(row, outcome) for group, outcome in zip(whole, result.outcomes, strict=True) for row in group

@@ -9,6 +9,7 @@ from gcbulk.api.client import CommunicationsClient, checked_client
 from gcbulk.api.credentials import reaches_people, resolve_base_url
 from gcbulk.api.customers import Customer, Customers, FixedCustomers
 from gcbulk.api.partner import Partner, resolve_partner
+from gcbulk.campaign.dispatching import check_takes_calls
 from gcbulk.campaign.journal import Journal
 from gcbulk.errors import CampaignError, CredentialsError, OptionError, warn
 from gcbulk.messages.findings import are
@@ -126,7 +127,9 @@ def at_the_platform(
     """A client and a journal to send with: the real ones, or the sandbox with a throwaway journal.
 
     `many`: as a partner. In the sandbox `customers` are known then, each with a key that is made up.
+    Raises OptionError for an executor that could make none of the calls.
     """
+    check_takes_calls(options.executor, sandbox=options.sandbox)
     with ExitStack() as stack:
         if options.sandbox:
             if client is not None:

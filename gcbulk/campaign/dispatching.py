@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import wait
 from contextlib import AbstractContextManager, nullcontext
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import gcbulk
 from gcbulk.campaign.journal import journal_token
-from gcbulk.campaign.working import Ticket, call_at_worker, work_here, work_here_no_more
-from gcbulk.errors import GcbulkError
+from gcbulk.campaign.working import Ticket, call_at_worker, whereabouts, work_here, work_here_no_more
+from gcbulk.errors import GcbulkError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +26,38 @@ if TYPE_CHECKING:
 
 POLL: Final = 0.5
 """Seconds between looks whether an executor that says nothing is to be waited for any longer."""
+LOST_SECONDS: Final = 5.0
+"""Seconds for which an answer is waited for once the engine behind an executor has been seen out of reach."""
+WHERE_SECONDS: Final = 60.0
+"""Seconds for which a worker is waited for that is to say where it is."""
 _REVIVALS: Final = 3
 
 
 class WorkersError(GcbulkError):
     """Raised where the executor, or a worker, can make no call of the run. The run stops; nothing is lost."""
+
+
+def check_takes_calls(executor: Executor | None, *, sandbox: bool) -> None:
+    """Raise OptionError, before there is a campaign, for an executor that was shut down; with `sandbox`, for processes.
+
+    Where workers are, one of them is asked: engines of many kinds run threads of this process as well as others.
+    """
+    if executor is None:
+        return
+    try:
+        future = executor.submit(whereabouts)
+        elsewhere = sandbox and future.result(WHERE_SECONDS) != whereabouts()
+    except Exception as error:  # noqa: BLE001 - what an executor raises is its own; it was told of nobody yet
+        raise OptionError(
+            f"The executor takes no calls ({': '.join(filter(None, (type(error).__name__, str(error))))}). "
+            "Make a new one. Nothing was sent."
+        ) from None
+    if elsewhere:
+        raise OptionError(
+            "sandbox=True works with threads of this process: others have no way to its journal. Give "
+            "executor=ThreadPoolExecutor(8). Or leave sandbox out, start gcbulk sandbox, and set what it prints, and "
+            "GCBULK_JOURNAL, where the workers are."
+        )
 
 
 def at_workers(executor: Executor | None, run: Run, client: CommunicationsClient, manner: Manner) -> Dispatcher | None:
@@ -41,7 +69,8 @@ class Dispatcher:
     """Makes the calls of a run at the workers of an executor; `calls` counts those that were handed to it.
 
     `meanwhile` is entered while an answer is waited for. An executor that has not answered anything for `patience`
-    seconds is taken for gone: twice the run's lease, which is longer than any call.
+    seconds is taken for gone: twice the run's lease, which is longer than any call. Where its engine is seen to be
+    gone, it has LOST_SECONDS.
     """
 
     def __init__(
@@ -120,16 +149,30 @@ class Dispatcher:
             self._under_way.discard(future)
 
     def _wait(self, future: Future[Answer]) -> None:
-        began = self._clock()
+        began, ends = self._clock(), math.inf
         while not future.done():
             wait([future], timeout=POLL)
-            silent = self._clock() - max(began, self._heard_at)
-            if silent > self.patience and not future.done():
+            now = self._clock()
+            if not _is_in_reach(self._executor):
+                ends = min(ends, now + LOST_SECONDS)
+            silent = now - max(began, self._heard_at)
+            if (silent > self.patience or now > ends) and not future.done():
                 future.cancel()
                 raise WorkersError(
                     f"The executor has not answered for {silent:.0f} s. Has it any workers left? Then resume."
+                    if now <= ends
+                    else "The executor has lost its scheduler. See to it, then resume."
                 )
         self._heard_at = self._clock()
+
+
+def _is_in_reach(executor: Executor) -> bool:
+    """Whether an executor's engine can be reached, as far as it says: Dask's client does, others are taken for it.
+
+    A Dask future of which the answer was being fetched when its scheduler went away is never told so
+    (`distributed.cfexecutor`: what fetches it ends with an exception).
+    """
+    return getattr(getattr(executor, "_client", None), "status", "running") == "running"
 
 
 def _broken(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gcbulk.campaign.pacing import Pacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gcbulk.api.credentials import Secret
     from gcbulk.codes import ErrorCode
@@ -219,6 +219,27 @@ class Lanes:
             self._waiting -= lane.waiting
             self._repeated -= len(lane.repeated)
         return list(lane.fresh)
+
+    def keep(self, left: Mapping[int, bool], *, start: float) -> None:
+        """Forget the fresh calls that are not `left`, and begin at another place: at this share (0 to 1) of the others.
+
+        `left` says of each call by its number whether it was put off: those still come last.
+
+        >>> lanes = Lanes(concurrency=2)
+        >>> for number in range(6):
+        ...     lanes.add(None, number, None, ("ready",))
+        >>> lanes.keep({1: False, 2: False, 4: False, 5: True}, start=0.4)
+        >>> [work.number for work in lanes.lane(None).fresh], len(lanes)
+        ([2, 4, 1, 5], 4)
+        """
+        for lane in self:
+            kept = [work for work in lane.fresh if work.number in left]
+            if lane.held is None:
+                self._waiting -= len(lane.fresh) - len(kept)
+            ahead = [work for work in kept if not left[work.number]]
+            first = int(start * len(ahead))
+            last = (work for work in kept if left[work.number])
+            lane.fresh = deque([*ahead[first:], *ahead[:first], *last])
 
     def release(self, lane: Lane) -> None:
         """Go on with a customer that was held."""

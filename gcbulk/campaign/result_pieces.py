@@ -14,7 +14,15 @@ import pandas as pd
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign.delivery import with_delivery
 from gcbulk.campaign.journal import Journal
-from gcbulk.campaign.results import NOT_TOLD, Summary, check_same_list, results_frame, rows_with, summarise
+from gcbulk.campaign.results import (
+    NOT_TOLD,
+    Summary,
+    check_same_list,
+    results_frame,
+    rows_with,
+    summarise,
+    with_places,
+)
 from gcbulk.errors import CampaignError
 from gcbulk.recipients.pieces import PIECE_ROWS
 from gcbulk.recipients.writing import writing_table
@@ -120,7 +128,10 @@ def sum_up_pieces(pieces: Iterable[Piece], files: Files = Files()) -> Summary:
         for results, recipients in pieces:
             total += summarise(results)
             for write, only_not_told in writers:
-                write(rows_with(NOT_TOLD, results, recipients) if only_not_told else results)
+                if only_not_told:
+                    write(rows_with(NOT_TOLD, results, recipients))
+                else:
+                    write(with_places(results) if recipients is None else results)
     return total
 
 
@@ -129,7 +140,7 @@ class ResultPieces:
     """The results of a list that was sent in pieces: frames, one after the other, as often as they are gone over.
 
     Each is what `send_sms` returns of that piece: its rows, columns and index, and our annotations. `summary` has the
-    counts. Of recipients that could be gone over only once the annotations come alone, under the rows' places.
+    counts. Of recipients that could be gone over only once the annotations come alone, under the rows' places (from 0).
     """
 
     campaign: str
@@ -145,7 +156,10 @@ class ResultPieces:
     def save(
         self, out: str | os.PathLike[str] | None = None, *, not_told: str | os.PathLike[str] | None = None
     ) -> None:
-        """Write the results as CSV, and as another, in the user's own columns, the rows of those not told."""
+        """Write the results as CSV, and as another, in the user's own columns, the rows of those not told.
+
+        Where there are none of the user's, a column `Row` says which row of the list each is, from 1.
+        """
         sum_up_pieces(self._pieces(), Files(out=_path(out), not_told=_path(not_told)))
 
     def _pieces(self) -> Iterator[Piece]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("gcbulk")
 
+ROW: Final = "Row"
 NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
 """The statuses of people who were to be told and, as far as is known, were not."""
 
@@ -298,10 +299,23 @@ def summarise(results: pd.DataFrame) -> Summary:
     )
 
 
+def with_places(results: pd.DataFrame) -> pd.DataFrame:
+    """Results without the user's own columns, with what says who each row is: `Row`, its place in the list, from 1.
+
+    >>> later = pd.DataFrame({"Status": ["accepted", "unknown"]}, index=pd.RangeIndex(70_000, 70_002))
+    >>> with_places(later).values.tolist()
+    [[70001, 'accepted'], [70002, 'unknown']]
+    """
+    placed = results.copy(deep=False)
+    placed.insert(0, ROW, results.index + 1)
+    return placed
+
+
 def rows_with(statuses: Iterable[Status], results: pd.DataFrame, recipients: pd.DataFrame | None) -> pd.DataFrame:
     """The rows of these statuses (`NOT_TOLD`, say) in the user's own columns, to mend or to phone.
 
-    Annotations of an earlier run are no columns of the user's; without `recipients` the results' own are given.
+    Annotations of an earlier run are no columns of the user's. Without `recipients` the results' own are given, under
+    their places.
     """
-    own = results if recipients is None else own_columns(recipients)
+    own = with_places(results) if recipients is None else own_columns(recipients)
     return own.loc[results["Status"].isin([status.value for status in statuses]).to_numpy(dtype=bool)].copy()

@@ -35,6 +35,8 @@ ELSEWHERE_POLL: Final = 1.0
 """Seconds between looks at rows that another campaign has in flight."""
 KEY_POLL: Final = 0.5
 """Seconds between looks whether a customer whose key was refused has a newer one."""
+OTHERS_POLL: Final = 1.0
+"""Seconds, at the least, between looks at which calls the other runs on the campaign have left."""
 _NEEDS_NO_RETRY: Final = (Status.READY,)
 _MAY_BE_SENT_AGAIN: Final = (Status.READY, Status.UNKNOWN)
 _OF_EVERYBODY: Final = frozenset({ErrorCode.NETWORK_ERROR, ErrorCode.HTTP_REFUSED})
@@ -94,6 +96,7 @@ class Sender:
         self._without_key: list[Lane] = []  # customers whose key was refused
         self._keys_looked_at = float("-inf")
         self._elsewhere_until: float | None = None
+        self._others_looked_at = float("-inf")  # in the future, where a look takes long
         self._failure: BaseException | None = None
 
     def send(self) -> RunReport:
@@ -101,10 +104,8 @@ class Sender:
 
         Raises JournalError where the journal could not be written: nothing more was sent then.
         """
-        states = _MAY_BE_SENT_AGAIN if self._manner.at_least_once else _NEEDS_NO_RETRY
-        batches = self._run.journal.batches_with(self._run.campaign, states, up_to=self._manner.up_to)
-        for number, positions, customer_id in batches:
-            self._lanes.add(customer_id, number, positions, states)
+        for number, positions, customer_id, _ in self._left():
+            self._lanes.add(customer_id, number, positions, self._states)
         for lane in self._lanes:
             if (why := self._manner.held.get(lane.customer_id or "")) is not None:
                 self._hold(lane, *why)
@@ -119,6 +120,13 @@ class Sender:
         if self._failure is not None:
             raise self._failure
         return self.report
+
+    @property
+    def _states(self) -> tuple[str, ...]:
+        return _MAY_BE_SENT_AGAIN if self._manner.at_least_once else _NEEDS_NO_RETRY
+
+    def _left(self) -> list[Planned]:
+        return self._run.journal.batches_with(self._run.campaign, self._states, up_to=self._manner.up_to)
 
     def stop(self, code: ErrorCode, detail: str) -> None:
         """Let no further call start. The first reason given is the one that is reported."""
@@ -258,6 +266,8 @@ class Sender:
             self._again(work, called.given_back, attempt=work.attempt)
         if called.room_in is not None:
             self._wait_for_room(work, called.room_in)
+        if called.found_nothing:
+            self._leave_to_others()
         if called.elsewhere:
             self._look_again_later(work, called.elsewhere)
         if called.tallies:
@@ -271,6 +281,22 @@ class Sender:
             yield
         finally:
             self._turn.acquire()
+
+    def _leave_to_others(self) -> None:
+        """Another run has the rows of a call: forget all that others have, and go on where they do not.
+
+        Runs that try the same calls one after the other spend their turns at the journal on what is gone.
+        """
+        began = self._clock()
+        if began < self._others_looked_at + OTHERS_POLL:
+            return
+        self._others_looked_at = float("inf")  # nobody else looks meanwhile
+        with self._others_turn():
+            left = {one.number: one.put_off for one in self._left()}
+        now = self._clock()
+        self._others_looked_at = now + 9 * (now - began)  # of a large campaign it takes a while
+        self._lanes.keep(left, start=self._rng.random())
+        self._turn.notify_all()
 
     def _wait_for_room(self, work: Work, seconds: float) -> None:
         """Other runs on the campaign have as many calls in the air as there may be: have nobody ask for a while."""

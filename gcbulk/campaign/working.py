@@ -78,6 +78,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
+def whereabouts() -> tuple[str, int]:
+    """The machine and the process that this is run in."""
+    return socket.gethostname(), os.getpid()
+
+
 def call_at_worker(ticket: dict[str, Any], order: Sequence[Any], serial: int) -> Answer:  # noqa: ARG001
     """Make one call of a run; what an executor is given. `serial` tells apart two orders that are alike."""
     try:
@@ -85,7 +90,8 @@ def call_at_worker(ticket: dict[str, Any], order: Sequence[Any], serial: int) ->
     except RunOverError:
         return {"over": True}
     except GcbulkError as error:
-        return {"refusal": str(error), "worker": f"{socket.gethostname()}, process {os.getpid()}"}
+        machine, process = whereabouts()
+        return {"refusal": str(error), "worker": f"{machine}, process {process}"}
 
 
 def work_here(ticket: Ticket, run: Run, client: CommunicationsClient) -> None:

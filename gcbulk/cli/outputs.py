@@ -66,12 +66,13 @@ class Outputs:
 
     def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
         """Write the results, and in the user's own columns the rows of those not told, or only of those to mend."""
-        from gcbulk.campaign.results import NOT_TOLD, rows_with
+        from gcbulk.campaign.results import NOT_TOLD, rows_with, with_places
         from gcbulk.codes import Status
         from gcbulk.recipients.writing import write_table
 
         if self.out is not None:
-            write_table(frame, self.out, byte_order_mark=self.byte_order_mark)
+            results = with_places(frame) if recipients is None else frame
+            write_table(results, self.out, byte_order_mark=self.byte_order_mark)
         for path, statuses in ((self.not_told, NOT_TOLD), (self.invalid_out, (Status.INVALID,))):
             if path is not None:
                 write_table(rows_with(statuses, frame, recipients), path, byte_order_mark=self.byte_order_mark)
@@ -105,7 +106,7 @@ def check_outputs(
 
 def kept_files(*inputs: Path | None, journal: str | None) -> dict[Path, str]:
     """The files that no output may replace, and what each is."""
-    from gcbulk.campaign.journal.opening import journal_file
+    from gcbulk.campaign.journal.addresses import journal_file
 
     kept = {path: "the input itself" for path in inputs if path is not None}
     if (book := journal_file(journal)) is not None:

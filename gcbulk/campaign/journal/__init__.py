@@ -1,7 +1,8 @@
 """The journal: durable state. It is written before a call leaves and after it returns, and knows no pandas.
 
 tables.py     what is written              store.py      transactions, campaigns, rows
-opening.py    where it is, who may read    beginning.py  is this campaign new, or one we know?
+addresses.py  where it is                  opening.py    who may read it, is it to be trusted
+beginning.py  is this campaign new, or one we know?
 runs.py       a process at work            claims.py     claims, settlements
 memory.py     what went already, in other campaigns
 in_the_air.py calls not settled yet        paces.py      the pace that all runs share
@@ -13,6 +14,7 @@ drafting.py   rows written before it is known whose campaign they are
 reasons.py    why rows are invalid         transactions.py  one transaction; servers that go away
 """
 
+from gcbulk.campaign.journal.addresses import journal_exists, journal_file
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Settlement, Wanted
 from gcbulk.campaign.journal.days import london_date, told
@@ -28,7 +30,6 @@ from gcbulk.campaign.journal.looking_back import (
     texts_used,
 )
 from gcbulk.campaign.journal.memory import Held, look_up
-from gcbulk.campaign.journal.opening import journal_exists, journal_file
 from gcbulk.campaign.journal.paces import put_off, take_moments
 from gcbulk.campaign.journal.reasons import Reason, reasons_of, renew_reasons
 from gcbulk.campaign.journal.runs import Run, RunOverError, attach

@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
 from gcbulk.campaign.journal.runs import begin_run
 from gcbulk.campaign.journal.store import PLANNED, Campaign
-from gcbulk.campaign.journal.tables import campaigns, recipients, runs
+from gcbulk.campaign.journal.tables import A_DRAFT, campaigns, recipients, runs
+from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _ROWS_AT_ONCE: Final = 20_000
-_NOT_YET: Final = (campaigns.c.planned.is_(False), campaigns.c.texts_hash.is_(None))
 
 
+@outlasting
 def draft(journal: Journal, *, base_url: str, customer_id: str, channel: str, lease: float) -> Run:
-    """Begin a draft, and a run that may write its rows. Drafts of runs that are dead are taken away."""
-    _sweep(journal)
+    """Begin a draft, and a run that may write its rows."""
     name = f"draft {uuid.uuid4()}"
     with journal.writing() as connection:
         now = journal.check_clock(connection)
@@ -79,7 +79,7 @@ def adopt(
         connection.execute(campaigns.delete().where(campaigns.c.id == instead_of.id))
     adopted = connection.execute(
         campaigns.update()
-        .where(campaigns.c.id == written.campaign.id, campaigns.c.planner == written.campaign.planner, *_NOT_YET)
+        .where(campaigns.c.id == written.campaign.id, campaigns.c.planner == written.campaign.planner, A_DRAFT)
         .values(
             name=name,
             created_at=now if instead_of is None else instead_of.created_at,
@@ -102,6 +102,7 @@ def adopt(
     return written
 
 
+@outlasting
 def discard(journal: Journal, campaign: Campaign) -> None:
     """Take a draft away with all that was written of it; nothing of it stays in free pages."""
     with journal.writing() as connection:
@@ -115,42 +116,58 @@ def discard(journal: Journal, campaign: Campaign) -> None:
             ).scalar_one()
             if upper is None:
                 connection.execute(runs.delete().where(runs.c.campaign_id == campaign.id))
-                connection.execute(campaigns.delete().where(campaigns.c.id == campaign.id, *_NOT_YET))
+                connection.execute(campaigns.delete().where(campaigns.c.id == campaign.id, A_DRAFT))
                 return
             last = upper + _ROWS_AT_ONCE - 1
             connection.execute(recipients.delete().where(of_it, recipients.c.position <= last))
 
 
+def sweep(journal: Journal) -> bool:
+    """Take away every draft that no live run is at work on: people's data that nobody would find. Whether any was."""
+    left = _left_behind(journal)
+    for campaign in left:
+        discard(journal, campaign)
+    return bool(left)
+
+
+@outlasting
+def _left_behind(journal: Journal) -> list[Campaign]:
+    with journal.writing() as connection:
+        bury_dead_runs(connection, journal.now(connection))
+        found = connection.execute(sa.select(campaigns).where(A_DRAFT)).all()
+        return [Campaign(**row._mapping) for row in found if not live_runs(connection, row.id)]
+
+
 def renumber(journal: Journal, written: Run, calls: Iterable[tuple[int, int, str]]) -> None:
     """Say of each row of a draft, by position, which call it goes with, and under which reference."""
+    of_it = {"the_campaign": written.campaign.id}
     for some in _in_stretches(calls):
-        with journal.planning(written.campaign) as connection:
-            journal.many(
-                connection,
-                _RENUMBER,
-                (
-                    {"the_campaign": written.campaign.id, "the_position": row, "new_call": call, "new_ref": ref}
-                    for row, call, ref in some
-                ),
-            )
+        rows = [{**of_it, "the_position": row, "new_call": call, "new_ref": ref} for row, call, ref in some]
+        journal.plan(written.campaign, _RENUMBER, rows)
 
 
 def planned_rows(journal: Journal, campaign: Campaign, positions: Iterable[int]) -> Iterator[dict[str, Any]]:
     """What was written of some rows, as `take_in` takes it, but for those that are not to be sent."""
     for some in _in_stretches(positions):
-        with journal.reading() as connection:
-            found = connection.execute(
-                sa.select(*(recipients.c[name] for name in PLANNED if name != "campaign_id"))
-                .where(
-                    recipients.c.campaign_id == campaign.id,
-                    recipients.c.position.in_(some),
-                    recipients.c.state == Status.READY,
-                )
-                .order_by(recipients.c.position)
-            ).all()
-        yield from (dict(row._mapping) for row in found)
+        yield from _planned_rows(journal, campaign, some)
 
 
+@outlasting
+def _planned_rows(journal: Journal, campaign: Campaign, positions: Sequence[int]) -> list[dict[str, Any]]:
+    with journal.reading() as connection:
+        found = connection.execute(
+            sa.select(*(recipients.c[name] for name in PLANNED if name != "campaign_id"))
+            .where(
+                recipients.c.campaign_id == campaign.id,
+                recipients.c.position.in_(positions),
+                recipients.c.state == Status.READY,
+            )
+            .order_by(recipients.c.position)
+        ).all()
+    return [dict(row._mapping) for row in found]
+
+
+@outlasting
 def opted_out_addresses(journal: Journal, campaign: Campaign) -> set[str]:
     """The addresses of a draft that are on the opt-out list."""
     with journal.reading() as connection:
@@ -161,15 +178,6 @@ def opted_out_addresses(journal: Journal, campaign: Campaign) -> set[str]:
                 .where(recipients.c.campaign_id == campaign.id, recipients.c.state == Status.OPTED_OUT)
             ).scalars()
         )
-
-
-def _sweep(journal: Journal) -> None:
-    with journal.writing() as connection:
-        bury_dead_runs(connection, journal.now(connection))
-        found = connection.execute(sa.select(campaigns).where(*_NOT_YET, campaigns.c.purged_at.is_(None))).all()
-        left = [Campaign(**row._mapping) for row in found if not live_runs(connection, row.id)]
-    for campaign in left:
-        discard(journal, campaign)
 
 
 def _in_stretches(rows: Iterable[_T]) -> Iterator[list[_T]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.contents import same_files
-from gcbulk.campaign.journal.tables import HELD, campaigns, recipients
+from gcbulk.campaign.journal.tables import A_DRAFT, HELD, campaigns, recipients
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,7 @@ def rows_of_number(journal: Journal, address: str) -> dict[str, dict[int, Kept]]
     asked = (
         sa.select(campaigns.c.name, recipients.c.position, recipients.c.text, recipients.c.content)
         .join(campaigns, campaigns.c.id == recipients.c.campaign_id)
-        .where(recipients.c.address == address)
+        .where(recipients.c.address == address, ~A_DRAFT)
         .order_by(campaigns.c.id, recipients.c.position)
     )
     found: dict[str, dict[int, Kept]] = {}

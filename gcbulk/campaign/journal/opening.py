@@ -1,10 +1,10 @@
-"""Opening a journal: where it is, who may read it, and whether it can be trusted with a promise."""
+"""Opening a journal: who may read it, and whether it can be trusted with a promise."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-import re
 import sqlite3
 import sys
 import threading
@@ -16,14 +16,16 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
+from gcbulk.campaign.journal.addresses import masked
 from gcbulk.campaign.journal.migrations import migrate
 from gcbulk.campaign.journal.tables import SCHEMA_VERSION, meta, metadata
 from gcbulk.campaign.journal.transactions import take_turns, transaction
 from gcbulk.errors import JournalError, OptionError
-from gcbulk.settings import home
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what ends badly is told by an exception
 
 DATABASE_ERRORS: Final = (sa.exc.SQLAlchemyError, sqlite3.Error)
 """What a database may raise; sqlite3's own come bare from the set-up of a connection."""
@@ -52,69 +54,6 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
     }
 )
 """Where file locks cannot be relied on, so that two machines could both claim a row."""
-
-
-# A file of that name would be a second journal beside the one that was meant. A drive has a single letter.
-_NEARLY_A_URL: Final = re.compile(r"^\s*[A-Za-z][\w+.-]+:/(?!/)|^[^/?]*\b(?:host|dbname|password)\s*=")
-
-
-def journal_url(journal: str | os.PathLike[str] | None = None) -> URL:
-    """The database URL of a journal: the argument, GCBULK_JOURNAL, or `journal.sqlite3` in `home()`.
-
-    Raises OptionError for a URL of a kind that cannot keep the promises.
-    """
-    if not isinstance(journal, str | os.PathLike | None):
-        raise OptionError(f"journal must be a path or a database URL, not a {type(journal).__name__}.")
-    source = os.fspath(journal or os.environ.get("GCBULK_JOURNAL") or home() / "journal.sqlite3")
-    if _NEARLY_A_URL.search(source):
-        raise OptionError(
-            "The journal's address looks like that of a database, but is none. "
-            "Write postgresql://USER:PASSWORD@HOST/DATABASE, or give a path."
-        )
-    if "://" not in source:
-        return sa.URL.create("sqlite", database=str(Path(source).expanduser().absolute()))
-    try:
-        url = sa.make_url(source)
-    except sa.exc.ArgumentError:
-        raise OptionError(
-            "The journal's address is not a path or a database URL. Give a path, sqlite:///PATH or postgresql://..."
-        ) from None
-    if url.get_backend_name() not in {"sqlite", "postgresql"}:
-        raise OptionError(
-            f"A journal can be kept in SQLite or PostgreSQL, not in {url.get_backend_name()}. "
-            "Give a path, sqlite:///PATH or postgresql://..."
-        )
-    return url
-
-
-def journal_file(journal: str | os.PathLike[str] | None = None) -> Path | None:
-    """The file that the journal is in; None where it is in memory or on a database server."""
-    url = journal_url(journal)
-    in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(str(url.database)) if in_a_file else None
-
-
-def journal_exists(journal: str | os.PathLike[str] | None = None) -> bool:
-    """Whether there may be a journal to look into: a file that is there, or a database server."""
-    file = journal_file(journal)
-    return journal_url(journal).get_backend_name() != "sqlite" or (file is not None and file.is_file())
-
-
-def masked(url: URL) -> str:
-    """The journal's address as it may be shown: a path, or a URL without its password."""
-    if url.get_backend_name() == "sqlite":
-        return url.database or "memory"
-    return url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
-
-
-def without_password(url: URL) -> str:
-    """The journal's address as another machine may be told it: no password, and of the query what leads to it."""
-    query = {name: value for name, value in url.query.items() if name in _LEADS_TO_IT}
-    # hide_password=False: hiding what is not there would put three stars in its place
-    return url._replace(password=None, query=sa.util.immutabledict(query)).render_as_string(hide_password=False)
-
-
-_LEADS_TO_IT: Final = frozenset({"host", "port", "service", "sslmode", "sslrootcert", "target_session_attrs"})
 
 
 def open_engine(url: URL) -> Engine:
@@ -212,14 +151,12 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _server_engine(url: URL) -> Engine:
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
     try:
         engine = sa.create_engine(
-            url,
+            url.set(drivername="postgresql+psycopg"),
             hide_parameters=True,
             isolation_level="READ COMMITTED",
-            connect_args=dict(_NOTICES_A_CUT) if url.get_driver_name() == "psycopg" else {},
+            connect_args=dict(_NOTICES_A_CUT),
         )
     except ImportError:
         raise OptionError(

@@ -159,12 +159,19 @@ class Run:
 
         `sizes`: by position the bytes of a row's email, of which a call may have `most_bytes`.
         """
+        in_order = sorted(rows, key=lambda row: (row["customer_id"] or "", row["position"]))
+        self._take_in(in_order, chunk_size=chunk_size, sizes=sizes, most_bytes=most_bytes)
+
+    @outlasting
+    def _take_in(
+        self, rows: Sequence[Mapping[str, Any]], *, chunk_size: int, sizes: Mapping[int, int], most_bytes: int | None
+    ) -> None:
         with self.journal.writing() as connection:
             last = connection.execute(
                 sa.select(sa.func.max(recipients.c.batch_number)).where(recipients.c.campaign_id == self.campaign.id)
             ).scalar_one()
             number, free, room, whose = -1 if last is None else int(last), 0, 0, None
-            for row in sorted(rows, key=lambda row: (row["customer_id"] or "", row["position"])):
+            for row in rows:
                 size = sizes.get(row["position"], 0)
                 if not free or size > room or row["customer_id"] != whose:  # a call is one customer's
                     number, free, room, whose = number + 1, chunk_size, most_bytes or 0, row["customer_id"]
@@ -183,7 +190,7 @@ class Run:
     def hold(self, calls: Sequence[Planned], code: str, detail: str) -> None:
         """Write down why the rows of these planned calls that were never tried are not sent in this run."""
         with self.journal.writing() as connection:
-            for number, positions, _ in calls:
+            for number, positions, *_ in calls:
                 chosen = {"the_campaign": self.campaign.id, "the_number": number, "code": code, "detail": detail}
                 on_rows(self.journal, connection, _HOLD, {**chosen, "the_state": Status.READY}, positions)
 

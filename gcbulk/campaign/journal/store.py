@@ -13,17 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from gcbulk.api.partner import PARTNER_ID
+from gcbulk.campaign.journal.addresses import journal_url, masked, without_password
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
-from gcbulk.campaign.journal.opening import (
-    DATABASE_ERRORS,
-    journal_url,
-    masked,
-    open_engine,
-    plain_reason,
-    without_password,
-)
-from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, recipients, runs
+from gcbulk.campaign.journal.opening import DATABASE_ERRORS, open_engine, plain_reason
+from gcbulk.campaign.journal.tables import A_DRAFT, IN_FLIGHT, batches, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import ServerLostError, outlasting, transaction
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import CampaignError, JournalError, OptionError
@@ -92,11 +86,15 @@ class Campaign:
 
 
 class Planned(NamedTuple):
-    """A planned call: its number, the positions of those of its rows that may go (None: all), and whose it is."""
+    """A planned call: its number, the positions of those of its rows that may go (None: all), and whose it is.
+
+    `put_off`: only rows are left of it that the platform put off.
+    """
 
     number: int
     positions: tuple[int, ...] | None
     customer_id: str | None
+    put_off: bool = False
 
 
 class Record(NamedTuple):
@@ -131,9 +129,10 @@ PLANNED: Final = (
     "customer_id",
     "content",
 )
-_OF_ITS_OWN: Final = sa.or_(campaigns.c.planned, campaigns.c.texts_hash.is_not(None))  # no draft
 _UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
 _INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in PLANNED})
+_WRITE_ANEW: Final = recipients.delete().where(recipients.c.campaign_id == sa.bindparam("the_campaign"))
+_ALL_WRITTEN: Final = campaigns.update().where(campaigns.c.id == sa.bindparam("the_campaign")).values(planned=sa.true())
 _SOME_RECORDS: Final = (
     sa.select(*(recipients.c[name] for name in Record._fields))
     .where(recipients.c.campaign_id == sa.bindparam("the_campaign"), recipients.c.position > sa.bindparam("after"))
@@ -290,9 +289,10 @@ class Journal:
             raise OptionError(f"campaign must be the name of a campaign, not {name!r}.")
         with self.reading() as connection:
             name = name.replace("{date}", london_date(self.now(connection)).isoformat())
-            found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one_or_none()
+            found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name, ~A_DRAFT)).one_or_none()
             if found is None:
-                names = connection.execute(sa.select(campaigns.c.name).order_by(campaigns.c.id.desc())).scalars().all()
+                asked = sa.select(campaigns.c.name).where(~A_DRAFT).order_by(campaigns.c.id.desc())
+                names = connection.execute(asked).scalars().all()
                 raise CampaignError(_no_such_campaign(name, names))
         return Campaign(**found._mapping)
 
@@ -306,7 +306,7 @@ class Journal:
     def campaigns(self) -> list[Campaign]:
         """Every campaign, the newest first."""
         with self.reading() as connection:
-            found = connection.execute(sa.select(campaigns).where(_OF_ITS_OWN).order_by(campaigns.c.id.desc())).all()
+            found = connection.execute(sa.select(campaigns).where(~A_DRAFT).order_by(campaigns.c.id.desc())).all()
         return [Campaign(**row._mapping) for row in found]
 
     def begun_by(self) -> dict[int, str]:
@@ -379,29 +379,39 @@ class Journal:
 
         Raises CampaignError where another run took this one for dead meanwhile, and writes (or sends) the rows itself.
         """
-        with self.planning(campaign) as connection:
-            connection.execute(recipients.delete().where(recipients.c.campaign_id == campaign.id))
+        of_it = {"the_campaign": campaign.id}
+        self.plan(campaign, _WRITE_ANEW, [of_it])
         self.add_rows(campaign, rows)
-        with self.planning(campaign) as connection:
-            connection.execute(campaigns.update().where(campaigns.c.id == campaign.id).values(planned=True))
+        self.plan(campaign, _ALL_WRITTEN, [of_it])
 
     def add_rows(self, campaign: Campaign, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows of a campaign that is not planned yet, and leave it so. Raises as `write_rows` does."""
         for chunk in _chunks(rows, WRITE_ROWS):
-            with self.planning(campaign) as connection:
-                self.many(connection, _INSERT, [{**_UNSAID, "campaign_id": campaign.id, **row} for row in chunk])
+            self.plan(campaign, _INSERT, [{**_UNSAID, "campaign_id": campaign.id, **row} for row in chunk])
 
-    @contextmanager
-    def planning(self, campaign: Campaign) -> Iterator[Connection]:
-        """A write transaction of the one run that may write the campaign's rows."""
+    def plan(self, campaign: Campaign, statement: _Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement for some rows in one transaction of the one run that may write the campaign's.
+
+        Raises CampaignError where that is another run by now, JournalError where the database refuses.
+        """
+        try:
+            self._plan(campaign, statement, rows)
+        except CampaignError:
+            raise
+        except JournalError as error:
+            raise JournalError(f"{error} Nothing was sent; the same command can be given again.") from None
+
+    @outlasting
+    def _plan(self, campaign: Campaign, statement: _Statement, rows: Sequence[Mapping[str, Any]]) -> None:
         with self.writing() as connection:
             asked = sa.select(campaigns.c.planner, campaigns.c.planned).where(campaigns.c.id == campaign.id)
             if connection.execute(asked).one_or_none() != (campaign.planner, False):
+                whose = "this list" if campaign.texts_hash is None else f"campaign {campaign.name!r}"
                 raise CampaignError(
-                    f"Another run has taken over campaign {campaign.name!r} while this one stood still. "
+                    f"Another run has taken over {whose} while this one stood still. "
                     "Give the same command again: it sends only what is left."
                 )
-            yield connection
+            self.many(connection, statement, rows)
 
     @outlasting
     def is_planned(self, campaign: Campaign) -> bool:
@@ -476,10 +486,10 @@ class Journal:
         with self.reading() as connection:
             if up_to is None:
                 whose = sa.func.min(recipients.c.customer_id) if campaign.of_a_partner else sa.null()
-                numbers = sa.select(recipients.c.batch_number, whose).where(*where).group_by(recipients.c.batch_number)
-                put_off = sa.case((recipients.c.error_code == ErrorCode.RATE_LIMITED, 1), else_=0)
-                in_order = numbers.order_by(sa.func.min(put_off), recipients.c.batch_number)
-                return [Planned(number, None, one) for number, one in connection.execute(in_order)]
+                put_off = sa.func.min(sa.case((recipients.c.error_code == ErrorCode.RATE_LIMITED, 1), else_=0))
+                numbers = sa.select(recipients.c.batch_number, whose, put_off).where(*where)
+                in_order = numbers.group_by(recipients.c.batch_number).order_by(put_off, recipients.c.batch_number)
+                return [Planned(number, None, one, bool(last)) for number, one, last in connection.execute(in_order)]
             columns = (recipients.c.batch_number, recipients.c.customer_id, recipients.c.position)
             rows = sa.select(*columns).where(*where)
             found = connection.execute(rows.order_by(recipients.c.batch_number, recipients.c.position)).all()

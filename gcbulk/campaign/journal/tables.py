@@ -55,6 +55,11 @@ campaigns = sa.Table(
     sa.Index("campaigns_content", "texts_hash"),
 )
 
+A_DRAFT: Final = sa.and_(
+    campaigns.c.planned.is_(False), campaigns.c.texts_hash.is_(None), campaigns.c.purged_at.is_(None)
+)
+"""What holds of rows that are nobody's campaign yet: they have no name that a person knows."""
+
 runs = sa.Table(
     "runs",
     metadata,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.tables import FOR_NEWS, campaigns, meta
+from gcbulk.campaign.journal.transactions import outlasting
 
 if TYPE_CHECKING:
     from gcbulk.campaign.journal.store import Campaign, Journal
@@ -21,6 +22,7 @@ _RECEIVER: Final = "callback_receiver"
 _JOURNAL: Final = "journal_token"
 
 
+@outlasting
 def journal_token(journal: Journal) -> str:
     """What tells this journal from every other, wherever it is reached from; made with its first use."""
     if (known := known_journal_token(journal)) is not None:
@@ -33,12 +35,14 @@ def journal_token(journal: Journal) -> str:
     return known
 
 
+@outlasting
 def known_journal_token(journal: Journal) -> str | None:
     """The journal's token; None where it was never asked for."""
     with journal.reading() as connection:
         return connection.execute(sa.select(meta.c.value).where(meta.c.key == _JOURNAL)).scalar_one_or_none()
 
 
+@outlasting
 def callback_token(journal: Journal, campaign: Campaign, callback_url: str) -> str:
     """The campaign's token, made with its first use; `callback_url` is noted, for runs that go on with it."""
     with journal.writing() as connection:
@@ -79,6 +83,7 @@ def note_receiver(journal: Journal, public_url: str) -> None:
         connection.execute(meta.insert().values(key=_RECEIVER, value=public_url))
 
 
+@outlasting
 def receiver_noted(journal: Journal) -> str | None:
     """The public address of the receiver that was last started on this journal; None where none ever was."""
     with journal.reading() as connection:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from gcbulk.campaign.journal.drafting import sweep
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, campaigns, events, paces, recipients, runs
+from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, OptionError
 
@@ -94,11 +96,14 @@ def calls_over_in(journal: Journal, campaign: Campaign) -> float:
     return max(0.0, (last or now) - now)
 
 
+@outlasting
 def purge(journal: Journal, *, older_than_days: float = KEEP_DAYS, campaign: str | None = None) -> list[str]:
     """Take numbers, texts and their hashes out of old campaigns (or of one); returns the campaigns' names.
 
-    The counts by state are kept. Nothing of the rest stays behind in free pages or the write-ahead log.
+    The counts by state are kept. Nothing of the rest stays behind in free pages or the write-ahead log, and nothing of
+    a list whose run died before it was a campaign.
     """
+    swept = sweep(journal)
     with journal.writing() as connection:
         now = journal.now(connection)
         bury_dead_runs(connection, now)
@@ -133,7 +138,7 @@ def purge(journal: Journal, *, older_than_days: float = KEEP_DAYS, campaign: str
                     counts={str(state): int(n) for state, n in counts},
                 )
             )
-    if old:
+    if old or swept:
         journal.vacuum()
     return [row.name for row in old]
 
