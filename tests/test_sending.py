@@ -545,11 +545,11 @@ def test_what_other_runs_have_is_left_to_them_at_once(
         jobs.people(100),
         jobs.MESSAGE,
         chunk_size=1,
-        concurrency=2,
+        concurrency=1,  # with more, others try some while one looks
         calls_per_second=5_000,
         journal=path,
         progress=False,
     )
     assert set(results["Status"]) == {"accepted"}
     assert len(platform.calls) == 20
-    assert len(set(claimed) & set(range(10, 90))) <= 4  # and 76 others are not even tried
+    assert len(set(claimed) & set(range(10, 90))) <= 2  # and 78 others are not even tried
