@@ -21,7 +21,6 @@ from gcbulk.campaign.results import (
     results_frame,
     rows_with,
     summarise,
-    with_places,
 )
 from gcbulk.errors import CampaignError
 from gcbulk.recipients.pieces import PIECE_ROWS
@@ -128,10 +127,7 @@ def sum_up_pieces(pieces: Iterable[Piece], files: Files = Files()) -> Summary:
         for results, recipients in pieces:
             total += summarise(results)
             for write, only_not_told in writers:
-                if only_not_told:
-                    write(rows_with(NOT_TOLD, results, recipients))
-                else:
-                    write(with_places(results) if recipients is None else results)
+                write(rows_with(NOT_TOLD, results, recipients) if only_not_told else results)
     return total
 
 
@@ -158,7 +154,7 @@ class ResultPieces:
     ) -> None:
         """Write the results as CSV, and as another, in the user's own columns, the rows of those not told.
 
-        Where there are none of the user's, a column `Row` says which row of the list each is, from 1.
+        Where there are none of the user's, a column `Row` says which row of the list each of those is, from 1.
         """
         sum_up_pieces(self._pieces(), Files(out=_path(out), not_told=_path(not_told)))
 

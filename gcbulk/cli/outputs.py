@@ -66,13 +66,12 @@ class Outputs:
 
     def write(self, frame: pd.DataFrame, recipients: pd.DataFrame | None) -> None:
         """Write the results, and in the user's own columns the rows of those not told, or only of those to mend."""
-        from gcbulk.campaign.results import NOT_TOLD, rows_with, with_places
+        from gcbulk.campaign.results import NOT_TOLD, rows_with
         from gcbulk.codes import Status
         from gcbulk.recipients.writing import write_table
 
         if self.out is not None:
-            results = with_places(frame) if recipients is None else frame
-            write_table(results, self.out, byte_order_mark=self.byte_order_mark)
+            write_table(frame, self.out, byte_order_mark=self.byte_order_mark)
         for path, statuses in ((self.not_told, NOT_TOLD), (self.invalid_out, (Status.INVALID,))):
             if path is not None:
                 write_table(rows_with(statuses, frame, recipients), path, byte_order_mark=self.byte_order_mark)
