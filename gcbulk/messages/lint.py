@@ -325,10 +325,9 @@ def _lacking_pictures(batch: Batch, _names: list[str], _options: TextOptions) ->
         return
     rows = batch.sent & lacks_pictures(_texts(batch))
     if rows.any():
-        missing = [one for one in sources(batch.template.text) if "{" not in one and not is_seen(one)]
-        named = f" ({', '.join(dict.fromkeys(one[:_SOURCE_SHOWN] for one in missing[:_SOURCES_NAMED]))})" * bool(
-            missing
-        )
+        missing = (one for one in sources(batch.template.text) if "{" not in one and not is_seen(one))
+        shown = list(dict.fromkeys(one[:_SOURCE_SHOWN] for one in missing))[:_SOURCES_NAMED]
+        named = f" ({', '.join(shown)})" if shown else ""
         yield Finding.counted(
             "no_picture",
             "warning",
