@@ -21,7 +21,7 @@ from typing import Final
 
 from benchmarks.planned import planned
 from benchmarks.sending import TEXT, recipients
-from gcbulk.campaign.journal import Journal, Settlement, Wanted
+from gcbulk.campaign.journal import Ending, Journal, Settlement, Wanted
 from gcbulk.campaign.pacing import Pacing
 from gcbulk.campaign.plan import make_plan
 from gcbulk.codes import Status
@@ -102,7 +102,7 @@ def measured_turn(journal_url: str, chunk: int) -> float:
             assert claim is not None
             rows = [Settlement(row.position, Status.ACCEPTED, f"m{row.position}") for row in claim.rows]
             following = Wanted(number, None, (Status.READY,))
-            claim = run.settle_and_claim(claim, rows, http_status=200, wanted=following)
+            (claim,) = run.settle_and_claim([Ending(claim, rows, 200, following)])
         seconds = time.perf_counter() - began
         run.end()
     return seconds / MEASURED_CALLS

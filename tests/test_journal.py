@@ -18,7 +18,19 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal import Identity, Journal, Settlement, Wanted, begin, claims, go_on, purge, settle, told
+from gcbulk.campaign.journal import (
+    Ending,
+    Identity,
+    Journal,
+    Settlement,
+    Wanted,
+    begin,
+    claims,
+    go_on,
+    purge,
+    settle,
+    told,
+)
 from gcbulk.campaign.journal.addresses import journal_url, masked
 from gcbulk.campaign.journal.days import same_day_window
 from gcbulk.campaign.journal.liveness import process_is_gone
@@ -139,7 +151,8 @@ ACCEPTED = [Settlement(0, Status.ACCEPTED, "m0"), Settlement(1, Status.REJECTED,
 
 
 def settle_and_take(run: Run, claim: Claim, number: int) -> Claim | None:
-    return run.settle_and_claim(claim, ACCEPTED, http_status=200, wanted=Wanted(number, None, (Status.READY,)))
+    (following,) = run.settle_and_claim([Ending(claim, ACCEPTED, 200, Wanted(number, None, (Status.READY,)))])
+    return following
 
 
 def test_a_call_is_settled_and_the_next_one_claimed_in_one_transaction(journal: Journal, journal_address: str) -> None:

@@ -12,16 +12,19 @@ import pandas as pd
 import pytest
 
 import gcbulk
+from gcbulk.campaign.calling import Caller
 from gcbulk.campaign.journal import Journal, Run
 from gcbulk.campaign.journal.tables import recipients
 from gcbulk.campaign.sending import Sender
+from gcbulk.errors import JournalError
 from gcbulk.sandbox import FAULTS, Sandbox
 from tests import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from gcbulk.campaign.journal import Claim, Ending
     from gcbulk.sandbox import Call
 
 ROWS, CHUNK, CONCURRENCY = 100, 10, 3
@@ -391,14 +394,47 @@ def test_the_first_call_goes_alone_until_it_is_answered() -> None:
 
 
 def test_calls_that_follow_at_once_are_claimed_along_with_a_settlement(monkeypatch: pytest.MonkeyPatch) -> None:
-    together, apart = [], []
-    both, alone = Run.settle_and_claim, Run.settle
-    monkeypatch.setattr(Run, "settle_and_claim", lambda *a, **k: (together.append(1), both(*a, **k))[1])
-    monkeypatch.setattr(Run, "settle", lambda *a, **k: (apart.append(1), alone(*a, **k))[1])
+    together: list[Ending] = []
+    both = Run.settle_and_claim
+    monkeypatch.setattr(Run, "settle_and_claim", lambda run, some: (together.extend(some), both(run, some))[1])
+    monkeypatch.delattr(Run, "settle")  # a call that was made is never settled apart
     trial = Trial(None)
     trial.check()
-    assert len(together) + len(apart) == ROWS // CHUNK
-    assert len(apart) <= CONCURRENCY
+    assert len(together) == ROWS // CHUNK
+    assert sum(one.wanted is None for one in together) <= CONCURRENCY
+
+
+def test_calls_that_are_answered_meanwhile_are_settled_in_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    settled: list[int] = []
+    write_down, both = Caller._write_down, Run.settle_and_claim
+
+    def slow(caller: Caller) -> None:
+        def at_once(run: Run, some: Sequence[Ending]) -> list[Claim | None]:
+            settled.append(len(some))
+            ends = time.monotonic() + 0.5  # a disk that is slower than the other calls
+            while len(settled) > 1 and len(caller._answered) < CONCURRENCY - 1 and time.monotonic() < ends:
+                time.sleep(0.005)
+            return both(run, some)
+
+        monkeypatch.setattr(Run, "settle_and_claim", at_once)
+        write_down(caller)
+
+    monkeypatch.setattr(Caller, "_write_down", slow)
+    Trial(None).check()
+    assert sum(settled) == ROWS // CHUNK
+    assert max(settled) == CONCURRENCY - 1
+
+
+def test_what_cannot_be_written_is_told_by_all_whose_answers_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_run: Run, _some: Sequence[Ending]) -> list[Claim | None]:
+        raise JournalError("The journal cannot be used: the disk is full.")
+
+    monkeypatch.setattr(Run, "settle_and_claim", fails)
+    with pytest.raises(gcbulk.GcbulkError, match="the disk is full"):
+        Trial(None)
+    (name,) = gcbulk.campaigns()["Campaign"]
+    states = gcbulk.campaign_results(name)["Status"].value_counts().to_dict()
+    assert states == {"unknown": CHUNK, "not_sent": ROWS - CHUNK}
 
 
 def test_an_answer_is_written_down_whatever_fails_while_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -11,7 +13,7 @@ from gcbulk.api.outcomes import CallResult, Outcome, with_working_key
 from gcbulk.api.payloads import Message
 from gcbulk.campaign.attachments import FileChangedError
 from gcbulk.campaign.enclosing import email_of, envelope_of, why_held
-from gcbulk.campaign.journal import Settlement, Wanted
+from gcbulk.campaign.journal import Ending, Settlement, Wanted
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
@@ -126,6 +128,36 @@ class Called:
         return not self.elsewhere and all(tally.status in _FINAL for tally in self.tallies)
 
 
+def _nothing_follows(_called: Called) -> None:
+    """Where more came of an answer than is told: the next call is chosen when all of it was seen to."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Answered:
+    """A call that was made, and its answer, on the way into the journal."""
+
+    claim: Claim
+    called: Called
+    settlements: Sequence[Settlement]
+    http_status: int | None
+    following: Callable[[Called], Order | None]  # nobody is asked where the answer is not plain
+    then: Order | None = None
+    written: bool = False
+    failure: BaseException | None = None
+
+    def decide(self) -> None:
+        """Ask which call will be made next; what goes wrong there is for the one who made the call to tell."""
+        try:
+            self.then = self.following(self.called)
+        except BaseException as error:  # noqa: BLE001 - raised by `call`, when the answer is written down
+            self.failure = error
+
+    def ending(self, at_once: int) -> Ending:
+        """What the journal is to be told, and asked for."""
+        wanted = None if self.then is None else Wanted(*self.then[:3], at_once)
+        return Ending(self.claim, self.settlements, self.http_status, wanted)
+
+
 class Caller:
     """Makes the calls of a run; `calls` counts those that were made.
 
@@ -148,15 +180,18 @@ class Caller:
         self._manner = manner
         self._wall = wall
         self._begun: dict[tuple[object, ...], tuple[Claim | None, float]] = {}  # claimed with another's settlement
+        self._answered: deque[_Answered] = deque()
+        self._settling = threading.Lock()
 
     def close(self) -> None:
         """Nothing is left to be taken back: every call was made, or never begun."""
 
-    def call(self, order: Order, following: Callable[[Called], Order | None] = lambda _called: None) -> Called:
+    def call(self, order: Order, following: Callable[[Called], Order | None] = _nothing_follows) -> Called:
         """Claim, call, settle.
 
         `following` is asked, where all that the answer means is in what it is told, which call will be made next, at
-        once and by the same thread: that one is claimed in the transaction of the settlement.
+        once and by the same thread: that one is claimed in the transaction of the settlement. It may be asked by
+        another thread, which settles its own call along with this one.
         """
         begun = order[:3]
         claim, asked_at = self._begun.pop(begun) if begun in self._begun else self._claimed(order)
@@ -175,24 +210,13 @@ class Caller:
             back = tuple([row.position for group in whole for row in group])
             self._run.settle(claim, [*map(_given_back, back), *held], http_status=None)
             return replace(called, given_back=back)
-        result, key_works = self._post(order, messages)
-        settlements = [
-            _settlement(row, outcome) for group, outcome in zip(whole, result.outcomes, strict=True) for row in group
-        ]
-        called = replace(
-            called,
-            made=True,
-            tallies=(*lost, *_tallies(whole, result.outcomes)),
-            retry_after=result.retry_after,
-            key_works=key_works,
-            key=result.key,
-        )
-        then = None
-        try:
-            then = following(called) if called.is_plain and not held else None
-        finally:  # whatever is made of it, it is written down
-            self._settle(claim, [*settlements, *held], result.answer.status, then)
-        return called
+        answered = self._posted(order, claim, whole, messages, held, called, following)
+        with self._settling:
+            if not answered.written:
+                self._write_down()
+        if answered.failure is not None:
+            raise answered.failure
+        return answered.called
 
     def _claimed(self, order: Order) -> tuple[Claim | None, float]:
         """A claim, and when it was asked for."""
@@ -200,14 +224,27 @@ class Caller:
         number, positions, states, *_ = order
         return self._run.claim(number, positions, states=states, at_once=self._manner.concurrency), asked_at
 
-    def _settle(self, claim: Claim, rows: Sequence[Settlement], http_status: int | None, then: Order | None) -> None:
-        if then is None:
-            self._run.settle(claim, rows, http_status=http_status)
-            return
+    def _write_down(self) -> None:
+        """Settle every call that is answered by now, and claim those that follow, all in one transaction.
+
+        Whoever comes first does it for all: the others would each wait for a disk, or a server, of their own.
+        """
+        some = [self._answered.popleft() for _ in range(len(self._answered))]
+        self.calls += len(some)
+        for one in some:
+            one.decide()
         asked_at = self._wall()
-        wanted = Wanted(*then[:3], at_once=self._manner.concurrency)
-        following = self._run.settle_and_claim(claim, rows, http_status=http_status, wanted=wanted)
-        self._begun[then[:3]] = following, asked_at
+        try:
+            claims = self._run.settle_and_claim([one.ending(self._manner.concurrency) for one in some])
+        except BaseException as error:  # noqa: BLE001 - each of those who made the calls raises it
+            for one in some:
+                one.failure = one.failure or error
+        else:
+            for one, claim in zip(some, claims, strict=True):
+                if one.then is not None:
+                    self._begun[one.then[:3]] = claim, asked_at
+        for one in some:
+            one.written = True
 
     def _messages(self, claim: Claim, order: Order) -> tuple[_Groups, Sequence[Message | Email], Sequence[Settlement]]:
         """The messages of a claim, of which rows each is, and what holds back rows that have none."""
@@ -245,17 +282,45 @@ class Caller:
                     held += [Settlement(row.position, Status.READY, None, None, code, detail) for row in group]
         return whole, emails, held
 
+    def _posted(
+        self,
+        order: Order,
+        claim: Claim,
+        groups: _Groups,
+        messages: Sequence[Message | Email],
+        held: Sequence[Settlement],
+        called: Called,
+        following: Callable[[Called], Order | None],
+    ) -> _Answered:
+        """Post the messages; what came of it stands ready to be written down, by whoever has the turn next."""
+        with self.meanwhile():
+            result, key_works = self._post(order, messages)
+            called = replace(
+                called,
+                made=True,
+                tallies=(*called.tallies, *_tallies(groups, result.outcomes)),
+                retry_after=result.retry_after,
+                key_works=key_works,
+                key=result.key,
+            )
+            answered = _Answered(
+                claim=claim,
+                called=called,
+                settlements=[*_settlements(groups, result.outcomes), *held],
+                http_status=result.answer.status,
+                following=following if called.is_plain and not held else _nothing_follows,
+            )
+            self._answered.append(answered)
+        return answered
+
     def _post(self, order: Order, messages: Sequence[Message | Email]) -> tuple[CallResult, bool]:
         """What came of the call, and whether it showed that the key works."""
         customer = order.customer_id
-        with self.meanwhile():
-            result = self._client.post(messages, key_works=order.key_works, customer_id=customer)
-        self.calls += 1
+        result = self._client.post(messages, key_works=order.key_works, customer_id=customer)
         if order.key_works:
             return result, True
         if any(outcome.code is ErrorCode.AUTH_INVALID for outcome in result.outcomes):
-            with self.meanwhile():
-                check = self._client.check_credentials(customer)
+            check = self._client.check_credentials(customer)
             if check.result == "valid" and not self._client.newer_key(customer, result.key):
                 return with_working_key(result, messages), customer is None  # the data was at fault, not the key
         # a partner's customer may change its key at any moment
@@ -280,6 +345,10 @@ def _given_back(position: int) -> Settlement:
         error_code=ErrorCode.STOPPED,
         error_detail=SENTENCES[ErrorCode.STOPPED],
     )
+
+
+def _settlements(groups: _Groups, outcomes: Sequence[Outcome]) -> list[Settlement]:
+    return [_settlement(row, outcome) for group, outcome in zip(groups, outcomes, strict=True) for row in group]
 
 
 def _settlement(row: ClaimedRow, outcome: Outcome) -> Settlement:

@@ -16,7 +16,7 @@ reasons.py    why rows are invalid         transactions.py  one transaction; ser
 
 from gcbulk.campaign.journal.addresses import journal_exists, journal_file
 from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
-from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Settlement, Wanted
+from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Ending, Settlement, Wanted
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.drafting import discard, draft, opted_out_addresses, planned_rows, renumber
 from gcbulk.campaign.journal.events import LOUD, Event, Fate, News, Taken, count_unmatched, match_again, news_of, take
@@ -56,6 +56,7 @@ __all__ = [
     "Campaign",
     "Claim",
     "ClaimedRow",
+    "Ending",
     "Event",
     "Fate",
     "Held",

@@ -73,6 +73,15 @@ class Settlement(NamedTuple):
     error_detail: str | None = None
 
 
+class Ending(NamedTuple):
+    """A call that was made: what became of its rows, and which call is wanted next, if any."""
+
+    claim: Claim
+    settlements: Sequence[Settlement]
+    http_status: int | None
+    wanted: Wanted | None = None
+
+
 def take_rows(
     journal: Journal, connection: Connection, campaign: Campaign, run_id: int, wanted: Wanted, now: float
 ) -> Claim | None:

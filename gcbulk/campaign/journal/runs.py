@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.claims import Settlement
+    from gcbulk.campaign.journal.claims import Ending, Settlement
     from gcbulk.campaign.journal.store import Campaign, Journal, Planned
 
 logger = logging.getLogger("gcbulk")
@@ -225,7 +225,6 @@ class Run:
         self,
         number: int,
         positions: Sequence[int] | None,
-        *,
         states: Sequence[str],
         at_once: int | None = None,
     ) -> Claim | None:
@@ -263,31 +262,30 @@ class Run:
             )
         self._tell_of(proven)
 
-    def settle_and_claim(
-        self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None, wanted: Wanted
-    ) -> Claim | None:
-        """Settle a call and claim the next one as `settle` and `claim` do, both in one transaction.
+    def settle_and_claim(self, endings: Sequence[Ending]) -> list[Claim | None]:
+        """Settle calls and claim those that follow, as `settle` and `claim` do, all in one transaction.
 
-        Where that fails, what came of the call is written by itself before the claim is tried again: it is known, and
-        nothing but the next call depends on the claim.
+        For each ending the claim that it wants; None where it wants none, or nothing is left. Where that fails, what
+        came of each call is written by itself before a claim is tried again: it is known, and nothing but the next
+        calls depends on the claims.
         """
         try:
-            return self._settle_and_claim(claim, settlements, http_status, wanted)
+            return self._settle_and_claim(endings)
         except ServerLostError:
             raise
         except JournalError:
-            self.settle(claim, settlements, http_status=http_status)
-            number, positions, states, at_once = wanted
-            return self.claim(number, positions, states=states, at_once=at_once)
+            for one in endings:
+                self.settle(one.claim, one.settlements, http_status=one.http_status)
+            return [None if one.wanted is None else self.claim(*one.wanted) for one in endings]
 
     @outlasting
-    def _settle_and_claim(
-        self, claim: Claim, settlements: Sequence[Settlement], http_status: int | None, wanted: Wanted
-    ) -> Claim | None:
+    def _settle_and_claim(self, endings: Sequence[Ending]) -> list[Claim | None]:
+        proven: dict[int, Status] = {}
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
-            proven = settle_rows(self.journal, connection, self.campaign, claim, settlements, http_status, now)
-            following = self._claim(connection, wanted, now)
+            for claim, settlements, http_status, _ in endings:
+                proven |= settle_rows(self.journal, connection, self.campaign, claim, settlements, http_status, now)
+            following = [None if one.wanted is None else self._claim(connection, one.wanted, now) for one in endings]
         self._tell_of(proven)
         return following
 
