@@ -240,7 +240,7 @@ class Caller:
             for one in some:
                 one.failure = one.failure or error
         else:
-            for one, claim in zip(some, claims, strict=True):
+            for one, claim in zip(some, claims or (), strict=claims is not None):
                 if one.then is not None:
                     self._begun[one.then[:3]] = claim, asked_at
         for one in some:

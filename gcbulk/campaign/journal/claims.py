@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 from gcbulk.campaign.journal.events import NOTES
-from gcbulk.campaign.journal.in_the_air import room_in
-from gcbulk.campaign.journal.memory import OF_A_CALL, find_held, mark_held
+from gcbulk.campaign.journal.in_the_air import another_look_in, calls_in_the_air
+from gcbulk.campaign.journal.memory import OF_A_CALL, by_position, held_elsewhere, mark_held
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, recipients
 from gcbulk.codes import Status
 
@@ -93,12 +94,19 @@ def take_rows(
         "one_state": states[0],
         "other_state": states[-1],
     }
-    found = sorted(map(ClaimedRow._make, on_rows(journal, connection, _SELECT, chosen, positions)))
+    rows_of_it: Sequence[Any]
+    looks = [calls_in_the_air(campaign.id, now), held_elsewhere(campaign, OF_A_CALL, now, the_number=number)]
+    if positions is None:
+        rows_of_it, ((calls,),), twins = journal.together(connection, [(_SELECT, chosen), *looks])
+    else:
+        rows_of_it = on_rows(journal, connection, _SELECT, chosen, positions)
+        ((calls,),), twins = journal.together(connection, looks)
+    found = sorted(map(ClaimedRow._make, rows_of_it))
     if not found:
         return None
-    if at_once is not None and (pause := room_in(journal, connection, campaign.id, at_once, now)):
-        return Claim(0, now, (), (), room_in=pause)
-    held = find_held(journal, connection, campaign, OF_A_CALL, now, the_number=number)
+    if at_once is not None and calls >= at_once:
+        return Claim(0, now, (), (), room_in=another_look_in(journal, connection, campaign.id, now))
+    held = by_position(campaign, twins)
     mark_held(journal, connection, campaign, held)
     rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
     waiting = {position for position, one in held.items() if one.in_flight}
@@ -106,11 +114,13 @@ def take_rows(
     if not rows:
         return Claim(0, now, (), elsewhere) if elsewhere else None
     opened = {"campaign_id": campaign.id, "run_id": run_id, "number": number, "claimed_at": now}
-    ((claim_id,),) = journal.run(connection, _OPEN, opened)
     counts_at = max(campaign.send_at or now, now)  # a campaign that is past its time goes now
-    taken = {**chosen, **_TAKEN, "by_batch": claim_id, "now": now, "counts_at": counts_at}
-    all_of_it = positions is None and len(rows) == len(found)
-    on_rows(journal, connection, _TAKE, taken, None if all_of_it else [row.position for row in rows])
+    taken = {**chosen, **_TAKEN, "now": now, "counts_at": counts_at}
+    if positions is None and len(rows) == len(found):
+        ((claim_id,),), _ = journal.together(connection, [(_OPEN, opened), (_TAKE, taken)])
+    else:
+        ((claim_id,),) = journal.run(connection, _OPEN, opened)
+        on_rows(journal, connection, _TAKE, taken, [row.position for row in rows])
     return Claim(int(claim_id), now, rows, elsewhere)
 
 
@@ -124,7 +134,7 @@ def settle_rows(
     now: float,
 ) -> Mapping[int, Status]:
     """Write down what became of a claim; by position what was said of refused rows that a callback had proven sent."""
-    journal.run(connection, _CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})
+    work: list[tuple[Any, Mapping[str, Any]]] = [(_CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})]
     settled = {"the_campaign": campaign.id, "by_batch": claim.id, "accepted": Status.ACCEPTED}
     for alike, rows in _alike(settlements, now):
         values = {**settled, **alike}
@@ -133,7 +143,8 @@ def settle_rows(
             journal.many(connection, _SETTLE, each)
         else:
             positions, ids = map(list, zip(*rows, strict=True))
-            journal.run(connection, _SETTLE_ALL, {**values, "the_positions": positions, "new_ids": ids})
+            work.append((_SETTLE_ALL, {**values, "the_positions": positions, "new_ids": ids}))
+    journal.together(connection, work)
     refused = {s.position: Status(s.state) for s in settlements if s.state in (Status.READY, Status.REJECTED)}
     if not refused:
         return refused
@@ -192,13 +203,32 @@ _OF_THE_CALL: Final = (
     recipients.c.batch_number == sa.bindparam("the_number"),
     sa.or_(recipients.c.state == sa.bindparam("one_state"), recipients.c.state == sa.bindparam("other_state")),
 )
+
+
+class _just_opened(sa.sql.functions.FunctionElement[int]):  # noqa: N801 - as SQL functions are written
+    """The number of the claim that this transaction opened last."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(_just_opened, "sqlite")
+def _of_sqlite(*_given: object, **_options: object) -> str:
+    return "last_insert_rowid()"
+
+
+@compiles(_just_opened, "postgresql")
+def _of_postgresql(*_given: object, **_options: object) -> str:
+    return "lastval()"
+
+
 _SELECT: Final = sa.select(*(recipients.c[name] for name in ClaimedRow._fields)).where(*_OF_THE_CALL)
 _TAKE: Final = (
     recipients.update()
     .where(*_OF_THE_CALL)
     .values(
         state=sa.bindparam("in_flight"),
-        batch_id=sa.bindparam("by_batch"),
+        batch_id=_just_opened(),
         claimed_at=sa.bindparam("now"),
         counts_at=sa.bindparam("counts_at"),
         error_code=sa.bindparam("no_code"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -54,13 +54,14 @@ _OF_A_WORKER: Final = (
 )
 
 
-def room_in(journal: Journal, connection: Connection, campaign_id: int, at_once: int, now: float) -> float | None:
-    """How long to wait before looking again, where so many calls are in the air already; None where there is room."""
-    asked = {"the_campaign": campaign_id, "now": now}
-    ((calls,),) = journal.run(connection, _IN_THE_AIR, asked)
-    if calls < at_once:
-        return None
-    ((live,),) = journal.run(connection, _RUNS, asked)
+def calls_in_the_air(campaign_id: int, now: float) -> tuple[sa.Select[Any], dict[str, float]]:
+    """What counts the calls that are in the air, for the journal to run."""
+    return _IN_THE_AIR, {"the_campaign": campaign_id, "now": now}
+
+
+def another_look_in(journal: Journal, connection: Connection, campaign_id: int, now: float) -> float:
+    """How long to wait before looking again, where too many calls are in the air already."""
+    ((live,),) = journal.run(connection, _RUNS, {"the_campaign": campaign_id, "now": now})
     return min(ROOM_POLL * max(int(live), 1), MOST_ROOM_POLL)
 
 

@@ -86,15 +86,19 @@ class Held(NamedTuple):
         return self.code is ErrorCode.IN_FLIGHT_ELSEWHERE
 
 
-def find_held(
-    journal: Journal, connection: Connection, campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int
-) -> dict[int, Held]:
-    """By position, each row of a campaign that another campaign holds.
+def held_elsewhere(
+    campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int
+) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """What finds the rows of a campaign that another campaign holds, for the journal to run: `by_position` reads it.
 
     `which` is OF_A_CALL (with `the_number`) or OF_A_STRETCH (with `first` and `last`).
     """
     window = _window(now, send_at=campaign.send_at, repeat=campaign.repeat)
-    found = journal.run(connection, which, {"the_campaign": campaign.id, **window, **bounds})
+    return which, {"the_campaign": campaign.id, **window, **bounds}
+
+
+def by_position(campaign: Campaign, found: Iterable[Any]) -> dict[int, Held]:
+    """By position, why rows of a campaign are not sent now."""
     return _firmest(found, repeat=campaign.repeat)
 
 

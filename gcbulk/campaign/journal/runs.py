@@ -20,7 +20,7 @@ from gcbulk.campaign.journal.claims import Claim, Wanted, on_rows, settle_rows, 
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.in_the_air import lose
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, give_up, this_machine
-from gcbulk.campaign.journal.memory import OF_A_STRETCH, find_held, mark_held
+from gcbulk.campaign.journal.memory import OF_A_STRETCH, by_position, held_elsewhere, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import ServerLostError, outlasting
@@ -262,12 +262,12 @@ class Run:
             )
         self._tell_of(proven)
 
-    def settle_and_claim(self, endings: Sequence[Ending]) -> list[Claim | None]:
+    def settle_and_claim(self, endings: Sequence[Ending]) -> list[Claim | None] | None:
         """Settle calls and claim those that follow, as `settle` and `claim` do, all in one transaction.
 
         For each ending the claim that it wants; None where it wants none, or nothing is left. Where that fails, what
-        came of each call is written by itself before a claim is tried again: it is known, and nothing but the next
-        calls depends on the claims.
+        came of each call is written by itself: it is known, and nothing but the next calls depends on the claims.
+        None for all of it then: nothing is claimed, and each is to be asked for by itself.
         """
         try:
             return self._settle_and_claim(endings)
@@ -276,7 +276,7 @@ class Run:
         except JournalError:
             for one in endings:
                 self.settle(one.claim, one.settlements, http_status=one.http_status)
-            return [None if one.wanted is None else self.claim(*one.wanted) for one in endings]
+            return None
 
     @outlasting
     def _settle_and_claim(self, endings: Sequence[Ending]) -> list[Claim | None]:
@@ -350,7 +350,8 @@ class Run:
         for first in range(0, self.campaign.row_count, _LOOK_UP_ROWS):
             last = first + _LOOK_UP_ROWS - 1
             with self.journal.reading() as connection:
-                held = find_held(self.journal, connection, self.campaign, OF_A_STRETCH, now, first=first, last=last)
+                asked = held_elsewhere(self.campaign, OF_A_STRETCH, now, first=first, last=last)
+                held = by_position(self.campaign, self.journal.run(connection, *asked))
             if held:
                 with self.journal.writing() as connection:
                     mark_held(self.journal, connection, self.campaign, held)

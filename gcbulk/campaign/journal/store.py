@@ -18,7 +18,7 @@ from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import A_DRAFT, IN_FLIGHT, batches, campaigns, recipients, runs
-from gcbulk.campaign.journal.transactions import ServerLostError, outlasting, transaction
+from gcbulk.campaign.journal.transactions import BEGUN_AT, ServerLostError, outlasting, transaction
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import CampaignError, JournalError, OptionError
 
@@ -220,6 +220,23 @@ class Journal:
             cursor.execute(text, in_order(values))
             return list(cursor.fetchall()) if cursor.description else []
 
+    def together(
+        self, connection: Connection, work: Sequence[tuple[_Statement, Mapping[str, Any]]]
+    ) -> list[list[tuple[Any, ...]]]:
+        """Run such statements one after the other, none of which needs another's rows; the rows of each.
+
+        A server gets them all at once: to wait for the answer to each costs more than what it does.
+        """
+        if self._is_sqlite:
+            return [self.run(connection, statement, values) for statement, values in work]
+        driver: Any = connection.connection.driver_connection
+        cursors = []
+        with driver.pipeline():
+            for statement, values in work:
+                text, in_order = self._prepared(statement)
+                cursors.append(driver.execute(text, in_order(values)))
+        return [list(cursor.fetchall()) if cursor.description else [] for cursor in cursors]
+
     def many(self, connection: Connection, statement: _Statement, rows: Iterable[Mapping[str, Any]]) -> None:
         """Run such a statement for many rows."""
         text, in_order = self._prepared(statement)
@@ -259,6 +276,8 @@ class Journal:
         """The time by the clock that all runs on this journal share, in seconds since 1970 UTC."""
         if self._clock is not None:
             return self._clock()
+        if (begun_at := connection.info.get(BEGUN_AT)) is not None:
+            return float(begun_at)
         return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
 
     def check_clock(self, connection: Connection) -> float:

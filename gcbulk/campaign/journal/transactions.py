@@ -36,8 +36,13 @@ _GONE: Final = ("08", "57P", "25P03")
 """How the SQLSTATE begins where a server ended a connection or takes none: cut, shut down, starting, idle too long.
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
 _NUMBER: Final = "gcbulk_transaction"
+BEGUN_AT: Final = "gcbulk_begun_at"
+"""What a connection knows of its write transaction: the server's time, in seconds, when its turn came."""
 _NO_TURN_YET: Final = "55P03"
-_OUR_TURN: Final = sa.text("SELECT pg_advisory_xact_lock(1735549557), CAST(pg_current_xact_id() AS text)")
+_OUR_TURN: Final = """
+    SELECT CAST(pg_current_xact_id() AS text), CAST(extract(epoch FROM clock_timestamp()) AS float8)
+    FROM (SELECT pg_advisory_xact_lock(1735549557) OFFSET 0) AS turn
+"""
 _PAST_WHO_STANDS_STILL: Final = sa.text("""
     SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND objid = 1735549557 AND granted AND datname = current_database()
@@ -65,8 +70,11 @@ def take_turns(engine: Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        if not connection.get_execution_options().get("gcbulk_reading", False):
-            connection.info[_NUMBER] = connection.execute(_OUR_TURN).one()[1]
+        known = connection.info
+        if connection.get_execution_options().get("gcbulk_reading", False):
+            known.pop(BEGUN_AT, None)
+        else:
+            known[_NUMBER], known[BEGUN_AT] = connection.exec_driver_sql(_OUR_TURN).one()
 
 
 @contextmanager
