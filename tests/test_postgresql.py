@@ -109,7 +109,9 @@ class Proxy:
                         return
                     if key.fileobj is near and self.cut_after is not None and self.cut_after in data:
                         self.cut_after = None
-                        far.recv(65_536)  # it was done; nobody is told
+                        far.settimeout(0.5)  # of some statements a server says nothing until more of them are there
+                        with suppress(TimeoutError):
+                            far.recv(65_536)  # it was done; nobody is told
                         self.cut(0.3)
                         return
 
