@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gcbulk
@@ -134,6 +134,7 @@ def test_what_is_taken_is_valid_and_taking_it_again_changes_nothing(cell: str) -
 
 
 @given(st.emails())
+@settings(max_examples=50, deadline=None)
 def test_what_email_validator_takes_is_taken(cell: str) -> None:
     try:
         wanted = validate_email(cell, check_deliverability=False, allow_smtputf8=False, strict=True).ascii_email

@@ -98,8 +98,14 @@ def test_control_characters_are_refused(character):
         gcbulk.preview(frame, f"Dear\nab{character} {{{{ name }}}}")
 
 
-@pytest.mark.parametrize("character", ["\x07", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85"])
-@pytest.mark.parametrize("field", ["{{ name }}", "{{ name | trim }}", "{{ name | default('Parent') }}"])
+@pytest.mark.parametrize(
+    ("character", "field"),
+    [
+        *((character, "{{ name }}") for character in ["\x07", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85"]),
+        *((character, "{{ name | trim }}") for character in ["\x0b", "\x1c", "\x85"]),
+        ("\x1f", "{{ name | default('Parent') }}"),
+    ],
+)
 def test_control_characters_at_the_edge_of_a_cell_are_no_white_space(character, field):
     names = [f"{character}Bob", f"Bob {character}", character, " Bob\t"]
     for cells in (names, pd.Series(names, dtype=object), pd.Categorical(names)):
@@ -157,7 +163,7 @@ LITERALS = st.text(st.characters(exclude_characters="{}%#", exclude_categories=[
     st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5),
     st.sampled_from([TextOptions(), TextOptions(smart_characters="keep"), TextOptions(header_length=30)]),
 )
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_texts_are_written_the_same_column_by_column_and_row_by_row(pieces, rows, options):
     frame = pd.DataFrame(rows, columns=["A", "B"])
     message = "".join(pieces) + "."

@@ -123,7 +123,7 @@ NUMBERS = st.sampled_from(["07700 900123", "07700900123", "07700 900124", "07700
 NAMES = st.sampled_from(["Ann", "Ann", "BOB", "", "Zo\u00eb \U0001f600", "x" * 200, "nan"])
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(NUMBERS, NAMES), min_size=1, max_size=30), st.integers(1, 12), st.booleans())
 def test_a_plan_in_pieces_is_that_of_the_whole(rows: list[tuple[str, str]], size: int, one_per_number: bool) -> None:
     frame = pd.DataFrame(rows, columns=["Mobile", "Name"], dtype="str")
