@@ -604,11 +604,12 @@ def test_an_error_survives_the_way_between_processes() -> None:
     assert (type(came), str(came), came.code, came.response) == (type(error), str(error), error.code, None)
 
 
-def test_an_interrupted_call_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["send", "getresponse"])
+def test_an_interrupted_call_shows_no_key(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("http.client.HTTPConnection.getresponse", interrupted)
+    monkeypatch.setattr(f"http.client.HTTPConnection.{where}", interrupted)
     with (
         Sandbox() as platform,
         CommunicationsClient("1469", KEY, base_url=platform.url) as client,

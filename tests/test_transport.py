@@ -477,6 +477,22 @@ def test_a_deadline_belongs_to_one_call_and_not_to_the_connection(
         assert server.connections == 1
 
 
+def test_a_call_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[bytes] = []
+    send = socket.socket.sendall
+
+    def watched(sock: socket.socket, data: bytes) -> None:
+        if b"POST" in data or b"SMSMessage" in data:  # the server's answer is neither
+            pieces.append(bytes(data))
+        send(sock, data)
+
+    monkeypatch.setattr(socket.socket, "sendall", watched)
+    with FaultServer() as server, connected(server.url) as client:
+        for ref in ("a", "b"):
+            assert_accepted(client.post(texts(ref)))
+    assert [piece.count(b"SMSMessage") for piece in pieces] == [1, 1]
+
+
 # -- answers of every shape
 
 
@@ -891,6 +907,33 @@ def test_the_environment_is_looked_up_once_for_a_session_of_our_own(monkeypatch:
             monkeypatch.setenv("HTTPS_PROXY", second.url)
             assert_not_sent(client.post(texts("a")))
         assert (len(first.asked), len(second.asked)) == (1, 0)
+
+
+def test_a_session_handed_in_may_change_between_calls(
+    tls: ssl.SSLContext, ca_file: str, session: requests.Session
+) -> None:
+    with FaultServer(tls=tls) as server, ConnectProxy(server) as first, ConnectProxy(server) as second:
+        with connected("https://api.invalid", session=session) as client:
+            session.proxies["https"] = first.url
+            assert_not_sent(client.post(texts("a")))  # nothing is known of our authority yet
+            session.verify = ca_file
+            for number, proxy in enumerate((first, second)):
+                session.proxies["https"] = proxy.url
+                session.headers["X-Call"] = str(number)
+                assert_accepted(client.post(texts(f"r{number}")))
+        assert (len(first.asked), len(second.asked)) == (2, 1)
+        assert [request.headers["x-call"] for request in server.requests] == ["0", "1"]
+
+
+def test_a_header_of_the_session_in_another_case_is_replaced(session: requests.Session) -> None:
+    session.headers = {"content-type": "text/plain", "ACCEPT": "*/*"}  # type: ignore[assignment]
+    lines: list[bytes] = []
+    with FaultServer() as server, pytest.MonkeyPatch.context() as patch:
+        send = socket.socket.sendall
+        patch.setattr(socket.socket, "sendall", lambda sock, data: lines.append(bytes(data)) or send(sock, data))
+        assert_accepted(post_once(server.url, session=session))
+    head = next(data for data in lines if data.startswith(b"POST")).partition(b"\r\n\r\n")[0].lower()
+    assert (head.count(b"content-type:"), head.count(b"accept:")) == (1, 1)
 
 
 # -- threads

@@ -144,7 +144,12 @@ class CommunicationsClient:
             for path in ((SMS_PATH, EMAIL_PATH) if self.partner is None else (PARTNER_PATH,))
         }
         self._owns_session = session is None
-        self._session = session or _session_for(next(iter(self._urls.values())))
+        any_url = next(iter(self._urls.values()))
+        self._session = session or _session_for(any_url)
+        self._manner: tuple[Any, dict[str, Any]] | None = None
+        if self._owns_session:  # which nobody changes: looked at once, and as a dict, which is soon copied
+            headers, settings = _manner_of(self._session, any_url)
+            self._manner = (dict(headers), settings)
         self._adapter = OneShotAdapter()
         for url in self._urls.values():
             self._session.mount(url, self._adapter)
@@ -325,10 +330,10 @@ class CommunicationsClient:
         """Send with the session's settings but by our adapter alone: no redirect, no adapter of theirs, no password."""
         request = requests.PreparedRequest()
         request.method, request.url, request.body = "POST", url, body
-        headers: dict[str, Any] = {**self._session.headers, **_HEADERS, "Content-Length": str(len(body))}
-        request.headers = CaseInsensitiveDict(headers)
+        headers, settings = self._manner or _manner_of(self._session, url)
+        request.headers = headers.copy()
+        request.headers["Content-Length"] = str(len(body))
         request.hooks = self._session.hooks
-        settings: Any = self._session.merge_environment_settings(url, {}, True, None, None)
         response = self._adapter.send(request, timeout=(self._connect_timeout, self._read_timeout), **settings)
         for hook in request.hooks.get("response", ()):
             response = hook(response, **settings) or response
@@ -424,6 +429,13 @@ def _session_for(url: str) -> requests.Session:
         session.verify = settings["verify"]
     session.trust_env = False
     return session
+
+
+def _manner_of(session: requests.Session, url: str) -> tuple[CaseInsensitiveDict[str], dict[str, Any]]:
+    """The headers that a session's calls carry, and its proxies and certificates, as they are now."""
+    headers: dict[str, Any] = {**session.headers, **_HEADERS}
+    settings: Any = session.merge_environment_settings(url, {}, True, None, None)
+    return CaseInsensitiveDict(headers), settings
 
 
 def _without_advice(outcome: Outcome) -> str:

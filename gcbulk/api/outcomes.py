@@ -159,9 +159,11 @@ def with_working_key(result: CallResult, sent: Sequence[Message | Email]) -> Cal
 
     The culprit is among those refused: rejected where it is alone or told apart, else to be looked for.
     """
+    refused = ErrorCode.AUTH_INVALID
+    if all(one.code is not refused for one in result.outcomes):
+        return result
     told_apart = _is_alone(sent) or any(outcome.message_id for outcome in result.outcomes)
     culprit = (_rejected if told_apart else _not_sent)(ErrorCode.DATA_INVALID)
-    refused = ErrorCode.AUTH_INVALID
     return replace(result, outcomes=tuple(culprit if one.code is refused else one for one in result.outcomes))
 
 
@@ -240,9 +242,10 @@ _QUEUED: Final = re.compile(r"ok\s+(\d{1,9})\s+messages?\b", re.IGNORECASE)
 
 
 @lru_cache(maxsize=256)
-def _queued(said: str) -> int | None:
+def _read_said(said: str) -> tuple[bool, int | None]:
+    """Whether it is OK, and how many it says were queued."""
     number = _QUEUED.match(said)
-    return int(number[1]) if number else None
+    return said[:2].casefold() == "ok", int(number[1]) if number else None
 
 
 def _of_one(found: object, recipients: int, words: Callable[[str], str]) -> Outcome:
@@ -250,10 +253,10 @@ def _of_one(found: object, recipients: int, words: Callable[[str], str]) -> Outc
         return _unknown("The answer said nothing of this message.")
     get = found.get
     said, status_msg, given_id = _text(get("errorMsg"), words), _text(get("statusMsg"), words), get("MessageId")
-    warnings = _warnings(get("WarningMessages"), words)
+    listed = get("WarningMessages")
+    warnings = _warnings(listed, words) if listed else ()
     message_id = _words(given_id) if isinstance(given_id, str) else ""
-    ok = said[:2].casefold() == "ok"
-    queued = _queued(said)
+    ok, queued = _read_said(said)
     if ok and queued == 0:
         return _rejected(ErrorCode.INVALID_RECIPIENTS, "Nothing was queued.")._replace(queued=0, warnings=warnings)
     if ok != bool(message_id) or bool(message_id) != bool(given_id):
@@ -290,8 +293,6 @@ def _refusal(said: str, warnings: tuple[str, ...]) -> Outcome:
 
 
 def _warnings(found: object, words: Callable[[str], str]) -> tuple[str, ...]:
-    if not found:
-        return ()
     listed = found if isinstance(found, list) else [found]
     return tuple(said for one in listed if (said := _text(one, words)))
 
@@ -328,6 +329,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from Retry-After as seconds or as a date (against the answer's own Date), at most 120."""
     folded = {str(name).casefold(): value for name, value in headers.items()}
     given = str(folded.get("retry-after", "")).strip()
+    if not given:
+        return None
     try:
         if re.fullmatch(r"\d+(\.\d+)?", given, re.ASCII):
             seconds = min(float(given), MOST_RETRY_AFTER)

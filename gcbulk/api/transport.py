@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
 
 from gcbulk.api.credentials import is_loopback
+from gcbulk.api.payloads import Body
 
 if TYPE_CHECKING:
     import socket
@@ -116,6 +118,7 @@ class _Recording:
 
     sock: Any
     _connecting = False
+    _held: list[bytes] | None = None
     _used_at = float("-inf")
 
     def connect(self) -> None:
@@ -125,7 +128,20 @@ class _Recording:
         finally:
             self._connecting = False
 
+    def request(self, *args: Any, **named: Any) -> None:
+        """Send a request in one go: its head alone would be a packet of its own, and a system call."""
+        held: list[bytes] = []
+        self._held = held
+        try:
+            super().request(*args, **named)  # type: ignore[misc]
+        finally:
+            self._held = None
+        self.send(Body(b"".join(held)))
+
     def send(self, data: Any) -> None:
+        if self._held is not None:
+            self._held.append(data)
+            return
         record = _CALL.get()
         if record is not None and not self._connecting:
             if self.sock is None:
@@ -185,6 +201,7 @@ class OneShotAdapter(HTTPAdapter):
 
     def __init__(self) -> None:
         self._making = threading.Lock()
+        self._latest: tuple[Any, Any] = (None, None)
         super().__init__(pool_maxsize=POOL_SIZE, max_retries=Retry(0, read=False, redirect=False))
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -201,6 +218,21 @@ class OneShotAdapter(HTTPAdapter):
                 _use_our_pools(manager)
             return manager
 
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: bool | str | None, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """The pool for a call: that of the call before, where it went to the same address in the same manner."""
+        manner = (request.url, verify, dict(proxies or {}), cert)
+        known, pool = self._latest
+        if manner != known:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._latest = (manner, pool)
+        return pool
+
+    def close(self) -> None:
+        self._latest = (None, None)
+        super().close()
+
     def send(
         self,
         request: requests.PreparedRequest,
@@ -215,8 +247,12 @@ class OneShotAdapter(HTTPAdapter):
             record.sends += 1
             if record.sends > 1 and record.began:
                 raise SentOnceError("this call was sent already")
-        host = urlsplit(request.url or "").hostname or ""
-        return super().send(request, stream, timeout, verify, cert, {} if is_loopback(host) else proxies)
+        return super().send(request, stream, timeout, verify, cert, {} if _stays_here(request.url or "") else proxies)
+
+
+@lru_cache(maxsize=64)
+def _stays_here(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _use_our_pools(manager: PoolManager) -> None:
