@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
-    _Statement = sa.Insert | sa.Update | sa.Delete | sa.Select[Any] | ReturningUpdate[Any] | ReturningInsert[Any]
+    _Statement = (
+        sa.Insert | sa.Update | sa.Delete | sa.Select[Any] | sa.TextClause | ReturningUpdate[Any] | ReturningInsert[Any]
+    )
 
 UNFINISHED_DAYS: Final = 7
 """For how many days an unnamed campaign that was not finished is still the same campaign."""
