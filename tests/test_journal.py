@@ -705,7 +705,7 @@ def test_every_statement_of_a_call_finds_its_rows_by_an_index(tmp_path: Path) ->
         for statement, index in (
             (claims._SELECT, "recipients_batch (campaign_id=? AND batch_number=?)"),
             (claims._TAKE, "recipients_batch (campaign_id=? AND batch_number=?)"),
-            (claims._SETTLE, "sqlite_autoindex_recipients_1 (campaign_id=? AND position=?)"),
+            (claims._settle_in_file(20)[1], "sqlite_autoindex_recipients_1 (campaign_id=? AND position=?)"),
             (memory.OF_A_CALL, "recipients_content (content_key=?)"),
             (memory._MARK, "sqlite_autoindex_recipients_1 (campaign_id=? AND position=?)"),
             (in_the_air._IN_THE_AIR_OF_A_FILE, "batches_in_the_air (campaign_id=?)"),
