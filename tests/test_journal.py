@@ -27,6 +27,8 @@ from gcbulk.campaign.journal import (
     begin,
     claims,
     go_on,
+    in_the_air,
+    memory,
     purge,
     settle,
     told,
@@ -699,6 +701,23 @@ def test_nothing_of_what_may_be_a_password_is_shown(address: str, caplog: pytest
         Journal(address)
     assert "secret" not in f"{caught.value}{caplog.text}"
     assert "127.0.0.1" not in str(caught.value)
+
+
+def test_every_statement_of_a_call_finds_its_rows_by_an_index(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.sqlite3") as journal, journal.reading() as connection:
+        for statement, index in (
+            (claims._SELECT, "recipients_batch (campaign_id=? AND batch_number=?)"),
+            (claims._TAKE, "recipients_batch (campaign_id=? AND batch_number=?)"),
+            (claims._settle_in_file(20)[1], "sqlite_autoindex_recipients_1 (campaign_id=? AND position=?)"),
+            (memory.OF_A_CALL, "recipients_content (content_key=?)"),
+            (memory._MARK, "sqlite_autoindex_recipients_1 (campaign_id=? AND position=?)"),
+            (in_the_air._IN_THE_AIR_OF_A_FILE, "batches_in_the_air (campaign_id=?)"),
+            (in_the_air._OF_A_WORKER, "recipients_batch (campaign_id=? AND batch_number=?)"),
+        ):
+            text, _ = journal._prepared(statement)
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (1,) * text.count("?")).all()
+            assert [step for step in plan if step[3].endswith(f"USING INDEX {index}")], (text, plan)
+            assert not [step for step in plan if step[3].startswith(("SCAN recipients", "SCAN batches"))], (text, plan)
 
 
 @pytest.mark.parametrize("given", ["postgres", "POSTGRESQL", " postgresql", "postgresql+psycopg"])

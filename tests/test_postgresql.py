@@ -371,8 +371,7 @@ STATEMENTS = {
     "claim: held elsewhere": (memory.OF_A_CALL, "recipients_content"),
     "claim: calls in the air": (in_the_air._IN_THE_AIR, "batches_in_the_air"),
     "claim: lost by a worker": (in_the_air._OF_A_WORKER, "recipients_batch"),
-    "settle": (claims._SETTLE, "recipients_pkey"),
-    "settle: all that fared alike": (claims._SETTLE_ALL, "recipients_"),  # by the call, or by each place
+    "settle": (claims._SETTLE_ALL, "recipients_"),  # by the call, or by each place
     "recall: held elsewhere": (memory.OF_A_STRETCH, "recipients_content"),
     "recall: mark": (memory._MARK, "recipients_pkey"),
 }

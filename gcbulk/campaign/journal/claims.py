@@ -7,6 +7,8 @@ closes it, by the claim's own number.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -95,7 +97,10 @@ def take_rows(
         "other_state": states[-1],
     }
     rows_of_it: Sequence[Any]
-    looks = [calls_in_the_air(campaign.id, now), held_elsewhere(campaign, OF_A_CALL, now, the_number=number)]
+    looks = [
+        calls_in_the_air(connection, campaign.id, now),
+        held_elsewhere(campaign, OF_A_CALL, now, the_number=number),
+    ]
     if positions is None:
         rows_of_it, ((calls,),), twins = journal.together(connection, [(_SELECT, chosen), *looks])
     else:
@@ -139,8 +144,10 @@ def settle_rows(
     for alike, rows in _alike(settlements, now):
         values = {**settled, **alike}
         if connection.dialect.name == "sqlite":
-            each = ({**values, "the_position": position, "new_id": message_id} for position, message_id in rows)
-            journal.many(connection, _SETTLE, each)
+            for start in range(0, len(rows), _MOST_AT_ONCE):
+                some = rows[start : start + _MOST_AT_ONCE]
+                names, statement = _settle_in_file(len(some))
+                journal.run(connection, statement, {**values, **dict(zip(names, chain(*some), strict=True))})
         else:
             positions, ids = map(list, zip(*rows, strict=True))
             work.append((_SETTLE_ALL, {**values, "the_positions": positions, "new_ids": ids}))
@@ -246,6 +253,8 @@ _CLOSE: Final = (
     .where(batches.c.id == sa.bindparam("by_batch"))
     .values(settled_at=sa.bindparam("now"), http_status=sa.bindparam("http"))
 )
+_MOST_AT_ONCE: Final = 500
+"""Rows in one statement: SQLite takes no more than some number of values."""
 _FARED: Final = ("new_state", "new_time", "new_code", "new_detail")
 
 
@@ -269,7 +278,6 @@ def _settling(position: sa.ColumnElement[int], message_id: sa.ColumnElement[str]
     )
 
 
-_SETTLE: Final = _settling(sa.bindparam("the_position"), sa.bindparam("new_id"))
 _told: Final = (
     sa.func.unnest(
         sa.bindparam("the_positions", type_=sa.ARRAY(sa.Integer)), sa.bindparam("new_ids", type_=sa.ARRAY(sa.String))
@@ -282,7 +290,16 @@ _SETTLE_ALL: Final = _settling(_told.c.position, _told.c.message_id).where(
     recipients.c.batch_number
     == sa.select(batches.c.number).where(batches.c.id == sa.bindparam("by_batch")).scalar_subquery()
 )
-"""The same for many rows that fared alike, in a single statement: each costs a server more than its row does."""
+"""For rows that fared alike, in a single statement: each costs a server more than its row does."""
+
+
+@lru_cache(maxsize=_MOST_AT_ONCE)
+def _settle_in_file(count: int) -> tuple[Sequence[str], sa.Update]:
+    """The same for SQLite, which knows no arrays, and what it calls each row's position and MessageId."""
+    names = [name for n in range(count) for name in (f"position_{n}", f"id_{n}")]
+    pairs = ", ".join(f"(:{position}, :{told_id})" for position, told_id in zip(names[::2], names[1::2], strict=True))
+    told = sa.text(f"VALUES {pairs}").columns(column1=sa.Integer, column2=sa.String).subquery("told")
+    return names, _settling(told.c.column1, told.c.column2)
 
 
 def _alike(

@@ -19,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 from gcbulk.campaign.journal.addresses import masked
 from gcbulk.campaign.journal.migrations import migrate
 from gcbulk.campaign.journal.tables import SCHEMA_VERSION, meta, metadata
-from gcbulk.campaign.journal.transactions import take_turns, transaction
+from gcbulk.campaign.journal.transactions import take_turns, transaction, transaction_in_file
 from gcbulk.errors import JournalError, OptionError
 
 if TYPE_CHECKING:
@@ -61,12 +61,16 @@ def open_engine(url: URL) -> Engine:
 
     Raises JournalError where it cannot be opened, is no database, or was written by a newer gcbulk.
     """
-    engine = _sqlite_engine(url) if url.get_backend_name() == "sqlite" else _server_engine(url)
+    in_file = url.get_backend_name() == "sqlite"
+    engine = _sqlite_engine(url) if in_file else _server_engine(url)
     try:
-        with transaction(engine, reading=False, patience=0) as connection:
-            _make_or_check_schema(connection, masked(url))
-            if connection.dialect.name == "sqlite":
+        if in_file:
+            with engine.connect() as kept, transaction_in_file(kept, reading=False) as connection:
+                _make_or_check_schema(connection, masked(url))
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        else:
+            with transaction(engine, reading=False, patience=0) as connection:
+                _make_or_check_schema(connection, masked(url))
     except DATABASE_ERRORS as error:
         engine.dispose()
         raise JournalError(f"The journal {masked(url)} cannot be used: {plain_reason(error)}.") from None
@@ -119,7 +123,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions are ours to begin, below
+        connection.isolation_level = None  # transactions are ours to begin
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=ON")
@@ -127,11 +131,6 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-65536")
         connection.execute("PRAGMA wal_autocheckpoint=10000")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("gcbulk_reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -18,7 +18,13 @@ from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.liveness import bury_dead_runs
 from gcbulk.campaign.journal.opening import DATABASE_ERRORS, open_engine, plain_reason
 from gcbulk.campaign.journal.tables import A_DRAFT, IN_FLIGHT, batches, campaigns, recipients, runs
-from gcbulk.campaign.journal.transactions import BEGUN_AT, ServerLostError, outlasting, transaction
+from gcbulk.campaign.journal.transactions import (
+    BEGUN_AT,
+    ServerLostError,
+    outlasting,
+    transaction,
+    transaction_in_file,
+)
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.errors import CampaignError, JournalError, OptionError
 
@@ -29,7 +35,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
-    _Statement = sa.Insert | sa.Update | sa.Delete | sa.Select[Any] | ReturningUpdate[Any] | ReturningInsert[Any]
+    _Statement = (
+        sa.Insert | sa.Update | sa.Delete | sa.Select[Any] | sa.TextClause | ReturningUpdate[Any] | ReturningInsert[Any]
+    )
 
 UNFINISHED_DAYS: Final = 7
 """For how many days an unnamed campaign that was not finished is still the same campaign."""
@@ -159,7 +167,8 @@ class Journal:
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._clock = clock or (time.time if self._is_sqlite else None)
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # SQLite's one connection serves one thread at a time
+        self._kept: Connection | None = None  # that one, once it is used
         self._statements: dict[_Statement, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
     @property
@@ -179,27 +188,37 @@ class Journal:
     def close(self) -> None:
         """Close the database."""
         with self._lock:
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
             self._engine.dispose()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction, alone among all processes on this journal, committed to disk at its end."""
-        with self._translated(), self._turn(), transaction(self._engine, reading=False) as connection:
+        with self._translated(), self._transaction(reading=False) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One read-only transaction, which never waits for a writer in another process."""
-        with self._translated(), self._turn(), transaction(self._engine, reading=True) as connection:
+        with self._translated(), self._transaction(reading=True) as connection:
             yield connection
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._is_sqlite:
-            yield
-            return
-        with self._lock:  # SQLite's one connection serves one thread at a time
-            yield
+    def _transaction(self, *, reading: bool) -> Iterator[Connection]:
+        if self._is_sqlite:
+            with self._lock, transaction_in_file(self._the_one(), reading=reading) as connection:
+                yield connection
+        else:
+            with transaction(self._engine, reading=reading) as connection:
+                yield connection
+
+    def _the_one(self) -> Connection:
+        """SQLite's connection, for whoever has the lock."""
+        if self._kept is None:
+            self._kept = self._engine.connect()
+        return self._kept
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -263,11 +282,11 @@ class Journal:
 
     def vacuum(self) -> None:
         """Leave nothing of deleted rows in free pages or the write-ahead log."""
-        with self._translated(), self._turn():
+        with self._translated():
             if self._is_sqlite:
-                with closing(self._engine.raw_connection()) as raw:
-                    raw.cursor().execute("VACUUM")
-                    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                with self._lock, closing(self._the_one().connection.cursor()) as cursor:
+                    cursor.execute("VACUUM")
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 return
             with self._engine.connect() as bare:
                 bare.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"VACUUM {recipients.name}")

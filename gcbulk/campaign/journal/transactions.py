@@ -1,6 +1,7 @@
 """One transaction, and what becomes of it where a database server goes away: wait, find out, begin again.
 
-A file on this machine never goes away: what is said of servers here concerns PostgreSQL alone.
+A file on this machine never goes away: what is said of servers here concerns PostgreSQL alone. Its one connection is
+kept, and SQLAlchemy's part in each transaction with it: that would cost as much as the statements do.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ def take_turns(engine: Engine) -> None:
 
 @contextmanager
 def transaction(engine: Engine, *, reading: bool, patience: float | None = None) -> Iterator[Connection]:
-    """One transaction, committed at its end.
+    """One transaction on a server, committed at its end.
 
-    Where a server is away at its beginning, it is waited for, `patience` seconds at the most (None: AWAY_SECONDS).
+    Where it is away at its beginning, it is waited for, `patience` seconds at the most (None: AWAY_SECONDS).
     Where it goes away in the middle, ServerLostError is raised; where that happens at the very end, the server is
     asked, once it is back, what became of it.
     """
@@ -107,6 +108,22 @@ def transaction(engine: Engine, *, reading: bool, patience: float | None = None)
             raise ServerLostError("The journal's server went away.") from None
     else:
         connection.close()
+
+
+@contextmanager
+def transaction_in_file(connection: Connection, *, reading: bool) -> Iterator[Connection]:
+    """One transaction on SQLite's connection, committed at its end; who writes waits for others at its beginning.
+
+    For SQLAlchemy the connection is in one transaction from its first statement to its end, which SQLite never sees.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+        yield connection
+        driver.commit()
+    except BaseException:
+        driver.rollback()
+        raise
 
 
 def outlasting(work: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -139,7 +156,7 @@ def _begin(engine: Engine, *, reading: bool, patience: float) -> Connection:
             if getattr(error.orig, "sqlstate", None) == _NO_TURN_YET:
                 _go_past_who_stands_still(engine)
                 continue
-            if not patience or not _says_away(engine, error):
+            if not patience or not _says_away(error):
                 raise
             if ends is None:
                 logger.warning("The journal's server is away. Waiting up to %d s for it", patience)
@@ -170,8 +187,6 @@ def _was_committed(engine: Engine, number: str) -> bool:
 
 
 def _is_lost(connection: Connection) -> bool:
-    if connection.dialect.name == "sqlite":
-        return False
     return connection.invalidated or bool(connection.connection.dbapi_connection.closed)  # type: ignore[union-attr]
 
 
@@ -183,8 +198,8 @@ def _leave(connection: Connection, *, lost: bool) -> None:
     connection.close()
 
 
-def _says_away(engine: Engine, error: sa.exc.DBAPIError) -> bool:
-    if engine.dialect.name == "sqlite" or not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)):
+def _says_away(error: sa.exc.DBAPIError) -> bool:
+    if not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)):
         return False
     state = getattr(error.orig, "sqlstate", None)
     return error.connection_invalidated or state is None or state.startswith(_GONE)
