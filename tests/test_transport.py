@@ -477,7 +477,11 @@ def test_a_deadline_belongs_to_one_call_and_not_to_the_connection(
         assert server.connections == 1
 
 
-def test_a_call_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("most", "held"), [(transport.MOST_JOINED, [1, 1]), (100, [0, 1, 0, 1])])
+def test_a_call_leaves_in_one_piece_but_a_long_body_is_not_copied(
+    most: int, held: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "MOST_JOINED", most)
     pieces: list[bytes] = []
     send = socket.socket.sendall
 
@@ -490,7 +494,7 @@ def test_a_call_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer() as server, connected(server.url) as client:
         for ref in ("a", "b"):
             assert_accepted(client.post(texts(ref)))
-    assert [piece.count(b"SMSMessage") for piece in pieces] == [1, 1]
+    assert [piece.count(b'"SMSMessage"') for piece in pieces] == held
 
 
 # -- answers of every shape

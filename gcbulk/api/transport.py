@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 2.0
 """A connection that was idle for longer is not used again: the server may just be closing it."""
 POOL_SIZE: Final = 64
+MOST_JOINED: Final = 65_536
 MOST_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -129,14 +130,15 @@ class _Recording:
             self._connecting = False
 
     def request(self, *args: Any, **named: Any) -> None:
-        """Send a request in one go: its head alone would be a packet of its own, and a system call."""
+        """Send a request in one go: its head alone would be a packet of its own. A long body is not copied for that."""
         held: list[bytes] = []
         self._held = held
         try:
             super().request(*args, **named)  # type: ignore[misc]
         finally:
             self._held = None
-        self.send(Body(b"".join(held)))
+        for piece in held if sum(map(len, held)) > MOST_JOINED else [Body(b"".join(held))]:
+            self.send(piece)
 
     def send(self, data: Any) -> None:
         if self._held is not None:
