@@ -42,8 +42,11 @@ from gcbulk.errors import CampaignError, JournalError, LateError, OptionError
 from tests.databases import BOTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from sqlalchemy.engine import Connection
 
     from gcbulk.campaign.journal import Claim, Run
 
@@ -701,6 +704,38 @@ def test_nothing_of_what_may_be_a_password_is_shown(address: str, caplog: pytest
         Journal(address)
     assert "secret" not in f"{caught.value}{caplog.text}"
     assert "127.0.0.1" not in str(caught.value)
+
+
+def test_a_large_call_is_settled_in_several_statements(
+    journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_MOST_AT_ONCE", 1)
+    run = start(journal, ["a", "b"])
+    accept(run, take(run))
+    assert states(journal, run) == ["accepted", "accepted"]
+    assert len({record.message_id for record in journal.records(run.campaign)}) == 2
+
+
+def break_off_in_the_middle(transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+    with transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE half_done (x)")
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", ["reading", "writing"])
+def test_what_fails_in_a_transaction_leaves_nothing_behind(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    with Journal(path) as journal, Journal(path) as beside:
+        with pytest.raises(JournalError), getattr(journal, kind)() as connection:
+            connection.exec_driver_sql("SELECT no_such_thing")
+        with pytest.raises(KeyboardInterrupt):
+            break_off_in_the_middle(getattr(journal, kind))
+        for one in (beside, journal):  # neither waits for the other
+            with one.writing() as connection:
+                assert not sa.inspect(connection).has_table("half_done")
+        journal.close()
+        with journal.writing() as connection:  # opened again
+            assert not sa.inspect(connection).has_table("half_done")
 
 
 def test_every_statement_of_a_call_finds_its_rows_by_an_index(tmp_path: Path) -> None:

@@ -29,10 +29,14 @@ def same_day_window(seconds: float) -> tuple[float, float]:
     >>> london(lower).isoformat(), london(upper).isoformat()
     ('2026-11-23T00:00:00+00:00', '2026-11-24T00:00:00+00:00')
     """
-    today = london_date(seconds)
-    midnight = datetime.combine(today, time(), LONDON).timestamp()
-    next_midnight = datetime.combine(today + timedelta(days=1), time(), LONDON).timestamp()
+    midnight, next_midnight = _begins_and_ends(london_date(seconds))
     return min(midnight, seconds - NEVER_WITHIN), max(next_midnight, seconds + NEVER_WITHIN)
+
+
+@lru_cache(maxsize=16)  # every call of a run asks
+def _begins_and_ends(day: date) -> tuple[float, float]:
+    midnight, next_midnight = (datetime.combine(day + timedelta(days=n), time(), LONDON) for n in (0, 1))
+    return midnight.timestamp(), next_midnight.timestamp()
 
 
 @lru_cache(maxsize=4096)  # rows of one call share their moment

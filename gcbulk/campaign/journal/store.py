@@ -234,10 +234,10 @@ class Journal:
 
         SQLAlchemy's own work for each would cost more than the database's.
         """
-        text, in_order = self._prepared(statement)
-        with closing(connection.connection.cursor()) as cursor:
-            cursor.execute(text, in_order(values))
-            return list(cursor.fetchall()) if cursor.description else []
+        text, in_order = self._statements.get(statement) or self._prepared(statement)
+        driver: Any = connection.connection.driver_connection
+        cursor = driver.execute(text, in_order(values))
+        return cursor.fetchall() if cursor.description else []
 
     def together(
         self, connection: Connection, work: Sequence[tuple[_Statement, Mapping[str, Any]]]
