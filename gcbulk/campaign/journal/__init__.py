@@ -29,7 +29,7 @@ from gcbulk.campaign.journal.looking_back import (
     texts_of,
     texts_used,
 )
-from gcbulk.campaign.journal.memory import Held, look_up
+from gcbulk.campaign.journal.memory import Doubt, Held, look_up
 from gcbulk.campaign.journal.paces import put_off, take_moments
 from gcbulk.campaign.journal.reasons import Reason, reasons_of, renew_reasons
 from gcbulk.campaign.journal.runs import Run, RunOverError, attach
@@ -56,6 +56,7 @@ __all__ = [
     "Campaign",
     "Claim",
     "ClaimedRow",
+    "Doubt",
     "Event",
     "Fate",
     "Held",
