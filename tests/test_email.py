@@ -250,8 +250,10 @@ def test_a_file_that_is_not_what_was_planned_holds_back_its_own_row(
     assert results["ErrorCode"].tolist()[1] == "ATTACHMENT_MISSING"
     assert "planned" in results["ErrorDetail"].iloc[1]
     # on a later day the whole list would write to the others again: never the advice
-    assert "Put it back as it was, then resume. Or send the rows not told" in results["ErrorDetail"].iloc[1]
-    assert "Where the others have gone, send the rows not told" in str(summarise(results))
+    assert "Or send the held and invalid rows, with the files as they are now" in results["ErrorDetail"].iloc[1]
+    assert "settle the unknown ones first (gcbulk settle): they may have it." in results["ErrorDetail"].iloc[1]
+    said = "is gone" if change == "gone" else "has changed"
+    assert f"1 ATTACHMENT_MISSING: The file 1.pdf {said} since this was planned. Put it" in str(summarise(results))
     (folder / "1.pdf").write_bytes(pdf(1))
     assert gcbulk.resume("news", progress=False, recipients=people)["Status"].tolist() == ["accepted"] * 3
     assert sorted(digests(platform.queued)) == [f"p{n}@example.org" for n in range(3)]

@@ -122,6 +122,14 @@ def test_a_check_of_addresses_takes_no_column_of_numbers(run: Callable[..., Ende
     assert (ended.code, "--number-columns is for texts." in ended.complaint) == (2, True)
 
 
+@pytest.mark.parametrize("command", ["send", "results", "resume"])
+def test_the_help_says_what_the_rows_not_told_need_to_be_in_ones_own_columns(
+    command: str, run: Callable[..., Ended]
+) -> None:
+    said = " ".join(run(command, "--help").out.split())
+    assert ("with --recipients LIST, in your own columns" in said) is (command != "send")
+
+
 def test_a_campaign_is_looked_up_and_gone_on_with_by_its_column_of_addresses(
     run: Callable[..., Ended], platform: Sandbox, people: Path, tmp_path: Path
 ) -> None:

@@ -442,3 +442,23 @@ def test_a_name_that_is_taken_says_which_files_are_others(platform: Sandbox, tmp
         gcbulk.send_email(people, "News", "Enclosed.", **how)
     with pytest.raises(gcbulk.CampaignError, match=r"with other content: the emails differ\. Choose another name"):
         gcbulk.send_email(people, "News", "Enclosed!", **how)
+
+
+@pytest.mark.parametrize("channel", ["sms", "email"])
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_name_taken_on_an_earlier_day_is_no_advice_to_tell_everybody_again(
+    days: int, channel: str, platform: Sandbox
+) -> None:
+    people, _, send = sends_of(channel, in_pieces=False)
+    send(people, campaign="trip")
+    days_later(days)
+    with pytest.raises(gcbulk.CampaignError, match="There is a campaign named 'trip' already") as refused:
+        send(people.assign(name=["Ann", "Rob"]), campaign="trip")
+    said = str(refused.value)
+    again_today = "leave the name out: what went already today is not sent again"
+    not_told = "gcbulk results 'trip' --recipients LIST --not-told FILE"
+    assert [again_today in said, not_told in said] == [not days, bool(days)]
+    if days:
+        assert "everybody on this list would get it again" in said
+        assert "gcbulk settle 'trip' --sent or --not-sent" in said
+    assert len(platform.calls) == 2

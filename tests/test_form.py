@@ -19,6 +19,9 @@ from ipywidgets.embed import embed_data
 
 import gcbulk
 from gcbulk.api.customers import Customer, Customers, FixedCustomers
+from gcbulk.campaign.attachments import FileChangedError
+from gcbulk.campaign.enclosing import why_held
+from gcbulk.campaign.journal import only_those_not_told
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES
@@ -667,7 +670,9 @@ def test_no_sentence_on_the_form_names_an_option_of_code_or_commands() -> None:
     at_night, day = datetime.fromisoformat("2026-11-24T22:30+00:00"), datetime.fromisoformat("2026-11-24T12:00+00:00")
     refused = SendOptions().refusal(at_night, None, reaches_people=True)
     past = SendOptions().refusal(day, day, reaches_people=True)
-    for sentence in (*SENTENCES.values(), str(refused), str(past), facts.REPLACED, facts._cost(None, None)):
+    ways = (why_held(FileChangedError("Gone."))[1], only_those_not_told('a "b" c'))
+    others = (facts.REPLACED, facts._cost(None, None), *ways)
+    for sentence in (*SENTENCES.values(), str(refused), str(past), *others):
         for told in (sentence, html.escape(sentence)):
             assert not re.search(r"--\w|\w=|_\w|\bsend_at\b|[Rr]esume\b|gcbulk", for_officers(told)), for_officers(told)
 
@@ -765,7 +770,7 @@ def test_emails_go_with_their_files_as_texts_do(platform: Sandbox, forms: list[S
     find(form, "gcb-reply-to").value = "office@example.org"
     assert form.wait()
     assert words_of(form, "gcb-ready") == (
-        "Ready to send: 2 of 3 rows with a good address. Left out: 1 (file not found)."
+        "Ready to send: 2 of 3 rows with a good address. Left out: 1 (a file cannot be attached)."
     )
     assert words_of(form, "gcb-parts") == "This email: dates.txt; A1.pdf. All 2 emails: 4 files (1 kB)."
     assert "Sends 2 emails, with 4 files (1 kB), to 2 addresses from school 1469 now." in words_of(form, "gcb-sentence")

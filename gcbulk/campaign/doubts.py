@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gcbulk.campaign.journal import told
+from gcbulk.campaign.journal import only_those_not_told, told
 from gcbulk.messages.findings import Finding, are
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ def in_doubt(doubts: Collection[Doubt], kind: Kind) -> str:
     more = f" and {len(tried) - _NAMED} more" if len(tried) > _NAMED else ""
     return (
         f"{are(len(doubts), kind.message)} of this list may have gone already, in campaign{'s' if others else ''} "
-        f"{named}{more}: the outcome is not known, and whoever has one would get it twice. "
-        f"First settle what the platform's history shows (gcbulk settle {first!r} --sent or --not-sent). "
-        f"Then write the list of those not told anew (gcbulk results {first!r} --recipients LIST --not-told FILE): "
-        "whoever has it is no longer on that."
+        f"{named}{more}: the outcome is not known, and whoever has one would get it twice. First "
+        f"{only_those_not_told(first)}"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.campaign.results import held_by, what_is_meant
+from gcbulk.campaign.results import reasons_of, what_is_meant
 from gcbulk.campaign.views.facts import CUSTOMERS_SHOWN, LIKE_AN_ADDRESS, mask_number
 from gcbulk.codes import REASONS, ErrorCode, Status
 from gcbulk.errors import RecipientsError
@@ -98,7 +98,7 @@ class Overview:
             if code is None:
                 lines.append(f"{rows:>5}  {status}")
                 continue
-            meant = what_is_meant(code, held_by(self.frame))
+            meant = what_is_meant(code, reasons_of(code, self.frame))
             lines += [f"{rows:>5}  {status}: {code} ({self._such_as(code)})", f"       {meant}"]
         return "\n".join(lines)
 
@@ -128,7 +128,9 @@ class Overview:
 
     def _explained(self, code: ErrorCode | None) -> tuple[str, str, str]:
         """A code in a few words, in a sentence, and itself."""
-        return ("", "", "") if code is None else (REASONS[code], what_is_meant(code, held_by(self.frame)), code.value)
+        if code is None:
+            return ("", "", "")
+        return (REASONS[code], what_is_meant(code, reasons_of(code, self.frame)), code.value)
 
     def _counted(self) -> list[tuple[str, str | None, int]]:
         columns = self.counts()

@@ -15,7 +15,7 @@ reasons.py    why rows are invalid         transactions.py  one transaction; ser
 """
 
 from gcbulk.campaign.journal.addresses import journal_exists, journal_file
-from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
+from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on, only_those_not_told
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Settlement, Wanted
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.drafting import discard, draft, opted_out_addresses, planned_rows, renumber
@@ -95,6 +95,7 @@ __all__ = [
     "match_again",
     "news_of",
     "note_receiver",
+    "only_those_not_told",
     "opted_out_addresses",
     "planned_rows",
     "purge",
