@@ -254,6 +254,37 @@ def test_what_failed_goes_again_with_its_own_file_or_not_at_all(
 
 
 @pytest.mark.usefixtures("listened")
+def test_what_failed_goes_again_when_its_file_is_back_and_never_twice(
+    platform: Sandbox, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    for upn in range(3):
+        (tmp_path / f"{upn}.pdf").write_bytes(f"%PDF-1.4 {upn}".encode())
+    people = pd.DataFrame({"email": [f"p{n}@example.org" for n in range(3)], "upn": range(3)})
+    files = [f"{tmp_path}/{{{{ upn }}}}.pdf"]
+    given: dict[str, Any] = {"campaign": "news", "callback_url": URL, "progress": False, "attachments": files}
+    sent = gcbulk.send_email(people, "News", "Enclosed.", **given)
+    tell("news", *({"ClientRef": ref, "Status": "Failed"} for ref in sent["ClientRef"].iloc[1:]))
+    (tmp_path / "2.pdf").write_bytes(b"%PDF-1.4 3")
+    assert run("retry-undelivered", "news", "--yes", "--out", "out.csv").code == 0
+    (detail,) = filter(None, column(tmp_path / "out.csv", "ErrorDetail"))
+    assert detail.startswith("The file 2.pdf has changed since this was planned. Put it back as it was, and give the")
+    assert run("retry-undelivered", "news", "--yes").code == 6  # as before: nothing that can go
+    (tmp_path / "2.pdf").write_bytes(b"%PDF-1.4 2")
+    late = gcbulk.retry_undelivered("news", progress=False)
+    later = gcbulk.retry_undelivered("news", name="later", progress=False)
+    ended = run("retry-undelivered", "news", "--yes")
+    assert ended.code == 0, ended.complaint
+    again = [one.recipient for one in platform.queued[3:]]
+    assert again == ["p1@example.org", "p2@example.org"]
+    assert late.send()["Status"].tolist() == ["accepted"]  # the campaign that the command has sent meanwhile
+    with pytest.raises(gcbulk.CampaignError, match="or they went again"):
+        later.send()
+    assert run("retry-undelivered", "news", "--yes").code == 2
+    assert len(platform.queued) == 5
+
+
+@pytest.mark.usefixtures("listened")
 def test_what_failed_has_not_gone_again_with_a_letter_that_only_has_its_name(
     platform: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
