@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import gcbulk
 from gcbulk.api import retry
 from gcbulk.campaign.attachments import Attachments
+from gcbulk.campaign.either import check_each
 from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.results import summarise
@@ -399,7 +400,7 @@ def test_a_trial_goes_to_ones_own_address_alone(platform: Sandbox) -> None:
     tried = send(people, test_to="Me@Example.org")
     assert {one.recipient for one in platform.queued} == {"me@example.org"}
     assert len(tried) == len(platform.queued)
-    with pytest.raises(gcbulk.OptionError, match="test_to is no email address"):
+    with pytest.raises(gcbulk.OptionError, match=r"test_to \(--test-to\) is no email address"):
         send(people, test_to="07700 900123")
     assert send(people)["Status"].tolist() == ["accepted"] * 2
 
@@ -424,6 +425,28 @@ def test_a_text_where_it_can_be_else_an_email(platform: Sandbox) -> None:
     assert (results["MessageId"].notna() ^ results["ErrorCode"].notna()).all()
     assert [one.recipient for one in platform.queued] == ["+447700900123", "b@example.org", "d@example.org"]
     assert results.attrs["campaigns"] == ["snow (text)", "snow (email)"]
+
+
+def test_a_row_that_can_be_told_neither_way_says_what_is_wrong_with_both(platform: Sandbox) -> None:
+    people = pd.DataFrame(
+        {
+            "mobile": ["", "", "020 7946 0123", "07700 900123"],
+            "email": ["", "bob@", "a@example.org, b@example.org", ""],
+        },
+        index=[5, 5, 3, 2],
+    )
+    results = gcbulk.send_message(people, sms="Closed.", subject="News", body="Closed.", progress=False)
+    assert results["Status"].tolist() == ["invalid", "invalid", "invalid", "accepted"]
+    says = results["ErrorDetail"].iloc[:3].tolist()
+    assert says[0].startswith("There is no number in this row. ")
+    for said, address in zip(
+        says, ("There is no email address in this row.", "This is not a valid email address.", "several"), strict=True
+    ):
+        assert address in said.partition(" And by email: ")[2]
+    assert gcbulk.campaign_results(results.attrs["campaigns"][0])["ErrorDetail"].iloc[0] == says[0]
+    intakes = {"sms": IntakeOptions(), "email": IntakeOptions(kind=EMAIL)}
+    assert check_each(people, intakes)["ErrorDetail"].iloc[:3].tolist() == says
+    assert "And by email" not in str(gcbulk.validate(people)["ErrorDetail"].tolist())
 
 
 def test_a_column_says_how_each_row_is_told(platform: Sandbox) -> None:

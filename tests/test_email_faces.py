@@ -117,9 +117,26 @@ def test_the_opt_out_list_is_of_numbers_and_addresses(run: Callable[..., Ended])
     assert [line.split()[0] for line in listed[1:]] == ["+447700900123", "ann@example.org"]
 
 
+def test_a_check_asks_about_addresses_that_may_be_mistyped(run: Callable[..., Ended], tmp_path: Path) -> None:
+    people = pd.DataFrame({"email": ["a@gamil.com", "b@example.org", "c@gamil.com", "bob@"]})
+    people.to_csv(tmp_path / "list.csv", index=False)
+    said = run("validate", tmp_path / "list.csv", *EMAIL).out
+    assert "3 of 4 rows can be emailed" in said
+    assert "2  Is gamil.com right? gmail.com is near to it.  (row 1, row 3)" in said
+    seen = gcbulk.summary(gcbulk.validate(people, channel="email"))
+    assert "2  to look at: Is gamil.com right? gmail.com is near to it. (row 1, row 3)" in str(seen)
+    assert "<p>To look at, row 1, row 3: Is gamil.com right?" in seen.to_html()
+    assert "to look at" not in str(gcbulk.summary(gcbulk.validate(people.iloc[1:2], channel="email")))
+
+
 def test_a_check_of_addresses_takes_no_column_of_numbers(run: Callable[..., Ended], people: Path) -> None:
     ended = run("validate", people, *EMAIL, "--number-columns", "upn")
     assert (ended.code, "--number-columns is for texts." in ended.complaint) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["send", "preview"])
+def test_the_help_says_that_emails_are_tried_at_an_address(command: str, run: Callable[..., Ended]) -> None:
+    assert "on your own phone; emails at your own address" in " ".join(run(command, "--help").out.split())
 
 
 @pytest.mark.parametrize("command", ["send", "results", "resume"])

@@ -236,6 +236,10 @@ def written(body: str, name: str, form: Any = None) -> list[Any]:
     [
         ("<p>\n<a href={{ name }}>x</a>", "Line 2: the body holds a field in a tag without quotes"),
         ("<p>x</p><{{ name }}>", "a field in a tag without quotes"),
+        ("<style>\np{color:\n{{ name }}}</style><p>x</p>", "Line 3: the body holds a field in <style>"),
+        ("<p>x</p><STYLE>p{color:{{ name }}}", "Line 1: the body holds a field in <style>"),
+        ('<img src="https://a.example/a.png" srcset="{{ name }} 2x"> x', "a field in srcset="),
+        ("<p style=\"background: URL('https://a.example/{{ name }}')\">x</p>", "a field in style="),
         ("<p>x</p></{{ name }}>", "a field in a tag without quotes"),
         ("<p {{ name }}='x'>x</p>", "a field in a tag without quotes"),
         ("<p>x</p><!-- {{ name }} -->", "a field in a comment"),

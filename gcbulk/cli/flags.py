@@ -319,7 +319,9 @@ time_flags: Final = stack(
     click.option("--sender", metavar="NAME", help="Shown on the handset: 11 letters and digits, or a number."),
     click.option("--send-at", metavar="TIME", help="Schedule, in UK time or with an offset: 2026-11-24T08:30."),
     click.option("--limit", type=int, metavar="N", help="Only the first N; resume sends the rest."),
-    click.option("--test-to", metavar="NUMBER", help="Only try the texts, on your own phone."),
+    click.option(
+        "--test-to", metavar="NUMBER|ADDRESS", help="Only try it, on your own phone; emails at your own address."
+    ),
 )
 
 
