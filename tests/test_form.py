@@ -23,10 +23,13 @@ from gcbulk.campaign.attachments import FileChangedError
 from gcbulk.campaign.enclosing import why_held
 from gcbulk.campaign.journal import only_those_not_told
 from gcbulk.campaign.options import SendOptions
+from gcbulk.campaign.results import Summary
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES
 from gcbulk.form.background import Helper, Job
 from gcbulk.form.desk import Whose
+from gcbulk.form.results import _who_was_missed
+from gcbulk.form.runs import Ended
 from gcbulk.form.send_form import SendForm
 from gcbulk.form.words import for_officers
 from gcbulk.progress import Progress, Standing, Watch
@@ -793,6 +796,17 @@ def test_emails_go_with_their_files_as_texts_do(platform: Sandbox, forms: list[S
     find(form, "gcb-again").click()
     assert find(form, "gcb-subject").value == find(form, "gcb-letter").value == ""
     assert "dates.txt" not in words_of(form, "gcb-attached")
+
+
+@pytest.mark.parametrize(("status", "word"), [("accepted", "done"), ("invalid", "done"), ("not_sent", "stopped")])
+def test_a_run_that_holds_rows_back_is_not_done(status: str, word: str) -> None:
+    results = pd.DataFrame({"Status": ["accepted", status]})
+    assert Ended(results, [], "", stopped=False).word(stopped_by_hand=False) == word
+
+
+def test_whoever_may_have_it_is_to_be_settled_before_the_list_of_those_not_told_is_sent() -> None:
+    assert "may have it already" in _who_was_missed(Summary(3, {"accepted": 1, "unknown": 2}, {}, 1))
+    assert "may have it already" not in _who_was_missed(Summary(3, {"accepted": 1, "invalid": 2}, {}, 1))
 
 
 def test_a_subject_or_a_folder_that_cannot_be_used_is_told_beside_its_field(
