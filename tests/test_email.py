@@ -212,6 +212,22 @@ def test_files_named_in_a_column_are_each_looked_at_before_anything_is_sent(plat
     assert digests(platform.queued) == {"p0@example.org": [hashlib.sha256(pdf("a")).hexdigest()]}
 
 
+def test_a_file_that_is_named_twice_for_a_row_goes_once(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", ["1", "2"])
+    people = families("a@example.org", "b@example.org").assign(letter=["1.pdf", "2.pdf"])
+    seen = gcbulk.preview_email(
+        people, "News", "Enclosed.", attachments=["1.pdf"], attachment_column="letter", attachment_folder=folder
+    )
+    assert seen.frame["EmailFiles"].tolist() == ["1.pdf", "1.pdf; 2.pdf"]
+
+
+def test_one_email_an_address_is_spoken_of_as_such() -> None:
+    people = families("a@example.org", "a@example.org")
+    with pytest.warns(gcbulk.GcbulkWarning, match="1 email that differs .* is left out .* leave out one_per_address"):
+        results = send(people, one_per_address=True, sandbox=True)
+    assert "was asked for (one_per_address), so this row was left out." in results["ErrorDetail"].iloc[1]
+
+
 def test_a_file_is_found_however_its_accents_are_encoded_and_not_by_other_capitals(tmp_path: Path) -> None:
     folder = letters(tmp_path / "letters", ["Zoe\u0308", "Ana\u00efs", "A4"])
     names = ["Zo\u00eb", "Anai\u0308s", "a4", "a5"]
