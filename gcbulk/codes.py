@@ -99,8 +99,9 @@ SENTENCES: dict[ErrorCode, str] = {
     ErrorCode.EMAIL_INVALID: "This is not a valid email address. Check it with the family.",
     ErrorCode.EMAIL_AMBIGUOUS: "Where a cell holds several addresses, or more than a name beside one, we do not "
     "guess. Leave only the address to write to.",
-    ErrorCode.ATTACHMENT_MISSING: "A file to attach cannot go as it is. Put it in place, or mend its name in this row. "
-    "Where the others have gone, send the rows not told as a list of their own.",
+    ErrorCode.ATTACHMENT_MISSING: "A file to attach is not there, cannot go as it is, or has changed since it "
+    "was planned. Put it in place, or mend its name in this row. Where the others have gone, send the held and invalid "
+    "rows as a list of their own; settle the unknown ones first: they may have it.",
     ErrorCode.FIELD_MISSING: "A field that the message uses is blank in this row. Fill it in, or give the message "
     "a default: {{ name | default('Parent') }}.",
     ErrorCode.MESSAGE_EMPTY: "The message is empty for this row.",
@@ -146,7 +147,7 @@ REASONS: dict[ErrorCode, str] = {
     ErrorCode.EMAIL_MISSING: "no email address",
     ErrorCode.EMAIL_INVALID: "not an email address",
     ErrorCode.EMAIL_AMBIGUOUS: "more than an address in the cell",
-    ErrorCode.ATTACHMENT_MISSING: "file not found",
+    ErrorCode.ATTACHMENT_MISSING: "a file cannot be attached",
     ErrorCode.FIELD_MISSING: "a field is blank",
     ErrorCode.MESSAGE_EMPTY: "the message is empty",
     ErrorCode.MESSAGE_TOO_LONG: "the message is too long",

@@ -301,7 +301,7 @@ BAD = {
     "--sender with an apostrophe": Bad("sender must be up to 11 letters.*St Mary's", ("--sender", "St Mary's")),
     "--quiet-hours in words": Bad("quiet_hours must be two times.*night", ("--quiet-hours", "night")),
     "--limit 0": Bad("limit.*0", ("--limit", "0")),
-    "--test-to a landline": Bad("test_to cannot be texted", ("--test-to", "020 7946 0123")),
+    "--test-to a landline": Bad(r"test_to \(--test-to\) cannot be texted", ("--test-to", "020 7946 0123")),
     "--price-per-part below zero": Bad("price_per_part must be pounds.*-0.01", ("--price-per-part", "-0.01")),
     "--header-length below zero": Bad("header_length.*-1", ("--header-length", "-1")),
     "--max-parts 0": Bad("max_parts.*0", ("--max-parts", "0")),

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import gcbulk
 from gcbulk.api import retry
 from gcbulk.campaign.attachments import Attachments
+from gcbulk.campaign.either import check_each
 from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.enclosing import parsed
 from gcbulk.campaign.results import summarise
@@ -211,6 +212,22 @@ def test_files_named_in_a_column_are_each_looked_at_before_anything_is_sent(plat
     assert digests(platform.queued) == {"p0@example.org": [hashlib.sha256(pdf("a")).hexdigest()]}
 
 
+def test_a_file_that_is_named_twice_for_a_row_goes_once(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", ["1", "2"])
+    people = families("a@example.org", "b@example.org").assign(letter=["1.pdf", "2.pdf"])
+    seen = gcbulk.preview_email(
+        people, "News", "Enclosed.", attachments=["1.pdf"], attachment_column="letter", attachment_folder=folder
+    )
+    assert seen.frame["EmailFiles"].tolist() == ["1.pdf", "1.pdf; 2.pdf"]
+
+
+def test_one_email_an_address_is_spoken_of_as_such() -> None:
+    people = families("a@example.org", "a@example.org")
+    with pytest.warns(gcbulk.GcbulkWarning, match="1 email that differs .* is left out .* leave out one_per_address"):
+        results = send(people, one_per_address=True, sandbox=True)
+    assert "was asked for (one_per_address), so this row was left out." in results["ErrorDetail"].iloc[1]
+
+
 def test_a_file_is_found_however_its_accents_are_encoded_and_not_by_other_capitals(tmp_path: Path) -> None:
     folder = letters(tmp_path / "letters", ["Zoe\u0308", "Ana\u00efs", "A4"])
     names = ["Zo\u00eb", "Anai\u0308s", "a4", "a5"]
@@ -250,8 +267,10 @@ def test_a_file_that_is_not_what_was_planned_holds_back_its_own_row(
     assert results["ErrorCode"].tolist()[1] == "ATTACHMENT_MISSING"
     assert "planned" in results["ErrorDetail"].iloc[1]
     # on a later day the whole list would write to the others again: never the advice
-    assert "Put it back as it was, then resume. Or send the rows not told" in results["ErrorDetail"].iloc[1]
-    assert "Where the others have gone, send the rows not told" in str(summarise(results))
+    assert "Or send the held and invalid rows, with the files as they are now" in results["ErrorDetail"].iloc[1]
+    assert "settle the unknown ones first (gcbulk settle): they may have it." in results["ErrorDetail"].iloc[1]
+    said = "is gone" if change == "gone" else "has changed"
+    assert f"1 ATTACHMENT_MISSING: The file 1.pdf {said} since this was planned. Put it" in str(summarise(results))
     (folder / "1.pdf").write_bytes(pdf(1))
     assert gcbulk.resume("news", progress=False, recipients=people)["Status"].tolist() == ["accepted"] * 3
     assert sorted(digests(platform.queued)) == [f"p{n}@example.org" for n in range(3)]
@@ -397,7 +416,7 @@ def test_a_trial_goes_to_ones_own_address_alone(platform: Sandbox) -> None:
     tried = send(people, test_to="Me@Example.org")
     assert {one.recipient for one in platform.queued} == {"me@example.org"}
     assert len(tried) == len(platform.queued)
-    with pytest.raises(gcbulk.OptionError, match="test_to is no email address"):
+    with pytest.raises(gcbulk.OptionError, match=r"test_to \(--test-to\) is no email address"):
         send(people, test_to="07700 900123")
     assert send(people)["Status"].tolist() == ["accepted"] * 2
 
@@ -422,6 +441,28 @@ def test_a_text_where_it_can_be_else_an_email(platform: Sandbox) -> None:
     assert (results["MessageId"].notna() ^ results["ErrorCode"].notna()).all()
     assert [one.recipient for one in platform.queued] == ["+447700900123", "b@example.org", "d@example.org"]
     assert results.attrs["campaigns"] == ["snow (text)", "snow (email)"]
+
+
+def test_a_row_that_can_be_told_neither_way_says_what_is_wrong_with_both(platform: Sandbox) -> None:
+    people = pd.DataFrame(
+        {
+            "mobile": ["", "", "020 7946 0123", "07700 900123"],
+            "email": ["", "bob@", "a@example.org, b@example.org", ""],
+        },
+        index=[5, 5, 3, 2],
+    )
+    results = gcbulk.send_message(people, sms="Closed.", subject="News", body="Closed.", progress=False)
+    assert results["Status"].tolist() == ["invalid", "invalid", "invalid", "accepted"]
+    says = results["ErrorDetail"].iloc[:3].tolist()
+    assert says[0].startswith("There is no number in this row. ")
+    for said, address in zip(
+        says, ("There is no email address in this row.", "This is not a valid email address.", "several"), strict=True
+    ):
+        assert address in said.partition(" And by email: ")[2]
+    assert gcbulk.campaign_results(results.attrs["campaigns"][0])["ErrorDetail"].iloc[0] == says[0]
+    intakes = {"sms": IntakeOptions(), "email": IntakeOptions(kind=EMAIL)}
+    assert check_each(people, intakes)["ErrorDetail"].iloc[:3].tolist() == says
+    assert "And by email" not in str(gcbulk.validate(people)["ErrorDetail"].tolist())
 
 
 def test_a_column_says_how_each_row_is_told(platform: Sandbox) -> None:

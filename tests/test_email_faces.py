@@ -117,9 +117,34 @@ def test_the_opt_out_list_is_of_numbers_and_addresses(run: Callable[..., Ended])
     assert [line.split()[0] for line in listed[1:]] == ["+447700900123", "ann@example.org"]
 
 
+def test_a_check_asks_about_addresses_that_may_be_mistyped(run: Callable[..., Ended], tmp_path: Path) -> None:
+    people = pd.DataFrame({"email": ["a@gamil.com", "b@example.org", "c@gamil.com", "bob@"]})
+    people.to_csv(tmp_path / "list.csv", index=False)
+    said = run("validate", tmp_path / "list.csv", *EMAIL).out
+    assert "3 of 4 rows can be emailed" in said
+    assert "2  Is gamil.com right? gmail.com is near to it.  (row 1, row 3)" in said
+    seen = gcbulk.summary(gcbulk.validate(people, channel="email"))
+    assert "2  to look at: Is gamil.com right? gmail.com is near to it. (row 1, row 3)" in str(seen)
+    assert "<p>To look at, row 1, row 3: Is gamil.com right?" in seen.to_html()
+    assert "to look at" not in str(gcbulk.summary(gcbulk.validate(people.iloc[1:2], channel="email")))
+
+
 def test_a_check_of_addresses_takes_no_column_of_numbers(run: Callable[..., Ended], people: Path) -> None:
     ended = run("validate", people, *EMAIL, "--number-columns", "upn")
     assert (ended.code, "--number-columns is for texts." in ended.complaint) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["send", "preview"])
+def test_the_help_says_that_emails_are_tried_at_an_address(command: str, run: Callable[..., Ended]) -> None:
+    assert "on your own phone; emails at your own address" in " ".join(run(command, "--help").out.split())
+
+
+@pytest.mark.parametrize("command", ["send", "results", "resume"])
+def test_the_help_says_what_the_rows_not_told_need_to_be_in_ones_own_columns(
+    command: str, run: Callable[..., Ended]
+) -> None:
+    said = " ".join(run(command, "--help").out.split())
+    assert ("with --recipients LIST, in your own columns" in said) is (command != "send")
 
 
 def test_a_campaign_is_looked_up_and_gone_on_with_by_its_column_of_addresses(
@@ -243,6 +268,37 @@ def test_what_failed_goes_again_with_its_own_file_or_not_at_all(
     renewed = {"ClientRef": "", "CallbackUrl": ""}
     assert first | renewed == again | renewed
     assert len(platform.queued) == 4
+
+
+@pytest.mark.usefixtures("listened")
+def test_what_failed_goes_again_when_its_file_is_back_and_never_twice(
+    platform: Sandbox, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "REPEAT_SECONDS", 0.0)
+    for upn in range(3):
+        (tmp_path / f"{upn}.pdf").write_bytes(f"%PDF-1.4 {upn}".encode())
+    people = pd.DataFrame({"email": [f"p{n}@example.org" for n in range(3)], "upn": range(3)})
+    files = [f"{tmp_path}/{{{{ upn }}}}.pdf"]
+    given: dict[str, Any] = {"campaign": "news", "callback_url": URL, "progress": False, "attachments": files}
+    sent = gcbulk.send_email(people, "News", "Enclosed.", **given)
+    tell("news", *({"ClientRef": ref, "Status": "Failed"} for ref in sent["ClientRef"].iloc[1:]))
+    (tmp_path / "2.pdf").write_bytes(b"%PDF-1.4 3")
+    assert run("retry-undelivered", "news", "--yes", "--out", "out.csv").code == 0
+    (detail,) = filter(None, column(tmp_path / "out.csv", "ErrorDetail"))
+    assert detail.startswith("The file 2.pdf has changed since this was planned. Put it back as it was, and give the")
+    assert run("retry-undelivered", "news", "--yes").code == 6  # as before: nothing that can go
+    (tmp_path / "2.pdf").write_bytes(b"%PDF-1.4 2")
+    late = gcbulk.retry_undelivered("news", progress=False)
+    later = gcbulk.retry_undelivered("news", name="later", progress=False)
+    ended = run("retry-undelivered", "news", "--yes")
+    assert ended.code == 0, ended.complaint
+    again = [one.recipient for one in platform.queued[3:]]
+    assert again == ["p1@example.org", "p2@example.org"]
+    assert late.send()["Status"].tolist() == ["accepted"]  # the campaign that the command has sent meanwhile
+    with pytest.raises(gcbulk.CampaignError, match="or they went again"):
+        later.send()
+    assert run("retry-undelivered", "news", "--yes").code == 2
+    assert len(platform.queued) == 5
 
 
 @pytest.mark.usefixtures("listened")

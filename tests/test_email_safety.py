@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 import gcbulk
 from gcbulk.campaign.attachments import Attachments, File, FileChangedError, enclose, encoded
 from gcbulk.campaign.emails import make_email_plan
 from gcbulk.campaign.enclosing import content_of
-from gcbulk.campaign.journal import IN_FLIGHT, memory
+from gcbulk.campaign.journal import IN_FLIGHT, Journal, memory
+from gcbulk.campaign.journal.tables import batches, campaigns, recipients, runs
 from gcbulk.codes import Status
 from gcbulk.messages.letter import Letter
 from gcbulk.recipients.intake import IntakeOptions
@@ -98,6 +101,72 @@ def test_letters_made_anew_write_to_nobody_twice(code: int, platform: Sandbox, t
         assert again["ErrorDetail"].str.contains("--repeat").all()
 
 
+def days_later(days: float) -> None:
+    """Let the journal's own times be so many days ago."""
+    with Journal() as book, book.writing() as connection:
+        for table, names in (
+            (campaigns, ("created_at",)),
+            (recipients, ("claimed_at", "counts_at", "accepted_at")),
+            (batches, ("claimed_at", "settled_at")),
+            (runs, ("started_at", "heartbeat_at", "ended_at")),
+        ):
+            connection.execute(sa.update(table).values({name: table.c[name] - days * 86_400 for name in names}))
+
+
+def sends_of(channel: str, in_pieces: bool) -> tuple[pd.DataFrame, Any, Any]:
+    """Two people, of whom the second gets no answer that can be used, and what previews and sends to some of them."""
+    behind = "@example.org" if channel == "email" else ""
+    contacts = [f"{number}{behind}" for number in ("07700900123", "07700900940")]
+    people = pd.DataFrame({"email" if channel == "email" else "mobile": contacts, "name": ["Ann", "Bob"]})
+    say: Any = {"subject": "News", "body": "Dear {{ name }}"} if channel == "email" else {"message": "Dear {{ name }}"}
+    looks, sends = (
+        (gcbulk.preview_email, gcbulk.send_email) if channel == "email" else (gcbulk.preview, gcbulk.send_sms)
+    )
+
+    def look(who: pd.DataFrame) -> Any:
+        return looks([who] if in_pieces else who, **say)
+
+    def send(who: pd.DataFrame, **options: Any) -> Any:
+        return sends([who] if in_pieces else who, **say, chunk_size=1, max_attempts=1, progress=False, **options)
+
+    return people, look, send
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+@pytest.mark.parametrize("channel", ["sms", "email"])
+def test_who_may_have_it_since_an_earlier_day_is_told_of_before_it_goes_again(
+    channel: str, in_pieces: bool, platform: Sandbox
+) -> None:
+    people, look, send = sends_of(channel, in_pieces)
+    send(people, campaign="trip")
+    not_told = people.iloc[1:].set_axis([7], axis=0)
+    assert "outcome_unknown" not in str(look(not_told).summary())  # of the same day it is unknown, and does not go
+    days_later(1)
+    (finding,) = look(not_told).summary()["findings"]
+    assert (finding["code"], finding["severity"], finding["rows"]) == ("outcome_unknown", "warning", [0])
+    kind = "email" if channel == "email" else "text"
+    says = rf"1 {kind} of this list may have gone already, in campaign 'trip' \(tried on .*gcbulk settle 'trip' --sent"
+    assert re.search(rf"{says}.*--not-told FILE", str(look(not_told)))
+    calls = len(platform.calls)
+    with pytest.warns(gcbulk.GcbulkWarning, match=says):
+        send(not_told)
+    assert len(platform.calls) == calls + 1
+    gcbulk.settle("trip", sent=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        send(people.iloc[:1])  # who was told yesterday is told again, on purpose: nothing is unknown of that
+
+
+@pytest.mark.parametrize(("days", "doubted"), [(6.9, True), (7.1, False)])
+def test_what_is_unknown_is_asked_about_for_a_week(days: float, doubted: bool, platform: Sandbox) -> None:
+    people, look, send = sends_of("sms", in_pieces=False)
+    send(people)
+    days_later(days)
+    assert bool(look(people).summary()["findings"]) is doubted
+    assert bool(look(people.iloc[:1]).summary()["findings"]) is False
+    assert len(platform.calls) == 2
+
+
 @pytest.mark.parametrize("state", [IN_FLIGHT, Status.UNKNOWN, Status.ACCEPTED])
 @pytest.mark.parametrize(
     ("path", "digest", "holds"), [("/a/x.pdf", "2", True), ("/b/x.pdf", "1", True), ("/b/x.pdf", "2", False)]
@@ -167,6 +236,10 @@ def written(body: str, name: str, form: Any = None) -> list[Any]:
     [
         ("<p>\n<a href={{ name }}>x</a>", "Line 2: the body holds a field in a tag without quotes"),
         ("<p>x</p><{{ name }}>", "a field in a tag without quotes"),
+        ("<style>\np{color:\n{{ name }}}</style><p>x</p>", "Line 3: the body holds a field in <style>"),
+        ("<p>x</p><STYLE>p{color:{{ name }}}", "Line 1: the body holds a field in <style>"),
+        ('<img src="https://a.example/a.png" srcset="{{ name }} 2x"> x', "a field in srcset="),
+        ("<p style=\"background: URL('https://a.example/{{ name }}')\">x</p>", "a field in style="),
         ("<p>x</p></{{ name }}>", "a field in a tag without quotes"),
         ("<p {{ name }}='x'>x</p>", "a field in a tag without quotes"),
         ("<p>x</p><!-- {{ name }} -->", "a field in a comment"),
@@ -373,3 +446,23 @@ def test_a_name_that_is_taken_says_which_files_are_others(platform: Sandbox, tmp
         gcbulk.send_email(people, "News", "Enclosed.", **how)
     with pytest.raises(gcbulk.CampaignError, match=r"with other content: the emails differ\. Choose another name"):
         gcbulk.send_email(people, "News", "Enclosed!", **how)
+
+
+@pytest.mark.parametrize("channel", ["sms", "email"])
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_name_taken_on_an_earlier_day_is_no_advice_to_tell_everybody_again(
+    days: int, channel: str, platform: Sandbox
+) -> None:
+    people, _, send = sends_of(channel, in_pieces=False)
+    send(people, campaign="trip")
+    days_later(days)
+    with pytest.raises(gcbulk.CampaignError, match="There is a campaign named 'trip' already") as refused:
+        send(people.assign(name=["Ann", "Rob"]), campaign="trip")
+    said = str(refused.value)
+    again_today = "leave the name out: what went already today is not sent again"
+    not_told = "gcbulk results 'trip' --recipients LIST --not-told FILE"
+    assert [again_today in said, not_told in said] == [not days, bool(days)]
+    if days:
+        assert "everybody on this list would get it again" in said
+        assert "gcbulk settle 'trip' --sent or --not-sent" in said
+    assert len(platform.calls) == 2

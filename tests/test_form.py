@@ -19,11 +19,17 @@ from ipywidgets.embed import embed_data
 
 import gcbulk
 from gcbulk.api.customers import Customer, Customers, FixedCustomers
+from gcbulk.campaign.attachments import FileChangedError
+from gcbulk.campaign.enclosing import why_held
+from gcbulk.campaign.journal import only_those_not_told
 from gcbulk.campaign.options import SendOptions
+from gcbulk.campaign.results import Summary
 from gcbulk.campaign.views import facts
 from gcbulk.codes import SENTENCES
 from gcbulk.form.background import Helper, Job
 from gcbulk.form.desk import Whose
+from gcbulk.form.results import _who_was_missed
+from gcbulk.form.runs import Ended
 from gcbulk.form.send_form import SendForm
 from gcbulk.form.words import for_officers
 from gcbulk.progress import Progress, Standing, Watch
@@ -667,7 +673,9 @@ def test_no_sentence_on_the_form_names_an_option_of_code_or_commands() -> None:
     at_night, day = datetime.fromisoformat("2026-11-24T22:30+00:00"), datetime.fromisoformat("2026-11-24T12:00+00:00")
     refused = SendOptions().refusal(at_night, None, reaches_people=True)
     past = SendOptions().refusal(day, day, reaches_people=True)
-    for sentence in (*SENTENCES.values(), str(refused), str(past), facts.REPLACED, facts._cost(None, None)):
+    ways = (why_held(FileChangedError("Gone."))[1], only_those_not_told('a "b" c'))
+    others = (facts.REPLACED, facts._cost(None, None), *ways)
+    for sentence in (*SENTENCES.values(), str(refused), str(past), *others):
         for told in (sentence, html.escape(sentence)):
             assert not re.search(r"--\w|\w=|_\w|\bsend_at\b|[Rr]esume\b|gcbulk", for_officers(told)), for_officers(told)
 
@@ -765,7 +773,7 @@ def test_emails_go_with_their_files_as_texts_do(platform: Sandbox, forms: list[S
     find(form, "gcb-reply-to").value = "office@example.org"
     assert form.wait()
     assert words_of(form, "gcb-ready") == (
-        "Ready to send: 2 of 3 rows with a good address. Left out: 1 (file not found)."
+        "Ready to send: 2 of 3 rows with a good address. Left out: 1 (a file cannot be attached)."
     )
     assert words_of(form, "gcb-parts") == "This email: dates.txt; A1.pdf. All 2 emails: 4 files (1 kB)."
     assert "Sends 2 emails, with 4 files (1 kB), to 2 addresses from school 1469 now." in words_of(form, "gcb-sentence")
@@ -788,6 +796,17 @@ def test_emails_go_with_their_files_as_texts_do(platform: Sandbox, forms: list[S
     find(form, "gcb-again").click()
     assert find(form, "gcb-subject").value == find(form, "gcb-letter").value == ""
     assert "dates.txt" not in words_of(form, "gcb-attached")
+
+
+@pytest.mark.parametrize(("status", "word"), [("accepted", "done"), ("invalid", "done"), ("not_sent", "stopped")])
+def test_a_run_that_holds_rows_back_is_not_done(status: str, word: str) -> None:
+    results = pd.DataFrame({"Status": ["accepted", status]})
+    assert Ended(results, [], "", stopped=False).word(stopped_by_hand=False) == word
+
+
+def test_whoever_may_have_it_is_to_be_settled_before_the_list_of_those_not_told_is_sent() -> None:
+    assert "may have it already" in _who_was_missed(Summary(3, {"accepted": 1, "unknown": 2}, {}, 1))
+    assert "may have it already" not in _who_was_missed(Summary(3, {"accepted": 1, "invalid": 2}, {}, 1))
 
 
 def test_a_subject_or_a_folder_that_cannot_be_used_is_told_beside_its_field(

@@ -722,7 +722,7 @@ def test_an_email_with_its_files_then_a_text_or_else_an_email(page: Page, platfo
     page.locator(".gcb-attach-folder input").fill(str(FAMILIES.parent / "letters"))
     page.locator(".gcb-attach-each input").fill("{{ admission_no }}.pdf")
     expect(page.locator(".gcb-ready")).to_have_text(
-        "Ready to send: 3 of 4 rows with a good address. Left out: 1 (file not found)."
+        "Ready to send: 3 of 4 rows with a good address. Left out: 1 (a file cannot be attached)."
     )
     expect(page.locator(".gcb-parts")).to_contain_text("This email: dates.txt; A1001.pdf. All 3 emails: 6 files")
     frame = page.frame_locator(".gcb-preview iframe")

@@ -183,14 +183,14 @@ def test_what_came_of_a_call_is_written_though_the_next_cannot_be_claimed(
     run = start(journal, ["a", "b", "c"])
     claim = take(run)
     broken = iter([True] * times + [False] * 9)
-    looked_up = claims.by_position
+    look = claims.look_elsewhere
 
-    def by_position(*given: Any) -> Any:
+    def look_elsewhere(*given: Any, **bounds: int) -> Any:
         if next(broken):
             raise JournalError("The journal cannot be used.")
-        return looked_up(*given)
+        return look(*given, **bounds)
 
-    monkeypatch.setattr(claims, "by_position", by_position)
+    monkeypatch.setattr(claims, "look_elsewhere", look_elsewhere)
     if times == 1:
         following = settle_and_take(run, claim, 1)
         assert following is not None

@@ -104,11 +104,15 @@ def test_a_test_is_sent_at_once_and_at_any_hour(platform: Sandbox, monkeypatch: 
 @pytest.mark.parametrize(
     ("frame", "number", "words"),
     [
-        (people(3), "n/a", "test_to cannot be texted"),
-        (people(3), "020 7946 0123", "test_to cannot be texted: it is not a mobile number. Give your own"),
-        (people(3), "", "test_to cannot be texted: it holds no number. Give your own"),
+        (people(3), "n/a", r"test_to \(--test-to\) cannot be texted"),
+        (
+            people(3),
+            "020 7946 0123",
+            r"test_to \(--test-to\) cannot be texted: it is not a mobile number. Give your own",
+        ),
+        (people(3), "", r"test_to \(--test-to\) cannot be texted: it holds no number. Give your own"),
         (people(3), "07700 9005", "too few digits"),
-        (people(3), "+44 0000 000000", "test_to cannot be texted: "),
+        (people(3), "+44 0000 000000", r"test_to \(--test-to\) cannot be texted: "),
         (people(3).assign(mobile="bad"), OWN, "There is no text to test"),
     ],
 )

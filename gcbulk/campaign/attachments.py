@@ -53,6 +53,10 @@ TYPES: Final[dict[str, tuple[bytes, ...]]] = {
 _IN_NO_NAME: Final = re.compile('[\x00-\x1f\x7f-\x9f"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 
 
+_WHAT_TO_DO: Final = SENTENCES[ErrorCode.ATTACHMENT_MISSING].partition(". ")[2]
+"""Behind what is wrong with a row's own file."""
+
+
 class File(NamedTuple):
     """One file as it was when the campaign was planned. `digest`: BLAKE2b of its bytes, in hex.
 
@@ -144,16 +148,22 @@ def enclose(fields: pd.DataFrame, options: Attachments, *, wanted: Any) -> Enclo
     problems = [""] * len(fields)
     for row in map(int, wanted.nonzero()[0]):
         own = [_of_row(looker, names[row], folder, inside) for names, inside in sources]
-        problems[row] = next(
-            (f"{one} {SENTENCES[ErrorCode.ATTACHMENT_MISSING]}" for one in own if isinstance(one, str)), ""
-        )
-        files[row] = (*for_all, *(one for one in own if isinstance(one, File)))
+        problems[row] = next((f"{one} {_WHAT_TO_DO}" for one in own if isinstance(one, str)), "")
+        files[row] = _once((*for_all, *(one for one in own if isinstance(one, File))))
         if not problems[row] and sum(file.size for file in files[row]) > options.most_bytes_a_call:
             problems[row] = (
                 f"The files of this email are more than {options.max_call_mb:g} MB together. Leave some out, or allow "
                 "a call more (max_call_mb, --max-call-mb)."
             )
     return Enclosed(files, problems)
+
+
+def _once(files: Iterable[File]) -> tuple[File, ...]:
+    """A row's files, one that is named twice once."""
+    by_path: dict[str, File] = {}
+    for file in files:
+        by_path.setdefault(file.path, file)
+    return tuple(by_path.values())
 
 
 def _is_pattern(written: str | os.PathLike[str]) -> bool:

@@ -18,6 +18,7 @@ from gcbulk.campaign.connecting import (
     warn_of_drama_numbers,
 )
 from gcbulk.campaign.dispatching import at_workers
+from gcbulk.campaign.doubts import in_doubt
 from gcbulk.campaign.ending import nothing_left, tell
 from gcbulk.campaign.history import known_results
 from gcbulk.campaign.journal import KIND, TEST, Journal
@@ -208,8 +209,11 @@ def deliver(
     journal, shaped = run.journal, run.campaign.options
     ahead = still_ahead(run.campaign, schedule.now())
     journals.match_again(journal, run.campaign)
-    run.recall()
+    doubts = run.recall()
     up_to = None if options.limit is None else journal.last_of_the_first(run.campaign, options.limit)
+    going = [doubt for row, doubt in doubts.items() if up_to is None or row <= up_to]
+    if going and shaped.get(KIND) != TEST:
+        warn(in_doubt(going, KINDS[run.campaign.channel]))
     manner = replace(
         manner_of_messages(
             run.campaign,

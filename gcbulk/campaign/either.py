@@ -113,9 +113,11 @@ def check_each(
 ) -> pd.DataFrame:
     """What `validate` says of a list, of each row by the way that it would go."""
     ways = divide(recipients, intakes)
-    checked = [
-        (way, rows, check_list(part_of(recipients, rows), intakes[way], customers)) for way, rows in ways.items()
-    ]
+    checked = []
+    for way, rows in ways.items():
+        part = part_of(recipients, rows)
+        found = check_list(part, intakes[way], customers)
+        checked.append((way, rows, _neither(found, part, intakes, None) if way == "sms" else found))
     return checked[0][2] if len(intakes) == 1 else joined(checked, recipients.index)
 
 
@@ -133,11 +135,29 @@ def plan_each(
         part, intake = part_of(recipients, rows), intakes[channel]
         if channel == "sms":
             plan = make_plan(part, message.sms, intake=intake, texts=message.texts, customers=customers)
+            plan = replace(plan, frame=_neither(plan.frame, part, intakes, column))
         else:
             letter = message.letter or Letter("", "")
             plan = make_email_plan(part, letter, intake=intake, attachments=message.attachments, customers=customers)
         legs.append(Leg(plan, part, rows))
     return tuple(legs)
+
+
+def _neither(
+    frame: pd.DataFrame, recipients: pd.DataFrame, intakes: Mapping[str, IntakeOptions], column: Hashable | None
+) -> pd.DataFrame:
+    """A frame of texts in which a row that can be told neither way says what is wrong with its address too."""
+    numbers = frame["ErrorCode"].isin([code.value for code in ErrorCode if code.startswith("NUMBER_")])
+    wrong = (numbers & (frame["Status"] == Status.INVALID)).to_numpy(dtype=bool)
+    if len(intakes) == 1 or column is not None or not wrong.any():
+        return frame
+    of_addresses = check(recipients[wrong], replace(intakes["email"], opt_outs=None))["ErrorDetail"]
+    details = frame["ErrorDetail"].to_numpy(dtype=object).copy()
+    details[wrong] = [
+        detail if pd.isna(why) else f"{detail} And by email: {why}"
+        for detail, why in zip(details[wrong], of_addresses, strict=True)
+    ]
+    return frame.assign(ErrorDetail=pd.array(details, dtype="str"))
 
 
 def names_of(campaign: str | None, channels: Iterable[str]) -> dict[str, str | None]:

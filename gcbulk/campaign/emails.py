@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,13 @@ def make_email_plan(
     return plan_of(recipients, fields, drafted, intake, whose, repeats)
 
 
+PUT_IT_BACK: Final = (
+    "Put it back as it was, and give the same command again (gcbulk retry-undelivered). Or send this row, with the "
+    "file as it is now, as a list of its own."
+)
+"""What to do about a row that cannot go again as it went."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmailDraft:
     """An email written for every row."""
@@ -106,7 +113,8 @@ def make_again_plan(
 
     def drafted(fields: pd.DataFrame, _known: Any) -> EmailAgain:
         letters = [parsed(content) for content in fields["content"]]
-        problems = pd.Series([problem_now(files) for _, files in letters], dtype="str")
+        now = [problem_now(files) for _, files in letters]
+        problems = pd.Series([problem and f"{problem} {PUT_IT_BACK}" for problem in now], dtype="str")
         frame = pd.DataFrame(
             {
                 "EmailSubject": pd.array([subject for subject, _ in letters], dtype="str"),

@@ -102,6 +102,7 @@ def why_held(error: FileChangedError) -> tuple[ErrorCode, str]:
     The whole list is no way out: sent on a later day, it would write to all the others again.
     """
     way_out = (
-        "Put it back as it was, then resume. Or send the rows not told, with what it is now, as a list of their own."
+        "Put it back as it was, then resume. Or send the held and invalid rows, with the files as they are now, as a "
+        "list of their own; settle the unknown ones first (gcbulk settle): they may have it."
     )
     return ErrorCode.ATTACHMENT_MISSING, f"{error} {way_out}"

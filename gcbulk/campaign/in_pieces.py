@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,7 @@ from gcbulk.campaign.connecting import (
     warn_of_drama_numbers,
 )
 from gcbulk.campaign.delivering import Ran, deliver
+from gcbulk.campaign.doubts import about_doubts
 from gcbulk.campaign.enclosing import size_of
 from gcbulk.campaign.firsts import Firsts
 from gcbulk.campaign.looking_ahead import HELD_BACK, about_the_sending, gone_already
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from gcbulk.api.client import CommunicationsClient
     from gcbulk.api.customers import Customer
-    from gcbulk.campaign.journal import Campaign, Journal, Run
+    from gcbulk.campaign.journal import Campaign, Doubt, Journal, Run
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.results import Summary
@@ -84,25 +85,36 @@ def preview_in_pieces(
                 api = stack.enter_context(default_client(options, many=intake.for_customers))
             except CredentialsError:
                 logger.debug("No credentials: the journal cannot be asked what went already")
-        seen = survey(pieces, planner, adjust=_as_it_would_go(options, api))
-    seen.findings = (*about_the_sending(options, client), *seen.findings)
+        doubts: dict[int, Doubt] = {}
+        seen = survey(pieces, planner, adjust=_as_it_would_go(options, api, doubts))
+    unknown = [replace(one, total=one.count) for one in about_doubts(doubts, intake.kind)]
+    seen.findings = (*about_the_sending(options, client), *unknown, *seen.findings)
     seen.send_at, seen.show_numbers = options.scheduled(), show_numbers
     return seen
 
 
-def _as_it_would_go(options: SendOptions, api: CommunicationsClient | None) -> Callable[[Plan], Plan]:
-    """What leaves out of each piece's plan the texts that went already, and those beyond the limit."""
-    left = options.limit
+def _as_it_would_go(
+    options: SendOptions, api: CommunicationsClient | None, doubts: dict[int, Doubt]
+) -> Callable[[Plan], Plan]:
+    """What leaves out of each piece's plan the texts that went already, and those beyond the limit.
+
+    `doubts` is told by position what may have gone on an earlier day.
+    """
+    left, start = options.limit, 0
     asks = api is not None and not options.sandbox and journals.journal_exists(options.journal)
 
     def adjust(plan: Plan) -> Plan:
-        nonlocal left
+        nonlocal left, start
+        found: dict[int, Doubt] = {}
         if asks and api is not None:
-            plan = plan.leaving_out(gone_already(plan, options, api.base_url, api.customer_id))
+            plan, found = gone_already(plan, options, api)
         if left is not None:
             ready = plan.ready.nonzero()[0]
             plan = plan.leaving_out({int(row): HELD_BACK for row in ready[left:]})
             left = max(0, left - len(ready))
+        goes = plan.ready
+        doubts.update({row + start: doubt for row, doubt in found.items() if goes[row]})
+        start += len(plan.frame)
         return plan
 
     return adjust

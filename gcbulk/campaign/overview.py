@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from gcbulk.campaign.results import held_by, what_is_meant
+from gcbulk.campaign.results import reasons_of, what_is_meant
 from gcbulk.campaign.views.facts import CUSTOMERS_SHOWN, LIKE_AN_ADDRESS, mask_number
 from gcbulk.codes import REASONS, ErrorCode, Status
 from gcbulk.errors import RecipientsError
@@ -21,6 +21,7 @@ from gcbulk.recipients.kinds import NUMBER, kind_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
     from matplotlib.figure import Figure
 
 TO_MEND: Final = (Status.INVALID, Status.REJECTED)
@@ -98,8 +99,9 @@ class Overview:
             if code is None:
                 lines.append(f"{rows:>5}  {status}")
                 continue
-            meant = what_is_meant(code, held_by(self.frame))
+            meant = what_is_meant(code, reasons_of(code, self.frame))
             lines += [f"{rows:>5}  {status}: {code} ({self._such_as(code)})", f"       {meant}"]
+        lines += [f"{len(at):>5}  to look at: {question} ({self._named(at)})" for question, at in questions(self.frame)]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -110,6 +112,10 @@ class Overview:
     def to_html(self) -> str:
         """The overview as a piece of HTML, every value escaped, numbers masked."""
         pieces = [f"<p><b>{escape(self.first_line())}</b></p>", self.counts_html()]
+        pieces += [
+            f"<p>To look at, {escape(self._named(at))}: {escape(question)}</p>"
+            for question, at in questions(self.frame)
+        ]
         mend = self.to_mend()
         if len(mend):
             total = int(self.frame["Status"].isin([status.value for status in TO_MEND]).sum())
@@ -128,7 +134,9 @@ class Overview:
 
     def _explained(self, code: ErrorCode | None) -> tuple[str, str, str]:
         """A code in a few words, in a sentence, and itself."""
-        return ("", "", "") if code is None else (REASONS[code], what_is_meant(code, held_by(self.frame)), code.value)
+        if code is None:
+            return ("", "", "")
+        return (REASONS[code], what_is_meant(code, reasons_of(code, self.frame)), code.value)
 
     def _counted(self) -> list[tuple[str, str | None, int]]:
         columns = self.counts()
@@ -136,9 +144,20 @@ class Overview:
         return list(zip(columns["Status"].tolist(), codes.tolist(), columns["Rows"].tolist(), strict=True))
 
     def _such_as(self, code: str) -> str:
-        positions = (self.frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0]
+        return self._named((self.frame["ErrorCode"] == code).to_numpy(dtype=bool).nonzero()[0])
+
+    def _named(self, positions: np.ndarray[Any, Any]) -> str:
         more = ", ..." if len(positions) > 3 else ""
-        return ", ".join(row_name(self.frame.index, row) for row in positions[:3]) + more
+        return ", ".join(row_name(self.frame.index, row) for row in positions[:3].tolist()) + more
+
+
+def questions(frame: pd.DataFrame) -> list[tuple[str, np.ndarray[Any, Any]]]:
+    """What is asked about rows that can be sent all the same, and of which rows by position; the most rows first."""
+    asked = frame["ErrorDetail"].where(frame["Status"] == Status.READY)
+    found = [
+        (str(question), (asked == question).to_numpy(dtype=bool).nonzero()[0]) for question in asked.dropna().unique()
+    ]
+    return sorted(found, key=lambda one: -len(one[1]))
 
 
 def by_customer_html(frame: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gcbulk.campaign.overview import questions
 from gcbulk.campaign.views import facts
 from gcbulk.campaign.views.facts import mask_number
 from gcbulk.codes import Status
@@ -38,8 +39,18 @@ def check_report(checked: pd.DataFrame, *, channel: str = "sms") -> str:
         f"{ready} of {are(counts['rows'], 'row')} can be {kind.contacted}; {are(mended, kind.noun)} {were} mended."
     ]
     problems = _problem_lines(checked)
+    asked = [
+        f"  {at.size:>5}  {question}  ({facts.some_rows(checked.index, at.tolist())})"
+        for question, at in questions(checked)
+    ]
     return "\n".join(
-        [*lines, *(["", "Rows to look at (row 1 is the first below the header):"] if problems else []), *problems]
+        [
+            *lines,
+            *(["", "Rows to look at (row 1 is the first below the header):"] if problems else []),
+            *problems,
+            *(["", "May be mistyped, and would be sent to as written:"] if asked else []),
+            *asked,
+        ]
     )
 
 

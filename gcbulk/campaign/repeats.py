@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gcbulk.errors import warn
+from gcbulk.messages.findings import are
 from gcbulk.recipients.columns import row_name
-from gcbulk.recipients.kinds import NUMBER
 from gcbulk.recipients.schema import repeat_details
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def _repeated(keys: Mapping[str, _Objects]) -> tuple[_Numbers, _Numbers]:
 
 def other_texts(count: int, named: Sequence[str], intake: IntakeOptions) -> str:
     """Say that texts are left out which differ from the one that goes: each may be about another child."""
-    option = "one_per_number" if intake.kind is NUMBER else "one_per_address"
+    one = count == 1
     return (
-        f"{count} {intake.kind.message}{'s' * (count > 1)} that differ from the one that goes to the same "
-        f"{intake.kind.noun} are left out "
+        f"{are(count, intake.kind.message)} that {'differs' if one else 'differ'} from the one that goes to the same "
+        f"{intake.kind.noun} {'is' if one else 'are'} left out "
         f"({', '.join(named[:_NAMED_ROWS])}{', ...' * (count > _NAMED_ROWS)}): siblings, perhaps. To send each of "
-        f"them, leave out {option} (--one-per-number)."
+        f"them, leave out one_per_{intake.kind.noun} (--one-per-number)."
     )

@@ -17,7 +17,7 @@ from gcbulk.campaign.journal import Journal, count_unmatched, texts_used, told
 from gcbulk.campaign.preview import mask_number
 from gcbulk.campaign.results import NOT_TOLD, held_by, summarise, what_is_meant
 from gcbulk.campaign.views.facts import LIKE_AN_ADDRESS
-from gcbulk.codes import DeliveryStatus
+from gcbulk.codes import DeliveryStatus, ErrorCode
 from gcbulk.messages.markup import plain_words
 from gcbulk.recipients.kinds import KINDS, NUMBER
 from gcbulk.recipients.writing import write_text
@@ -147,8 +147,11 @@ def _counted(results: pd.DataFrame, *columns: str) -> list[list[str]]:
 
 def _outcomes(results: pd.DataFrame) -> str:
     counts = _counted(results, "Status", "ErrorCode")
-    held = held_by(results)
-    rows = [(status, code, f"{int(n):,}", what_is_meant(code, held) if code else "") for status, code, n in counts]
+    held = held_by(results)  # not what is said of files: their names may be people's
+    rows = [
+        (status, code, f"{int(n):,}", what_is_meant(code, held if code == ErrorCode.HELD_BACK else ()) if code else "")
+        for status, code, n in counts
+    ]
     return _table("Outcome", ("Status", "Reason", "Rows", "What it means"), rows)
 
 

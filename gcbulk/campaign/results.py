@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gcbulk.api.customers import Customers
+from gcbulk.campaign.file_problems import by_reason
 from gcbulk.campaign.journal import KIND, TEST, Record
 from gcbulk.codes import SENTENCES, DeliveryStatus, ErrorCode, Status
 from gcbulk.errors import CampaignError, OptionError
@@ -139,6 +140,7 @@ class Summary:
     message: str = "text"  # what one row was sent
     customers: dict[str, dict[str, int]] = field(default_factory=dict)  # a partner's: rows, accepted, not_told of each
     held_by: tuple[str, ...] = ()  # what holds rows back, in sentences
+    files: tuple[str, ...] = ()  # why files cannot go, in sentences
 
     def __add__(self, other: Summary) -> Summary:
         """The counts of two pieces of a list together."""
@@ -158,6 +160,7 @@ class Summary:
             message=min(self.message, other.message),  # "email", of whatever piece shows that it is
             customers=_added(self.customers, other.customers),
             held_by=tuple(dict.fromkeys((*self.held_by, *other.held_by))),
+            files=tuple(dict.fromkeys((*self.files, *other.files))),
         )
 
     @property
@@ -211,7 +214,8 @@ class Summary:
         rows = "row" if self.total == 1 else "rows"
         lines = [f"{self.total:>7} {rows}", *(f"{n:>7} {status}" for status, n in self.statuses.items())]
         for code, n in self.codes.items():
-            sentence = what_is_meant(code, self.held_by)
+            reasons = {ErrorCode.HELD_BACK: self.held_by, ErrorCode.ATTACHMENT_MISSING: self.files}
+            sentence = what_is_meant(code, reasons.get(ErrorCode(code), ()))
             lines.append(f"{'':>7}   {n} {code}: {_first_sentence(sentence) if code in explained else sentence}")
         lines += self._by_customer()
         if self.delivery:
@@ -260,16 +264,29 @@ def held_by(results: pd.DataFrame) -> tuple[str, ...]:
     return tuple(results.loc[results["ErrorCode"] == ErrorCode.HELD_BACK, "ErrorDetail"].dropna().unique().tolist())
 
 
-def what_is_meant(code: str, held_by: Sequence[str]) -> str:
-    """What a code means, in a sentence; what holds rows back is told by `held_by` alone.
+def reasons_of(code: str, results: pd.DataFrame) -> tuple[str, ...]:
+    """The sentences of its rows that say more than the code's own: what holds them back, what is wrong with files."""
+    if code == ErrorCode.HELD_BACK:
+        return held_by(results)
+    return why_not_enclosed(results) if code == ErrorCode.ATTACHMENT_MISSING else ()
+
+
+def why_not_enclosed(results: pd.DataFrame) -> tuple[str, ...]:
+    """Why files of rows cannot go, each reason once, with the names of two of them."""
+    details = results.loc[results["ErrorCode"] == ErrorCode.ATTACHMENT_MISSING, "ErrorDetail"].dropna()
+    return tuple([sentence for _, _, sentence in by_reason(details)])
+
+
+def what_is_meant(code: str, reasons: Sequence[str]) -> str:
+    """What a code means, in a sentence; what holds rows back, or is wrong with files, is told by `reasons` alone.
 
     >>> what_is_meant("HELD_BACK", ["Oak Primary: It is 22:30 in the UK."])
     'Oak Primary: It is 22:30 in the UK.'
     """
-    if code != ErrorCode.HELD_BACK or not held_by:
+    if not reasons:
         return SENTENCES[ErrorCode(code)]
-    more = len(held_by) - _HELD_SHOWN
-    return " ".join([*held_by[:_HELD_SHOWN], *([f"And {are(more, 'reason')} more like these."] if more > 0 else [])])
+    more = len(reasons) - _HELD_SHOWN
+    return " ".join([*reasons[:_HELD_SHOWN], *([f"And {are(more, 'reason')} more like these."] if more > 0 else [])])
 
 
 def _first_sentence(words: str) -> str:
@@ -294,6 +311,7 @@ def summarise(results: pd.DataFrame) -> Summary:
         sent_earlier=str(earlier.iloc[0]) if len(earlier) else None,
         customers=_counted_by_customer(results),
         held_by=held_by(results),
+        files=why_not_enclosed(results),
         message=kind_in(results["SentTo"]).message,
         delivery={status.value: int(news[status.value]) for status in DeliveryStatus if status.value in news},
     )

@@ -109,7 +109,7 @@ def own_contact(test_to: str, channel: str) -> str:
         return own_number(test_to)
     address = own_address(test_to)
     if address is None:
-        raise OptionError("test_to is no email address. Give your own, such as office@example.org.")
+        raise OptionError("test_to (--test-to) is no email address. Give your own, such as office@example.org.")
     return address
 
 
@@ -123,7 +123,7 @@ def own_number(test_to: str) -> str:
     code = checked["ErrorCode"].iloc[0]
     if isinstance(code, str):
         raise OptionError(
-            f"test_to cannot be texted: {_WRONG.get(ErrorCode(code), _NO)}. "
+            f"test_to (--test-to) cannot be texted: {_WRONG.get(ErrorCode(code), _NO)}. "
             "Give your own mobile number, such as 07700 900123."
         )
     return str(checked["SentTo"].iloc[0])

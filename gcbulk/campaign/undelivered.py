@@ -14,7 +14,7 @@ from gcbulk.campaign.delivering import send_plan
 from gcbulk.campaign.delivery import filled, undelivered
 from gcbulk.campaign.emails import make_again_plan
 from gcbulk.campaign.history import campaign_results
-from gcbulk.campaign.journal import Journal, gone_again, texts_of
+from gcbulk.campaign.journal import Journal, campaign_called, can_go_on, gone_again, texts_of
 from gcbulk.campaign.looking_ahead import preview_plan
 from gcbulk.campaign.options import OF_CHANNEL, SendOptions
 from gcbulk.campaign.plan import make_plan
@@ -80,17 +80,23 @@ class Retry:
     def _still_undelivered(self) -> pd.DataFrame:
         """Those who are still to be told: minutes or hours may have passed since the look, and news with them."""
         failed = undelivered(filled(campaign_results(self.of, journal=self.options.journal)))
-        people = self.recipients[self.recipients.index.isin(failed.index)]
+        with Journal(self.options.journal) as book:
+            known = book.campaign(self.of)
+            # what its own campaign has sent, this one goes on with
+            own = campaign_called(book, self.campaign)
+            gone = gone_again(book, known, texts_of(book, known, failed.index.tolist()), besides=own)
+        people = self.recipients[self.recipients.index.isin(failed.index.difference(list(gone)))]
         arrived = len(self.recipients) - len(people)
         if people.empty:
             raise CampaignError(
                 f"Nothing of campaign {self.of!r} is left to send again: since you looked, none of these "
-                f"{self.intake.kind.message}s is reported as failed or expired any longer."
+                f"{self.intake.kind.message}s is reported as failed or expired any longer, or they went again."
             )
         if arrived:
             warnings.warn(
                 f"{arrived} of the {len(self.recipients)} {self.intake.kind.message}s "
-                f"{'is' if arrived == 1 else 'are'} not sent again: since you looked, other news of them came.",
+                f"{'is' if arrived == 1 else 'are'} not sent again: since you looked, other news of them came, or they "
+                "went again.",
                 GcbulkWarning,
                 stacklevel=4,
             )
@@ -117,9 +123,9 @@ def retry_undelivered(
     What went again in a later campaign is left out: where that failed too, retry that one.
 
     The same goes to the same number or address again, on purpose, but not within ten minutes; an email whose file is
-    gone or changed since is left out. `name` defaults to the
-    campaign's with "(again {date})". `opt_outs` are applied; other options are those of `send_sms` or
-    `send_email`.
+    gone or changed since is left out. `name` defaults to the campaign's with "(again {date})", and a number behind it
+    where a campaign of that name can send nothing more. `opt_outs` are applied; other options are those of `send_sms`
+    or `send_email`.
     Raises CampaignError where there is nothing to try again, and, as `send()` does, where the client is another
     customer's than the campaign or calls another address.
     """
@@ -130,6 +136,7 @@ def retry_undelivered(
         known = book.campaign(campaign)
         texts = texts_of(book, known, failed.index.tolist())
         later = gone_again(book, known, texts)
+        name = name or _next_name(book, campaign)
     texts = [text for text in texts if text.position not in later]
     if not texts:
         raise CampaignError(f"What failed of campaign {campaign!r} went again in a later campaign. Retry that one.")
@@ -157,7 +164,20 @@ def retry_undelivered(
         opt_outs=opt_outs,
         customer_column="customer" if known.of_a_partner else None,
     )
-    return Retry(name or f"{campaign} (again {{date}})", campaign, recipients, intake, settings, client)
+    return Retry(name, campaign, recipients, intake, settings, client)
+
+
+def _next_name(book: Journal, campaign: str) -> str:
+    """The first name of a retry that nobody has, or whose campaign can still send something.
+
+    One that cannot holds what it sent, which is left out. What it could not send, its file being gone, may go now.
+    """
+    stem = name = f"{campaign} (again {{date}})"
+    number = 1
+    while (known := campaign_called(book, name)) is not None and not can_go_on(book, known):
+        number += 1
+        name = f"{stem} ({number})"
+    return name
 
 
 def _check_platform(campaign: str, client: CommunicationsClient, options: SendOptions) -> None:

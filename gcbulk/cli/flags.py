@@ -319,7 +319,9 @@ time_flags: Final = stack(
     click.option("--sender", metavar="NAME", help="Shown on the handset: 11 letters and digits, or a number."),
     click.option("--send-at", metavar="TIME", help="Schedule, in UK time or with an offset: 2026-11-24T08:30."),
     click.option("--limit", type=int, metavar="N", help="Only the first N; resume sends the rest."),
-    click.option("--test-to", metavar="NUMBER", help="Only try the texts, on your own phone."),
+    click.option(
+        "--test-to", metavar="NUMBER|ADDRESS", help="Only try it, on your own phone; emails at your own address."
+    ),
 )
 
 
@@ -358,12 +360,17 @@ journal_flag: Final = click.option(
 )
 
 
-output_flags: Final = stack(
-    click.option("--out", type=PATH, metavar="FILE", help="Write the results, as CSV or (for Excel) .xlsx."),
-    click.option("--not-told", type=PATH, metavar="FILE", help="Write the rows of those not told, to mend or phone."),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout."),
-    click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid or rejected."),
-)
+def _outputs(not_told: str) -> Callable[[Any], Any]:
+    return stack(
+        click.option("--out", type=PATH, metavar="FILE", help="Write the results, as CSV or (for Excel) .xlsx."),
+        click.option("--not-told", type=PATH, metavar="FILE", help=f"Write the rows of those not told{not_told}."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on stdout."),
+        click.option("--fail-on-errors", is_flag=True, help="Exit 6 where any row is invalid or rejected."),
+    )
+
+
+output_flags: Final = _outputs(", to mend or phone")
+rejoined_output_flags: Final = _outputs(": with --recipients LIST, in your own columns")
 
 
 def _message_text(message: str | None, message_file: Path | None, flags: str = "--message") -> str:

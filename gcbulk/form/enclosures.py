@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gcbulk.form.background import Helper
     from gcbulk.form.desk import Desk
 
-NONE_YET: Final = "that go with every email, as they are on your machine"
+NONE_YET: Final = "It goes with every email, as it is on your machine now."
 WHERE: Final = "Looked for in {folder}, on the machine that this form runs on."
 
 
@@ -88,6 +88,7 @@ class Enclosures(widgets.VBox):
 
     def _look_in(self, typed: str) -> None:
         folder = typed.strip().strip('"').strip()  # as a file manager copies a path
+        self._where.value = ""  # of a folder that is refused, another would stand below
         if folder:
             check_folder(Path(folder))
         self._desk.attachments = replace(self._desk.attachments, folder=folder or None)

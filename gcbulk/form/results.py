@@ -147,6 +147,11 @@ def _who_was_missed(counts: Summary) -> str:
             f"<p><b>{counts.not_told:,} of {counts.total:,} people have not been told</b>, as far as is known: {ways}."
             "</p>"
         )
+        if counts.statuses.get(Status.UNKNOWN):
+            words.append(
+                "<p>Those of unknown outcome may have it already. Before you send the list of those not told as a list "
+                "of its own, say above what became of them, and download it anew.</p>"
+            )
     if counts.undelivered:
         what = f"{counts.message.capitalize()}s that did not arrive"
         words.append(f"<p><b>{what}: {counts.undelivered:,}</b>, by the delivery news.</p>")

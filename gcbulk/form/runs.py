@@ -32,7 +32,10 @@ FOLLOW_POLL: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: `stopped` before everything was tried, and then `by_hand` where it is known that a user did."""
+    """How a run ended: `stopped` before everything was tried, and then `by_hand` where it is known that a user did.
+
+    What is held back row by row, its file being another by now, say, is not `done` either.
+    """
 
     results: pd.DataFrame
     errands: list[Errand]
@@ -43,7 +46,7 @@ class Ended:
     def word(self, *, stopped_by_hand: bool) -> str:
         """The status word."""
         if not self.stopped:
-            return "done"
+            return "stopped" if (self.results["Status"] == Status.NOT_SENT).any() else "done"
         return "stopped" if self.by_hand or stopped_by_hand else "failed"
 
 

@@ -90,8 +90,8 @@ _TABLE: Final = tuple(
         (r"(?<![^>])sender must be", "The sender must be"),
         (r"(?<![^>])price_per_part must be pounds for one SMS part", "The price must be pounds for one part"),
         (r"not known: give price_per_part \(--price-per-part\)", f"not known: fill in “{PRICE}”"),
-        (r"(?<![^>])test_to cannot be texted", "This number cannot be texted"),
-        (r"(?<![^>])test_to is no email address", "This is no email address"),
+        (r"(?<![^>])test_to \(--test-to\) cannot be texted", "This number cannot be texted"),
+        (r"(?<![^>])test_to \(--test-to\) is no email address", "This is no email address"),
         (r"(?<![^>])sent_from_name must be", "The sender's name must be"),
         (r"(?<![^>])sent_from_address must be", "The sender's address must be"),
         (r"(?<![^>])reply_to must be", "The address for answers must be"),
@@ -114,6 +114,15 @@ _TABLE: Final = tuple(
         (r"Resume to send it\.", f"“{RESUME}” sends it."),
         (r"Resume (?=later\b|when\b)", f"Use “{RESUME}” "),
         (r", then resume\.", f", then use “{RESUME}”."),
+        (r"settle the unknown ones first(?: \(gcbulk settle\))?:", "say first what became of the unknown ones:"),
+        (
+            r"settle what is unknown, by the platform(?:'|&#x27;)s history \(gcbulk settle .*? or --not-sent\)",
+            "look up in the platform's message history what is unknown, and say at “Earlier campaigns” what it shows",
+        ),
+        (
+            r"write the list of those not told anew \(gcbulk results .*? --not-told FILE\), and send that",
+            "download those not told from there anew, and send that list",
+        ),
         (
             r"look at the platform(?:'|&#x27;)s history, then settle it with gcbulk settle --sent or --not-sent",
             "look it up in the platform's message history, then say here what it shows",

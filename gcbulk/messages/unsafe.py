@@ -40,6 +40,8 @@ _UNENDED: Final = re.compile(rf"(?i)<({'|'.join(_ACTIVE)})\b[^>]*\Z")
 _LINK: Final = rf"(?i)\b(?:{'|'.join(_ADDRESSES)})\s*="
 _PLAIN_LINK: Final = rf"{_LINK}\s*[\"']?(?:https?:|mailto:|tel:|cid:|data:image/|#)"
 _FIELD: Final = "f\ue000"  # stands for a field; its letter, so that a tag's name can begin with it
+_SEVERAL: Final = ("srcset", "imagesrcset")  # hold several addresses, apart by commas
+_IN_URL: Final = re.compile(rf"(?i)url\([^)]*{_FIELD}")
 
 
 def refuse_unsafe(body: str) -> None:
@@ -108,8 +110,19 @@ class _Looker(HTMLParser):
             address = _LEFT_OUT.sub("", value or "").casefold()
             if name in _ADDRESSES and (runs := _RUNS.match(address)):
                 self._found(f"a link that starts with {runs[0]}", line)
+            if _FIELD in (value or "") and (name in _SEVERAL or (name == "style" and _IN_URL.search(value or ""))):
+                self._open_to_cells(f"in {name}=, where a cell could name addresses of its own", line)
             if tag == "meta" and name == "http-equiv" and address == "refresh":
                 self._found("<meta http-equiv=refresh>", line)
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem == "style" and _FIELD in data:
+            line = self._here() + data.count("\n", 0, data.index(_FIELD))
+            self._open_to_cells("in <style>, where a cell would become CSS", line)
+
+    def close(self) -> None:
+        super().close()
+        self.handle_data(self.rawdata)  # of a <style> that nothing ends, some versions of the parser say nothing
 
     def handle_endtag(self, tag: str) -> None:
         if _FIELD in tag:

@@ -180,7 +180,7 @@ def repeat_details(index: pd.Index, firsts: Iterable[int], intake: IntakeOptions
     same, why = (
         (
             f"The same {noun} as",
-            f"One {message} {a} {noun} was asked for (one_per_number), so this row was left out.",
+            f"One {message} {a} {noun} was asked for (one_per_{noun}), so this row was left out.",
         )
         if intake.one_per_number
         else ("The same as", SENTENCES[ErrorCode.DUPLICATE])

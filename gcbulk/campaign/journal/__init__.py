@@ -15,7 +15,7 @@ reasons.py    why rows are invalid         transactions.py  one transaction; ser
 """
 
 from gcbulk.campaign.journal.addresses import journal_exists, journal_file
-from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on
+from gcbulk.campaign.journal.beginning import KIND, TEST, Begun, begin, go_on, only_those_not_told
 from gcbulk.campaign.journal.claims import Claim, ClaimedRow, Ending, Settlement, Wanted
 from gcbulk.campaign.journal.days import london_date, told
 from gcbulk.campaign.journal.drafting import discard, draft, opted_out_addresses, planned_rows, renumber
@@ -24,12 +24,14 @@ from gcbulk.campaign.journal.liveness import campaigns_at_work
 from gcbulk.campaign.journal.looking_back import (
     PlannedText,
     TextUsed,
+    campaign_called,
+    can_go_on,
     gone_again,
     rows_of_number,
     texts_of,
     texts_used,
 )
-from gcbulk.campaign.journal.memory import Held, look_up
+from gcbulk.campaign.journal.memory import Doubt, Held, look_up
 from gcbulk.campaign.journal.paces import put_off, take_moments
 from gcbulk.campaign.journal.reasons import Reason, reasons_of, renew_reasons
 from gcbulk.campaign.journal.runs import Run, RunOverError, attach
@@ -56,6 +58,7 @@ __all__ = [
     "Campaign",
     "Claim",
     "ClaimedRow",
+    "Doubt",
     "Ending",
     "Event",
     "Fate",
@@ -78,8 +81,10 @@ __all__ = [
     "begin",
     "callback_token",
     "calls_over_in",
+    "campaign_called",
     "campaign_of",
     "campaigns_at_work",
+    "can_go_on",
     "count_unmatched",
     "discard",
     "draft",
@@ -95,6 +100,7 @@ __all__ = [
     "match_again",
     "news_of",
     "note_receiver",
+    "only_those_not_told",
     "opted_out_addresses",
     "planned_rows",
     "purge",

@@ -130,7 +130,7 @@ def _try_to_begin(
         name = name.replace("{date}", london_date(now).isoformat())
         known = journal.named(connection, name)
         if known is not None:
-            _refuse_other_content(connection, known, identity)
+            _refuse_other_content(connection, known, identity, now)
         elif repeat:
             _refuse_beside_unfinished(journal.same_campaign(connection, identity, now=now, repeat=True))
     else:
@@ -211,7 +211,7 @@ def _refuse_beside_unfinished(identical: Campaign | None) -> None:
         )
 
 
-def _refuse_other_content(connection: Connection, known: Campaign, identity: Identity) -> None:
+def _refuse_other_content(connection: Connection, known: Campaign, identity: Identity, now: float) -> None:
     if known.purged_at is not None:
         raise CampaignError(f"There was a campaign named {known.name!r}, since purged. Choose another name.")
     differs = [words for name, words in _DIFFERENCES.items() if getattr(known, name) != getattr(identity, name)]
@@ -219,10 +219,29 @@ def _refuse_other_content(connection: Connection, known: Campaign, identity: Ide
         said = _in_words(differs)
         if differs == [_DIFFERENCES["texts_hash"]] and identity.channel == "email":
             said = _of_emails(connection, known, identity)
+        way_out = "Choose another name, or leave the name out: what went already today is not sent again."
+        if london_date(known.created_at) != london_date(now):
+            way_out = (
+                "That was an earlier day: under another name, or under none, everybody on this list would get it "
+                f"again, those who had it then included. To tell only the others: {only_those_not_told(known.name)}"
+            )
         raise CampaignError(
             f"There is a campaign named {known.name!r} already, begun on {told(known.created_at)}, with other content: "
-            f"{said}. Choose another name, or leave the name out: what went already today is not sent again."
+            f"{said}. {way_out}"
         )
+
+
+def only_those_not_told(name: str) -> str:
+    """How to send to those alone whom a campaign of an earlier day has not reached, in a sentence.
+
+    What went then is held by nothing any longer, and who may have it stands on the list of those not told until it is
+    settled. So that list must be new.
+    """
+    return (
+        f"settle what is unknown, by the platform's history (gcbulk settle {name!r} --sent or --not-sent). After that "
+        f"write the list of those not told anew (gcbulk results {name!r} --recipients LIST --not-told FILE), "
+        "and send that."
+    )
 
 
 def _in_words(differs: list[str]) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from gcbulk.campaign.journal.events import NOTES
 from gcbulk.campaign.journal.in_the_air import another_look_in, calls_in_the_air
-from gcbulk.campaign.journal.memory import OF_A_CALL, by_position, held_elsewhere, mark_held
+from gcbulk.campaign.journal.memory import OF_A_CALL, look_elsewhere, mark_held
 from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, recipients
 from gcbulk.codes import Status
 
@@ -97,10 +97,8 @@ def take_rows(
         "other_state": states[-1],
     }
     rows_of_it: Sequence[Any]
-    looks = [
-        calls_in_the_air(connection, campaign.id, now),
-        held_elsewhere(campaign, OF_A_CALL, now, the_number=number),
-    ]
+    look = look_elsewhere(campaign, OF_A_CALL, now, the_number=number)
+    looks = [calls_in_the_air(connection, campaign.id, now), (look.statement, look.values)]
     if positions is None:
         rows_of_it, ((calls,),), twins = journal.together(connection, [(_SELECT, chosen), *looks])
     else:
@@ -111,7 +109,7 @@ def take_rows(
         return None
     if at_once is not None and calls >= at_once:
         return Claim(0, now, (), (), room_in=another_look_in(journal, connection, campaign.id, now))
-    held = by_position(campaign, twins)
+    held = look.known(twins).held
     mark_held(journal, connection, campaign, held)
     rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
     waiting = {position for position, one in held.items() if one.in_flight}

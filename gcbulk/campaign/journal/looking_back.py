@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.contents import same_files
-from gcbulk.campaign.journal.tables import A_DRAFT, HELD, campaigns, recipients
+from gcbulk.campaign.journal.days import london_date
+from gcbulk.campaign.journal.tables import A_DRAFT, HELD, IN_FLIGHT, campaigns, recipients
+from gcbulk.codes import ErrorCode, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,9 +82,32 @@ def texts_of(journal: Journal, campaign: Campaign, positions: list[int]) -> list
     return found
 
 
-def gone_again(journal: Journal, campaign: Campaign, texts: Sequence[PlannedText]) -> set[int]:
-    """Of these texts of a campaign, by position, those that a later one has sent to the same recipient, or may have."""
+def campaign_called(journal: Journal, name: str) -> Campaign | None:
+    """The campaign of this name, `{date}` in it being today's, if there is one."""
+    with journal.reading() as connection:
+        return journal.named(connection, name.replace("{date}", london_date(journal.now(connection)).isoformat()))
+
+
+def can_go_on(journal: Journal, campaign: Campaign) -> bool:
+    """Whether a run on the campaign could send anything: what is left, and what is looked at afresh (`Run.recall`)."""
+    afresh = sa.and_(recipients.c.state == Status.UNKNOWN, recipients.c.batch_id.is_(None))
+    left = sa.or_(
+        recipients.c.state.in_([Status.READY, IN_FLIGHT]), recipients.c.error_code == ErrorCode.ALREADY_SENT, afresh
+    )
+    asked = sa.select(sa.literal(1)).where(recipients.c.campaign_id == campaign.id, left).limit(1)
+    with journal.reading() as connection:
+        return not campaign.planned or connection.execute(asked).first() is not None
+
+
+def gone_again(
+    journal: Journal, campaign: Campaign, texts: Sequence[PlannedText], *, besides: Campaign | None = None
+) -> set[int]:
+    """Of these texts of a campaign, by position, those that a later one has sent to the same recipient, or may have.
+
+    What the campaign `besides` has sent does not count.
+    """
     found: set[int] = set()
+    apart = [] if besides is None else [recipients.c.campaign_id != besides.id]
     for start in range(0, len(texts), _POSITIONS_AT_ONCE):
         some = texts[start : start + _POSITIONS_AT_ONCE]
         asked = (
@@ -93,6 +118,7 @@ def gone_again(journal: Journal, campaign: Campaign, texts: Sequence[PlannedText
                 recipients.c.campaign_id > campaign.id,
                 recipients.c.batch_id.is_not(None),
                 recipients.c.state.in_(HELD),
+                *apart,
             )
         )
         with journal.reading() as connection:

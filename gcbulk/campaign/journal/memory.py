@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gcbulk.campaign.journal.contents import changed_files, same_files
 from gcbulk.campaign.journal.days import same_day_window, told
+from gcbulk.campaign.journal.store import UNFINISHED_DAYS
 from gcbulk.campaign.journal.tables import HELD, IN_FLIGHT, campaigns, recipients
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from gcbulk.campaign.journal.store import Campaign, Journal
 
+DOUBT_SECONDS: Final = UNFINISHED_DAYS * 86_400.0
+"""For how long an unknown outcome of an earlier day is asked about."""
 REPEAT_SECONDS: Final = 600.0
 """Even `repeat` does not send what went less than this many seconds ago."""
 TOO_SOON: Final = "Even repeat=True (--repeat) does not send what went less than ten minutes ago. Wait, then try again."
@@ -31,34 +34,41 @@ _FILES_NAMED: Final = 3
 _FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
 
 _twin: Final = recipients.alias("twin")
-_SAYS: Final = (_twin.c.state, _twin.c.claimed_at, _twin.c.message_id, campaigns.c.name, _twin.c.content)
-_HOLDS: Final = (
-    _twin.c.batch_id.is_not(None),
-    sa.or_(*(_twin.c.state == state for state in HELD)),
-    sa.or_(
-        _twin.c.counts_at.between(sa.bindparam("day_begins"), sa.bindparam("day_ends")),
-        _twin.c.claimed_at > sa.bindparam("lately"),
-        _twin.c.state == IN_FLIGHT,
-    ),
+_SAYS: Final = (
+    _twin.c.counts_at,
+    _twin.c.state,
+    _twin.c.claimed_at,
+    _twin.c.message_id,
+    campaigns.c.name,
+    _twin.c.content,
 )
-_HELD_ELSEWHERE: Final = (
+_WENT: Final = (_twin.c.batch_id.is_not(None), sa.or_(*(_twin.c.state == state for state in HELD)))
+_HOLDS: Final = (
+    _twin.c.counts_at.between(sa.bindparam("day_begins"), sa.bindparam("day_ends")),
+    _twin.c.claimed_at > sa.bindparam("lately"),
+    _twin.c.state == IN_FLIGHT,
+)
+_IN_DOUBT: Final = sa.and_(_twin.c.state == Status.UNKNOWN, _twin.c.claimed_at > sa.bindparam("doubts_from"))
+_ELSEWHERE: Final = (
     sa.select(recipients.c.position, *_SAYS, recipients.c.content)
     .join(_twin, _twin.c.content_key == recipients.c.content_key)
     .join(campaigns, campaigns.c.id == _twin.c.campaign_id)
     .where(
         recipients.c.campaign_id == sa.bindparam("the_campaign"),
         _twin.c.campaign_id != sa.bindparam("the_campaign"),
-        *_HOLDS,
+        *_WENT,
     )
 )
-_HELD_BY_KEY: Final = (
+_BY_KEY: Final = (
     sa.select(_twin.c.content_key, *_SAYS)
     .join(campaigns, campaigns.c.id == _twin.c.campaign_id)
-    .where(_twin.c.content_key.in_(sa.bindparam("keys", expanding=True)), *_HOLDS)
+    .where(_twin.c.content_key.in_(sa.bindparam("keys", expanding=True)), *_WENT, sa.or_(*_HOLDS, _IN_DOUBT))
 )
-OF_A_CALL: Final = _HELD_ELSEWHERE.where(recipients.c.batch_number == sa.bindparam("the_number"))
-OF_A_STRETCH: Final = _HELD_ELSEWHERE.where(
-    recipients.c.position.between(sa.bindparam("first"), sa.bindparam("last")), recipients.c.state == Status.READY
+OF_A_CALL: Final = _ELSEWHERE.where(recipients.c.batch_number == sa.bindparam("the_number"), sa.or_(*_HOLDS))
+OF_A_STRETCH: Final = _ELSEWHERE.where(
+    recipients.c.position.between(sa.bindparam("first"), sa.bindparam("last")),
+    recipients.c.state == Status.READY,
+    sa.or_(*_HOLDS, _IN_DOUBT),
 )
 _MARK: Final = (
     recipients.update()
@@ -86,20 +96,40 @@ class Held(NamedTuple):
         return self.code is ErrorCode.IN_FLIGHT_ELSEWHERE
 
 
-def held_elsewhere(
-    campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int
-) -> tuple[sa.Select[Any], dict[str, Any]]:
-    """What finds the rows of a campaign that another campaign holds, for the journal to run: `by_position` reads it.
+class Doubt(NamedTuple):
+    """Where the same message was tried for the same recipient on an earlier day, and is unknown to this day."""
 
-    `which` is OF_A_CALL (with `the_number`) or OF_A_STRETCH (with `first` and `last`).
+    campaign: str
+    tried_at: float
+
+
+class Known(NamedTuple):
+    """What other campaigns know of some rows: which of them they hold, and which may have gone on an earlier day."""
+
+    held: dict[Any, Held]
+    doubts: dict[Any, Doubt]
+
+
+class Look(NamedTuple):
+    """A look at what other campaigns know: what the journal is to run, and how to read what it finds."""
+
+    statement: sa.Select[Any]
+    values: Mapping[str, Any]
+    repeat: bool
+
+    def known(self, found: Iterable[Any]) -> Known:
+        """By position, what other campaigns know of the rows."""
+        return _sorted_out(found, self.values, repeat=self.repeat)
+
+
+def look_elsewhere(campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int) -> Look:
+    """A look at rows of a campaign.
+
+    `which` is OF_A_CALL (with `the_number`), which asks for no doubts, or OF_A_STRETCH (with `first` and `last`).
     """
     window = _window(now, send_at=campaign.send_at, repeat=campaign.repeat)
-    return which, {"the_campaign": campaign.id, **window, **bounds}
-
-
-def by_position(campaign: Campaign, found: Iterable[Any]) -> dict[int, Held]:
-    """By position, why rows of a campaign are not sent now."""
-    return _firmest(found, repeat=campaign.repeat)
+    asked = {"the_campaign": campaign.id, "doubts_from": now - DOUBT_SECONDS, **window, **bounds}
+    return Look(which, asked, campaign.repeat)
 
 
 def look_up(
@@ -109,19 +139,22 @@ def look_up(
     contents: Mapping[bytes, str] = MappingProxyType({}),
     send_at: float | None = None,
     repeat: bool = False,
-) -> dict[bytes, Held]:
-    """By content key, what any campaign holds: for a look before a campaign exists.
+) -> Known:
+    """By content key, what any campaign knows: for a look before a campaign exists.
 
     `contents` are what emails hold beside their bodies.
     """
-    held: dict[bytes, Held] = {}
+    known = Known({}, {})
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         with journal.reading() as connection:
-            window = _window(journal.now(connection), send_at=send_at, repeat=repeat)
+            now = journal.now(connection)
+            window = _window(now, send_at=send_at, repeat=repeat)
             some = list(keys[start : start + _KEYS_AT_ONCE])
-            found = connection.execute(_HELD_BY_KEY, {"keys": some, **window}).all()
-            held |= _firmest(((*row, contents.get(row.content_key)) for row in found), repeat=repeat)
-    return held
+            found = connection.execute(_BY_KEY, {"keys": some, "doubts_from": now - DOUBT_SECONDS, **window}).all()
+            of_these = _sorted_out(((*row, contents.get(row.content_key)) for row in found), window, repeat=repeat)
+            known.held.update(of_these.held)
+            known.doubts.update(of_these.doubts)
+    return known
 
 
 def mark_held(journal: Journal, connection: Connection, campaign: Campaign, held: Mapping[int, Held]) -> None:
@@ -143,6 +176,27 @@ def _window(now: float, *, send_at: float | None, repeat: bool) -> dict[str, flo
         return {"day_begins": math.inf, "day_ends": -math.inf, "lately": now - REPEAT_SECONDS}
     day_begins, day_ends = same_day_window(max(send_at or now, now))  # past its time, it goes now
     return {"day_begins": day_begins, "day_ends": day_ends, "lately": math.inf}
+
+
+def _sorted_out(found: Iterable[Any], window: Mapping[str, float], *, repeat: bool) -> Known:
+    """What holds a row, apart from what only puts it in doubt: unknown, and not of the time that counts."""
+    holding: list[Any] = []
+    doubtful: list[Any] = []
+    for key, counts_at, *rest in found:
+        state, claimed_at = rest[:2]
+        counts = (
+            state != Status.UNKNOWN
+            or window["day_begins"] <= counts_at <= window["day_ends"]
+            or claimed_at > window["lately"]
+        )
+        (holding if counts else doubtful).append((key, *rest))
+    held = _firmest(holding, repeat=repeat)
+    doubts = {
+        key: Doubt(name, tried_at)
+        for key, _, tried_at, _, name, before, content in sorted(doubtful, key=lambda row: row[2])
+        if key not in held and same_files(before, content)
+    }
+    return Known(held, doubts)
 
 
 def _firmest(found: Iterable[Any], *, repeat: bool) -> dict[Any, Held]:

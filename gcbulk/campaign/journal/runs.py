@@ -20,7 +20,7 @@ from gcbulk.campaign.journal.claims import Claim, Wanted, on_rows, settle_rows, 
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.in_the_air import lose
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, give_up, this_machine
-from gcbulk.campaign.journal.memory import OF_A_STRETCH, by_position, held_elsewhere, mark_held
+from gcbulk.campaign.journal.memory import OF_A_STRETCH, Doubt, look_elsewhere, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import ServerLostError, outlasting
@@ -323,12 +323,13 @@ class Run:
             )
 
     @outlasting
-    def recall(self) -> None:
+    def recall(self) -> dict[int, Doubt]:
         """Mark every row that another campaign sent already, or may have sent, before the first call of a run.
 
         The claim looks again; this pass over all rows at once is what makes a list that went already end quickly.
         A row that was `unknown` only because another campaign's was, is looked at afresh; so is, on the day of the
         campaign, one that was left out because its text had gone already: that may be long enough ago by now.
+        Returns, by position, those that may have gone on an earlier day: nothing holds them.
         """
         campaign_id = self.campaign.id
         with self.journal.writing() as connection:
@@ -347,14 +348,17 @@ class Run:
             )
             if connection.dialect.name == "postgresql":
                 connection.execute(_COUNT_AGAIN)
+        doubts: dict[int, Doubt] = {}
         for first in range(0, self.campaign.row_count, _LOOK_UP_ROWS):
             last = first + _LOOK_UP_ROWS - 1
             with self.journal.reading() as connection:
-                asked = held_elsewhere(self.campaign, OF_A_STRETCH, now, first=first, last=last)
-                held = by_position(self.campaign, self.journal.run(connection, *asked))
-            if held:
+                look = look_elsewhere(self.campaign, OF_A_STRETCH, now, first=first, last=last)
+                known = look.known(self.journal.run(connection, look.statement, look.values))
+            if known.held:
                 with self.journal.writing() as connection:
-                    mark_held(self.journal, connection, self.campaign, held)
+                    mark_held(self.journal, connection, self.campaign, known.held)
+            doubts |= known.doubts
+        return doubts
 
 
 _HOLD: Final = (

@@ -10,9 +10,9 @@ import pandas as pd
 
 from gcbulk.campaign.attachments import size_in_words
 from gcbulk.campaign.enclosing import parsed
+from gcbulk.campaign.file_problems import by_reason
 from gcbulk.campaign.journal.memory import NO_OTHER_EMAIL, TOO_SOON
 from gcbulk.campaign.samples import samples
-from gcbulk.campaign.views.file_problems import by_reason
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.messages.characters import PLAIN_TWINS, character_name
 from gcbulk.messages.findings import are, pounds_and_pence

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from gcbulk.cli.ending import EXIT_CODES, exit_code
-from gcbulk.cli.flags import PATH, Intake, column_flags, email_column_flag, intake_flags, journal_flag, output_flags
+from gcbulk.cli.flags import (
+    PATH,
+    Intake,
+    column_flags,
+    email_column_flag,
+    intake_flags,
+    journal_flag,
+    rejoined_output_flags,
+)
 from gcbulk.cli.outputs import Outputs, check_outputs, kept_files, show_summary
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 @email_column_flag
 @click.option("--watch", "watched", is_flag=True, help="Look on as delivery news comes in; Ctrl-C ends that.")
 @click.option("--report", "page", type=PATH, metavar="FILE", help="Write a report of it: one HTML page.")
-@output_flags
+@rejoined_output_flags
 @journal_flag
 @intake_flags
 def results(

@@ -16,9 +16,9 @@ from gcbulk.cli.flags import (
     intake_flags,
     journal_flag,
     late_flag,
-    output_flags,
     pace_flags,
     quiet_flags,
+    rejoined_output_flags,
 )
 from gcbulk.cli.outputs import check_outputs, finish
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--recipients", "file", type=PATH, metavar="FILE", help="The list, to have its columns back.")
 @column_flags
 @email_column_flag
-@output_flags
+@rejoined_output_flags
 @pace_flags
 @quiet_flags
 @late_flag
