@@ -74,7 +74,7 @@ def started(sandbox: Sandbox, journal: str, rows: int, **options: Any) -> BasePr
     method = "spawn" if sys.platform == "win32" else "forkserver"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
-        context.set_forkserver_preload(["gcbulk.campaign.run", "gcbulk.sandbox", "pandera.pandas", "tests.jobs"])
+        context.set_forkserver_preload(["gcbulk.campaign.run", "gcbulk.sandbox", "tests.warm"])
     process = context.Process(target=send, args=(sandbox.url, sandbox.api_key, journal, rows, options))
     process.start()
     return process
