@@ -453,6 +453,31 @@ def test_resuming_an_earlier_day_asks(journal: Journal, clock: Clock) -> None:
     go_on(journal, journal.campaign(run.campaign.name), lease=90.0, late=True)
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_what_went_since_in_a_list_of_its_own_does_not_go_again_with_the_rest(
+    journal: Journal, clock: Clock, before: bool
+) -> None:
+    def alone() -> None:
+        run = start(journal, ["a"], name="alone")
+        claim = take(run)
+        run.settle(claim, [Settlement(0, Status.ACCEPTED, "m0")], http_status=200)
+        run.end()
+
+    if before:  # another day's message of the same words
+        alone()
+        clock.now += DAY
+    first = start(journal, ["a", "b"], name="trip")
+    first.end()
+    clock.now += DAY
+    if not before:
+        alone()
+    clock.now += DAY
+    later = go_on(journal, journal.campaign("trip"), lease=90.0, late=True)
+    later.recall()
+    assert states(journal, later) == ["ready" if before else "duplicate", "ready"]
+    assert [row.text for row in take(later).rows] == (["a", "b"] if before else ["b"])
+
+
 def test_opt_outs_are_applied_to_what_is_left(journal: Journal) -> None:
     run = start(journal, ["a", "b"])
     run.opt_out({"+447700900100", "+447700900999"})

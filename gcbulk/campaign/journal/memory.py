@@ -128,6 +128,9 @@ def look_elsewhere(campaign: Campaign, which: sa.Select[Any], now: float, **boun
     `which` is OF_A_CALL (with `the_number`), which asks for no doubts, or OF_A_STRETCH (with `first` and `last`).
     """
     window = _window(now, send_at=campaign.send_at, repeat=campaign.repeat)
+    if not campaign.repeat and (campaign.send_at or now) <= now:
+        # what went since, of an earlier day's campaign too: its rows may have gone in a list of their own
+        window["day_begins"] = min(window["day_begins"], campaign.created_at)
     asked = {"the_campaign": campaign.id, "doubts_from": now - DOUBT_SECONDS, **window, **bounds}
     return Look(which, asked, campaign.repeat)
 
