@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from gcbulk.campaign import schedule
 from gcbulk.sandbox import Sandbox
 from tests.databases import POSTGRESQL, Server
 
@@ -40,10 +41,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrow
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder for this test alone, and no settings from outside."""
+    """A state folder for this test alone, no settings from outside, and an ordinary day."""
     names = ("CUSTOMER_ID", "API_KEY", "BASE_URL", "JOURNAL", "KEEP_DAYS", "CALLBACK_URL")
     for name in (*names, "PARTNER_KEY", "STYLE_CLASS", "STORE_KEY"):
         monkeypatch.delenv(f"GCBULK_{name}", raising=False)
+    monkeypatch.setattr(schedule, "bank_holiday", lambda _day: "")  # today may be one
     monkeypatch.setenv("GCBULK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     return tmp_path / "home"

@@ -14,6 +14,7 @@ import gcbulk
 from gcbulk.campaign import connecting, schedule, sending
 from gcbulk.campaign.journal import Journal
 from gcbulk.campaign.journal.tables import campaigns, recipients
+from gcbulk.campaign.schedule import bank_holiday
 from gcbulk.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -245,7 +246,6 @@ def test_a_text_is_scheduled_at_night_for_the_morning(platform: Sandbox, monkeyp
 def test_the_same_schedule_again_when_its_time_is_past_gives_its_results(
     platform: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedule, "bank_holiday", lambda _day: "")  # today may be one
     soon = datetime.now(UTC) + timedelta(hours=1)
     first = send(people(2), campaign="snow", send_at=soon)
     monkeypatch.setattr(schedule, "now", lambda: soon + timedelta(minutes=1))
@@ -260,7 +260,6 @@ def test_the_same_schedule_again_when_its_time_is_past_gives_its_results(
 def test_what_was_left_of_a_schedule_goes_at_once_when_its_time_is_past(
     platform: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(schedule, "bank_holiday", lambda _day: "")  # today may be one
     soon = datetime.now(UTC) + timedelta(hours=1)
     send(people(3), campaign="snow", send_at=soon, limit=1)
     monkeypatch.setattr(schedule, "now", lambda: soon + timedelta(minutes=1))
@@ -272,6 +271,7 @@ def test_what_was_left_of_a_schedule_goes_at_once_when_its_time_is_past(
 
 
 def test_bank_holidays_bring_a_warning(platform: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "bank_holiday", bank_holiday)
     christmas = datetime(2026, 12, 25, 9, tzinfo=UTC)
     at_night(monkeypatch, christmas)
     with pytest.warns(gcbulk.GcbulkWarning, match="25 December 2026 is a bank holiday: Christmas Day"):
