@@ -422,7 +422,7 @@ def test_calls_that_are_answered_meanwhile_are_settled_in_one_transaction(monkey
     monkeypatch.setattr(Caller, "_write_down", slow)
     Trial(None).check()
     assert sum(settled) == ROWS // CHUNK
-    assert max(settled) == CONCURRENCY - 1
+    assert 1 < max(settled) <= CONCURRENCY
 
 
 def test_what_cannot_be_written_is_told_by_all_whose_answers_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
