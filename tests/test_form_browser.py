@@ -133,11 +133,20 @@ def write(page: Page, text: str) -> None:
 
 
 def confirm_and_send(page: Page) -> None:
-    from playwright.sync_api import expect
+    """Tick and send; once more where the tick was taken back, for what will happen was worked out anew meanwhile."""
+    from playwright.sync_api import Error, expect
 
-    page.locator(".gcb-confirm input").check()
-    expect(page.locator(".gcb-send")).to_be_enabled()
-    page.locator(".gcb-send").click()
+    for last in (False, False, True):
+        try:
+            page.locator(".gcb-confirm input").check(timeout=15_000)
+            expect(page.locator(".gcb-send")).to_be_enabled(timeout=15_000)
+            page.locator(".gcb-send").click(timeout=15_000)
+            expect(page.locator(".gcb-status")).not_to_be_empty(timeout=15_000)
+        except (Error, AssertionError):
+            if last:
+                raise
+        else:
+            return
 
 
 def has_ended(page: Page, word: str) -> None:
