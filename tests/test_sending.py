@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from gcbulk.campaign.calling import Called
     from gcbulk.campaign.journal import Claim, Ending
+    from gcbulk.campaign.lanes import Work
     from gcbulk.sandbox import Call
 
 ROWS, CHUNK, CONCURRENCY = 100, 10, 3
@@ -423,6 +425,21 @@ def test_calls_that_are_answered_meanwhile_are_settled_in_one_transaction(monkey
     Trial(None).check()
     assert sum(settled) == ROWS // CHUNK
     assert 1 < max(settled) <= CONCURRENCY
+
+
+def test_no_call_starts_while_a_refusal_is_on_its_way_to_be_seen_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    see_to = Sender._see_to
+
+    def late(sender: Sender, work: Work, called: Called) -> None:
+        if not called.is_plain:
+            with sender._others_turn():
+                time.sleep(0.5)
+        see_to(sender, work, called)
+
+    monkeypatch.setattr(Sender, "_see_to", late)
+    trial = Trial(lambda call: "http-400" if call.number == 4 else None)
+    assert set(trial.codes(trial.rows("not_sent"))) >= {"HTTP_REFUSED"}
+    assert len(trial.platform.calls) <= 4 + CONCURRENCY
 
 
 def test_what_cannot_be_written_is_told_by_all_whose_answers_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:

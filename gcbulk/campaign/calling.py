@@ -129,7 +129,7 @@ class Called:
 
 
 def _nothing_follows(_called: Called) -> None:
-    """Where more came of an answer than is told: the next call is chosen when all of it was seen to."""
+    """Where rows were held back, or nobody is to choose: the next call is chosen when all of it was seen to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,7 +140,7 @@ class _Answered:
     called: Called
     settlements: Sequence[Settlement]
     http_status: int | None
-    following: Callable[[Called], Order | None]  # nobody is asked where the answer is not plain
+    following: Callable[[Called], Order | None]
     then: Order | None = None
     written: bool = False
     failure: BaseException | None = None
@@ -189,9 +189,9 @@ class Caller:
     def call(self, order: Order, following: Callable[[Called], Order | None] = _nothing_follows) -> Called:
         """Claim, call, settle.
 
-        `following` is asked, where all that the answer means is in what it is told, which call will be made next, at
-        once and by the same thread: that one is claimed in the transaction of the settlement. It may be asked by
-        another thread, which settles its own call along with this one.
+        `following` is asked, as soon as there is an answer, which call will be made next, at once and by the same
+        thread: that one is claimed in the transaction of the settlement. It may be asked by another thread, which
+        settles its own call along with this one.
         """
         begun = order[:3]
         claim, asked_at = self._begun.pop(begun) if begun in self._begun else self._claimed(order)
@@ -308,7 +308,7 @@ class Caller:
                 called=called,
                 settlements=[*_settlements(groups, result.outcomes), *held],
                 http_status=result.answer.status,
-                following=following if called.is_plain and not held else _nothing_follows,
+                following=_nothing_follows if held else following,
             )
             self._answered.append(answered)
         return answered

@@ -97,6 +97,9 @@ class Sender:
         self._keys_looked_at = float("-inf")
         self._elsewhere_until: float | None = None
         self._others_looked_at = float("-inf")  # in the future, where a look takes long
+        self._unseen = (
+            0  # answers that may stop the run, on the way to those who see to them: until then, no call starts
+        )
         self._failure: BaseException | None = None
 
     def send(self) -> RunReport:
@@ -192,6 +195,9 @@ class Sender:
                 self._look_for_keys(now)
             if not self._lanes:
                 return None
+            if self._unseen:
+                self._turn.wait()
+                continue
             work, pause = self._lanes.next(now)
             if work is not None:
                 return work
@@ -225,16 +231,20 @@ class Sender:
 
     def _next_at_once(self) -> Work | None:
         """The next call, where it may start this very moment and nothing is to be seen to before."""
-        if self._stopped or self._without_key or self._manner.calls_per_second or not self._lanes:
+        if self._stopped or self._unseen or self._without_key or self._manner.calls_per_second or not self._lanes:
             return None
         return self._lanes.next(self._clock())[0]
 
     def _deliver(self, work: Work) -> Work | None:
         """Have a call made, and see to what came of it; returns the next one where that was claimed along with it."""
-        ended, begun = False, None
+        ended, troubled, begun = False, False, None
 
         def following(called: Called) -> Order | None:
-            nonlocal ended, begun
+            nonlocal ended, troubled, begun
+            if not called.is_plain:  # seen to when it is written down
+                troubled = True
+                self._unseen += 1
+                return None
             self._see_to(work, called)
             self._end(work)
             ended = True
@@ -248,6 +258,7 @@ class Sender:
         except WorkersError as error:
             self.stop(ErrorCode.STOPPED, str(error))
         finally:
+            self._unseen -= troubled
             self.report.calls = self._caller.calls
             if not ended:
                 self._end(work)
