@@ -153,10 +153,8 @@ class Overview:
 
 def questions(frame: pd.DataFrame) -> list[tuple[str, np.ndarray[Any, Any]]]:
     """What is asked about rows that can be sent all the same, and of which rows by position; the most rows first."""
-    asked = frame["ErrorDetail"].where(frame["Status"] == Status.READY)
-    found = [
-        (str(question), (asked == question).to_numpy(dtype=bool).nonzero()[0]) for question in asked.dropna().unique()
-    ]
+    asked = frame["ErrorDetail"].where(frame["Status"] == Status.READY).reset_index(drop=True)
+    found = [(str(question), pd.Index(at).to_numpy()) for question, at in asked.groupby(asked).indices.items()]
     return sorted(found, key=lambda one: -len(one[1]))
 
 
