@@ -129,7 +129,7 @@ class Called:
 
 
 def _nothing_follows(_called: Called) -> None:
-    """Where rows were held back, or nobody is to choose: the next call is chosen when all of it was seen to."""
+    """Where nobody is to choose."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -240,9 +240,8 @@ class Caller:
             for one in some:
                 one.failure = one.failure or error
         else:
-            for one, claim in zip(some, claims or (), strict=claims is not None):
-                if one.then is not None:
-                    self._begun[one.then[:3]] = claim, asked_at
+            claimed = [] if claims is None else zip(some, claims, strict=True)
+            self._begun |= {one.then[:3]: (claim, asked_at) for one, claim in claimed if one.then is not None}
         for one in some:
             one.written = True
 
@@ -308,7 +307,7 @@ class Caller:
                 called=called,
                 settlements=[*_settlements(groups, result.outcomes), *held],
                 http_status=result.answer.status,
-                following=_nothing_follows if held else following,
+                following=following,
             )
             self._answered.append(answered)
         return answered

@@ -97,9 +97,7 @@ class Sender:
         self._keys_looked_at = float("-inf")
         self._elsewhere_until: float | None = None
         self._others_looked_at = float("-inf")  # in the future, where a look takes long
-        self._unseen = (
-            0  # answers that may stop the run, on the way to those who see to them: until then, no call starts
-        )
+        self._unseen = 0  # answers that may stop the run, not seen to yet: until they are, no call starts
         self._failure: BaseException | None = None
 
     def send(self) -> RunReport:
