@@ -24,9 +24,9 @@ def planned(
     chunk: int = 20,
 ) -> Run:
     """A run on a new campaign whose rows are all in the journal; calls of `chunk` recipients."""
-    place = {"base_url": base_url, "customer_id": customer_id}
     identity = Identity(
-        **place,
+        base_url=base_url,
+        customer_id=customer_id,
         channel="sms",
         options={},
         recipients_hash=plan.recipients_hash(),
@@ -34,5 +34,6 @@ def planned(
         row_count=len(plan.frame),
     )
     run = begin(journal, identity, name=name, send_at=None, repeat=False, lease=600.0).run
-    journal.write_rows(run.campaign, plan.rows(**place, chunk_size=chunk, share_identical=False))
+    calls = plan.calls(chunk, share_identical=False)
+    journal.write_rows(run.campaign, plan.rows(calls, base_url=base_url, customer_id=customer_id))
     return run

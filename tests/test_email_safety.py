@@ -408,8 +408,7 @@ def test_bodies_count_towards_the_size_of_a_call() -> None:
     assert found.rows == (5,)
 
     def calls(plan: Plan, *, share: bool) -> list[int]:
-        rows = plan.rows(base_url="https://x", customer_id="1", chunk_size=20, share_identical=share)
-        return [row["batch_number"] for row in rows]
+        return plan.calls(20, share_identical=share).numbers.tolist()
 
     assert calls(plan, share=False) == [0, 0, 1, 1, 2, 3]
     large = make_email_plan(people, Letter("News", "x" * 2000), intake=IntakeOptions(kind=EMAIL), attachments=limits)

@@ -22,6 +22,7 @@ from gcbulk.campaign.journal import (
     Ending,
     Identity,
     Journal,
+    PlannedRow,
     Settlement,
     Wanted,
     begin,
@@ -95,22 +96,17 @@ def identity(texts: Sequence[str], **changes: Any) -> Identity:
     return replace(plain, **changes)
 
 
-def rows(texts: Sequence[str], *, chunk: int = 2) -> Iterator[dict[str, Any]]:
+def rows(texts: Sequence[str], *, chunk: int = 2) -> Iterator[PlannedRow]:
     for position, text in enumerate(texts):
-        yield {
-            "position": position,
-            "batch_number": position // chunk,
-            "address": f"+4477009001{position:02}",
-            "repair": None,
-            "text": text,
-            "parts": 1,
-            "client_ref": f"ref-{position}-{text}",
-            "content_key": hashlib.sha256(f"{position} {text}".encode()).digest()[:16],
-            "state": "ready",
-            "error_code": None,
-            "error_detail": None,
-            "content": None,
-        }
+        yield PlannedRow(
+            position,
+            position // chunk,
+            address=f"+4477009001{position:02}",
+            text=text,
+            parts=1,
+            client_ref=f"ref-{position}-{text}",
+            content_key=hashlib.sha256(f"{position} {text}".encode()).digest()[:16],
+        )
 
 
 def start(journal: Journal, texts: Sequence[str], *, name: str | None = None, repeat: bool = False, **more: Any) -> Run:

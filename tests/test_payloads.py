@@ -229,7 +229,9 @@ def test_utf_8_is_not_escaped(text: str) -> None:
     assert b"\\u" not in body
 
 
-@pytest.mark.parametrize("text", ["", " ", '"', "\\", "\r\n\t", "\0", "\x7f", "$Firstname$", "{{ name }}", "</script>"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "null", '"', "\\", "\r\n\t", "\0", "\x7f", "$Firstname$", "{{ name }}", "</script>"]
+)
 def test_a_text_arrives_as_it_is(text: str) -> None:
     assert sent(make_message(NUMBER, text, {}))[0]["SMSMessage"] == text
 

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 import gcbulk
 from gcbulk import cli
 from gcbulk.campaign.in_pieces import send_in_pieces
-from gcbulk.campaign.journal import Journal, draft
+from gcbulk.campaign.journal import Journal, PlannedRow, draft
 from gcbulk.campaign.journal.drafting import sweep
 from gcbulk.campaign.journal.looking_back import rows_of_number
-from gcbulk.campaign.journal.store import PLANNED
 from gcbulk.campaign.journal.tables import recipients, runs
 from gcbulk.campaign.options import SendOptions
 from gcbulk.campaign.plan import make_plan
@@ -332,13 +331,7 @@ def test_a_draft_that_a_kill_left_behind_is_found_by_nobody_and_goes(platform: S
     gcbulk.send_sms(parents(4), MESSAGE, campaign="snow", progress=False)
     with Journal() as book:
         run = draft(book, base_url=platform.url, customer_id="1469", channel="sms", lease=90.0)
-        row = {
-            **dict.fromkeys(PLANNED[1:]),
-            "state": "ready",
-            "address": "+447700900001",
-            "text": "Snow",
-            "position": 0,
-        }
+        row = PlannedRow(0, address="+447700900001", text="Snow")
         book.add_rows(run.campaign, [row])
         for ask in (gcbulk.resume, gcbulk.campaign_results):
             for name in ("rain", run.campaign.name):

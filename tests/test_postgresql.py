@@ -216,17 +216,17 @@ def test_a_server_that_does_not_come_back_ends_the_run_with_a_sentence(proxy: Pr
 def cut_in_planning(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Have the server go away as the second of five stretches of rows is written."""
     monkeypatch.setattr(store, "WRITE_ROWS", 100)
-    write = Journal.many
+    write = Journal._insert
 
     def cut(seconds: float) -> None:
         written = itertools.count(1)
 
-        def many(journal: Journal, connection: Any, statement: Any, rows: Any) -> None:
-            if statement is store._INSERT and next(written) == 2:
+        def insert(journal: Journal, connection: Any, rows: Any) -> None:
+            if next(written) == 2:
                 proxy.cut(seconds)
-            write(journal, connection, statement, rows)
+            write(journal, connection, rows)
 
-        monkeypatch.setattr(Journal, "many", many)
+        monkeypatch.setattr(Journal, "_insert", insert)
 
     return cut
 

@@ -17,6 +17,8 @@ from enum import StrEnum
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
+
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
 if TYPE_CHECKING:
@@ -198,7 +200,7 @@ def _by_http_status(answer: Answer, *, alone: bool) -> Outcome:
 
 def _by_body(body: bytes, sent: Sequence[Message | Email], secrets: Sequence[str]) -> list[Outcome]:
     try:
-        objects = json.loads(body.decode("utf-8-sig"))
+        objects = _parsed(body)
     except (ValueError, RecursionError):
         return [_unknown("The answer was not JSON.")] * len(sent)
     if not isinstance(objects, list):
@@ -216,13 +218,22 @@ def _by_body(body: bytes, sent: Sequence[Message | Email], secrets: Sequence[str
     return [_of_one(found, len(message.recipients), words) for found, message in zip(matched, sent, strict=True)]
 
 
+def _parsed(body: bytes) -> Any:
+    """What an answer holds. Raises ValueError or RecursionError where it is not JSON."""
+    try:
+        return orjson.loads(body)
+    except ValueError:  # it is strict: half of a surrogate pair, a byte order mark or NaN makes no answer unreadable
+        return json.loads(body.decode("utf-8-sig"))
+
+
 def _by_ref(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:
     """For each message the object that carries its reference, if any; None unless all carry ones that we sent."""
     found = {_ref(one): one for one in objects}
-    ours = {message.client_ref for message in sent}
-    if None in ours | found.keys() or len(ours) != len(sent) or len(found) != len(objects) or not found.keys() <= ours:
+    refs = [message.client_ref for message in sent]
+    ours = set(refs)
+    if None in ours or None in found or len(ours) != len(sent) or len(found) != len(objects) or found.keys() - ours:
         return None
-    return [found.get(message.client_ref) for message in sent]
+    return [found.get(ref) for ref in refs]
 
 
 def _by_position(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
 
 from gcbulk.errors import OptionError
 
@@ -173,9 +176,14 @@ def encode(
     >>> bytes(encode([Message(("+447700900123",), "Hello")], customer_id="1469", api_key="k")[:60])
     b'{"messageData":[{"CustomerId":"1469","Password":"k","Recipie'
     """
-    objects = [_message_object(message, customer_id, api_key) for message in messages]
-    whose = {} if partner is None else {"PartnerKey": partner.key.reveal(), "styleClass": partner.style_class}
-    root = {**whose, "messageData": objects}
+    whose = {"CustomerId": customer_id, "Password": api_key}
+    objects = [_message_object(message, whose) for message in messages]
+    partners = {} if partner is None else {"PartnerKey": partner.key.reveal(), "styleClass": partner.style_class}
+    root = {**partners, "messageData": objects}
+    with suppress(TypeError):
+        body = Body(orjson.dumps(root, option=orjson.OPT_PASSTHROUGH_DATETIME))
+        if b"null" not in body:  # which orjson also writes for NaN
+            return body
     try:
         return _json(root, ensure_ascii=False)
     except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
@@ -195,16 +203,13 @@ def _json(value: object, *, ensure_ascii: bool) -> Body:
     return Body(json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"), allow_nan=False).encode("utf-8"))
 
 
-def _message_object(message: Message | Email, customer_id: str, api_key: str) -> dict[str, object]:
-    address = "EmailAddress" if isinstance(message, Email) else "MobileNumber"
-    fields: dict[str, object] = {
-        "CustomerId": customer_id,
-        "Password": api_key,
-        "Recipients": [{address: one} if isinstance(one, str) else dict(one) for one in message.recipients],
-    }
+def _message_object(message: Message | Email, whose: Mapping[str, object]) -> dict[str, object]:
+    fields = dict(whose)
     if isinstance(message, Email):
+        fields["Recipients"] = _recipient_objects(message, "EmailAddress")
         fields |= _email_fields(message)
     else:
+        fields["Recipients"] = _recipient_objects(message, "MobileNumber")
         fields["SMSMessage"] = message.text
     if message.client_ref is not None:
         fields["ClientRef"] = message.client_ref
@@ -217,6 +222,10 @@ def _message_object(message: Message | Email, customer_id: str, api_key: str) ->
     if message.extra:  # a proxy of nothing takes longer to look through than the rest of the message
         fields.update(message.extra)
     return fields
+
+
+def _recipient_objects(message: Message | Email, address: str) -> list[dict[str, object]]:
+    return [{address: one} if isinstance(one, str) else dict(one) for one in message.recipients]
 
 
 def _email_fields(email: Email) -> dict[str, object]:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from gcbulk.api.outcomes import CallResult, Outcome, with_working_key
@@ -19,6 +20,7 @@ from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from gcbulk.api.client import CredentialCheck
     from gcbulk.api.credentials import Secret
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
     _Groups = Sequence[Sequence[ClaimedRow]]
 
-_FINAL: Final = frozenset({Status.ACCEPTED, Status.PARTLY_ACCEPTED, Status.REJECTED})
+_TAKEN: Final = (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
+_FINAL: Final = frozenset({*_TAKEN, Status.REJECTED})
 _PROVES_THE_KEY: Final = frozenset({ErrorCode.INVALID_RECIPIENTS})
 
 
@@ -255,13 +258,15 @@ class Caller:
         if self._manner.envelope is not None:
             return self._emails(groups.values(), self._manner.envelope)
         whole: _Groups = list(groups.values())
-        return whole, [self._message(group) for group in whole], ()
+        return whole, self._texts(whole, order.customer_id), ()
 
-    def _message(self, group: Sequence[ClaimedRow]) -> Message:
-        first, manner = group[0], self._manner
-        recipients = tuple([row.address for row in group])
-        sender = manner.senders.get(first.customer_id, manner.sender)
-        return Message(recipients, first.text, first.client_ref, sender, manner.send_at, manner.callback_url)
+    def _texts(self, groups: _Groups, customer_id: str | None) -> list[Message]:
+        manner = self._manner
+        carried = manner.senders.get(customer_id, manner.sender), manner.send_at, manner.callback_url
+        return [
+            Message(tuple([row.address for row in group]), group[0].text, group[0].client_ref, *carried)
+            for group in groups
+        ]
 
     def _emails(
         self, groups: Iterable[Sequence[ClaimedRow]], envelope: Envelope
@@ -334,7 +339,7 @@ def _tallies(groups: _Groups, outcomes: Sequence[Outcome]) -> tuple[Tally, ...]:
 
 
 def _proves_the_key(outcome: Outcome) -> bool:
-    return outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED) or outcome.code in _PROVES_THE_KEY
+    return outcome.status in _TAKEN or outcome.code in _PROVES_THE_KEY
 
 
 def _given_back(position: int) -> Settlement:
@@ -347,16 +352,20 @@ def _given_back(position: int) -> Settlement:
 
 
 def _settlements(groups: _Groups, outcomes: Sequence[Outcome]) -> list[Settlement]:
-    return [_settlement(row, outcome) for group, outcome in zip(groups, outcomes, strict=True) for row in group]
+    return [
+        Settlement(
+            row.position,
+            Status.READY if status is Status.NOT_SENT else status,
+            message_id if status in _TAKEN else None,
+            _seconds(accepted_at),
+            code,
+            detail or None,
+        )
+        for group, (status, code, detail, message_id, _, _, accepted_at, *_) in zip(groups, outcomes, strict=True)
+        for row in group
+    ]
 
 
-def _settlement(row: ClaimedRow, outcome: Outcome) -> Settlement:
-    taken = outcome.status in (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
-    return Settlement(
-        row.position,
-        Status.READY if outcome.status is Status.NOT_SENT else outcome.status,
-        outcome.message_id if taken else None,
-        outcome.accepted_at.timestamp() if outcome.accepted_at else None,
-        outcome.code,
-        outcome.detail or None,
-    )
+@lru_cache(maxsize=256)  # a call's messages are mostly accepted at the same moment
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     _Numbers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Calls(NamedTuple):
+    """For each row of a list the number of its call and of its message object; -1 where it is not sent."""
+
+    numbers: _Numbers
+    messages: _Numbers
 
 
 def in_calls(

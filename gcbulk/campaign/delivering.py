@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from gcbulk.campaign import journal as journals
 from gcbulk.campaign import schedule
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gcbulk.api.client import CommunicationsClient
-    from gcbulk.campaign.journal import Campaign, Run
+    from gcbulk.campaign.journal import Campaign, PlannedRow, Run
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
     from gcbulk.recipients.intake import IntakeOptions
@@ -102,12 +102,8 @@ def send_plan(
         )
         begun = begin_on(listed, journal, api, options, name=campaign)
         with begun.run.alive(on_stop=watch.stop):
-            rows = plan.rows(
-                base_url=api.base_url,
-                customer_id=api.customer_id,
-                chunk_size=options.chunk_size,
-                share_identical=options.share_identical,
-            )
+            calls = plan.calls(options.chunk_size, share_identical=options.share_identical)
+            rows = plan.rows(calls, base_url=api.base_url, customer_id=api.customer_id)
             if begun.fresh:
                 journal.write_rows(begun.run.campaign, rows)
             else:
@@ -131,7 +127,7 @@ def _held_by_the_hour(
     return found
 
 
-def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], options: SendOptions) -> None:
+def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[PlannedRow], options: SendOptions) -> None:
     """Go on with a campaign as the opt-out lists are by now: some have opted out since, some are back."""
     out = plan.frame.loc[plan.frame["Status"] == Status.OPTED_OUT, "SentTo"]
     if len(out):
@@ -140,7 +136,7 @@ def _follow_opt_outs(run: Run, plan: Plan, rows: Iterator[dict[str, Any]], optio
     back = {position for position in run.opted_out() if ready[position]}
     if back:
         run.take_in(
-            (row for row in rows if row["position"] in back),
+            (row for row in rows if row.position in back),
             chunk_size=options.chunk_size,
             sizes=plan.sizes_by_row(),
             most_bytes=plan.most_bytes_a_call,

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from gcbulk.api.client import CommunicationsClient
     from gcbulk.api.customers import Customer
-    from gcbulk.campaign.journal import Campaign, Doubt, Journal, Run
+    from gcbulk.campaign.journal import Campaign, Doubt, Journal, PlannedRow, Run
     from gcbulk.campaign.options import SendOptions
     from gcbulk.campaign.plan import Plan
     from gcbulk.campaign.results import Summary
@@ -203,7 +203,7 @@ class _Writing:
         self.sent = 0
         self.drama = 0
 
-    def rows(self, planner: Planner, pieces: Pieces, watch: Watch) -> Iterator[dict[str, Any]]:
+    def rows(self, planner: Planner, pieces: Pieces, watch: Watch) -> Iterator[PlannedRow]:
         size, total = self._options.chunk_size, getattr(pieces, "row_count", None)
         with Firsts() as texts, Progress(total or 0, "Rows planned", enabled=self._options.progress) as bar:
             for start, plan in planner.plans(pieces):
@@ -213,17 +213,9 @@ class _Writing:
                 self.most_bytes = plan.most_bytes_a_call
                 if self._options.share_identical or plan.customers is not None or self.most_bytes is not None:
                     self._later.append(self._to_number(plan, start, planner, texts))
-                for row in plan.rows(
-                    base_url=self._api.base_url,
-                    customer_id=self._api.customer_id,
-                    chunk_size=size,
-                    share_identical=False,
-                ):
-                    row["position"] += start
-                    if row["batch_number"] is not None:
-                        row["batch_number"] = self.sent // size
-                        self.sent += 1
-                    yield row
+                calls = plan.one_by_one(size, sent=self.sent)
+                yield from plan.rows(calls, base_url=self._api.base_url, customer_id=self._api.customer_id, start=start)
+                self.sent += int(plan.ready.sum())
                 bar.add(len(plan.frame))
 
     def _to_number(
@@ -275,7 +267,8 @@ def _follow_opt_outs(
         run.opt_out(out, again=options.again)
     if back := sorted(run.opted_out()):
         rows = list(journals.planned_rows(journal, planned, back))
-        sizes = {row["position"]: size_of(row["text"], row["content"]) for row in rows if most_bytes is not None}
+        emails = [] if most_bytes is None else rows
+        sizes = {row.position: size_of(row.text, row.content) for row in emails if row.text and row.content}
         run.take_in(rows, chunk_size=options.chunk_size, sizes=sizes, most_bytes=most_bytes)
 
 

@@ -7,15 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from gcbulk.campaign.calls import client_refs, in_calls
+from gcbulk.campaign.calls import Calls, client_refs, in_calls
 from gcbulk.campaign.customers import RowsOfCustomers, all_rows_of, rows_of_customers
 from gcbulk.campaign.enclosing import same_content, sizes_of, told_content
-from gcbulk.campaign.journal import Reason
+from gcbulk.campaign.journal import PlannedRow, Reason
 from gcbulk.campaign.repeats import RepeatsInOne
 from gcbulk.codes import ErrorCode, Status
 from gcbulk.messages.findings import Batch
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     _Numbers = np.ndarray[Any, np.dtype[np.int64]]
     _Objects = np.ndarray[Any, np.dtype[np.object_]]
 
+_T = TypeVar("_T")
+
 _STR: Final = "str"
+_ROWS_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,52 +121,37 @@ class Plan:
             for text, content in zip(texts, _values(self.contents), strict=True)
         ]
 
-    def rows(
-        self, *, base_url: str, customer_id: str, chunk_size: int, share_identical: bool
-    ) -> Iterator[dict[str, Any]]:
-        """Every row as the journal keeps it, in the order of the input."""
-        same = self.same()
-        told = same if self.contents is None else self.told()
-        numbers, messages = self._calls(chunk_size, share_identical, same)
-        refs = client_refs(messages)
+    def rows(self, calls: Calls, *, base_url: str, customer_id: str, start: int = 0) -> Iterator[PlannedRow]:
+        """Every row as the journal keeps it, in the order of the input, where `start` rows come before."""
+        refs = client_refs(calls.messages)
         seeds = _Seeds(base_url, customer_id, self.channel)
-        customers = self._whose()
-        contents = [None] * len(same) if self.contents is None else _values(self.contents)
-        frame = self.frame
-        for start in range(0, len(frame), 10_000):
-            part = slice(start, start + 10_000)
-            columns = zip(
-                numbers[part].tolist(),
-                _values(frame["SentTo"].iloc[part]),
-                _values(frame["Repair"].iloc[part]),
-                _values(frame["Text"].iloc[part]),
-                frame["Parts"].iloc[part].tolist(),
-                _values(frame["Status"].iloc[part]),
-                _values(frame["ErrorCode"].iloc[part]),
-                _values(frame["ErrorDetail"].iloc[part]),
-                told[part],
-                contents[part],
-                customers[part],
-                strict=True,
+        told = self.told()
+        for first in range(0, len(told), _ROWS_AT_ONCE):
+            part = slice(first, first + _ROWS_AT_ONCE)
+            frame = self.frame.iloc[part]
+            sent = (calls.numbers[part] >= 0).tolist()
+            addresses, codes = _values(frame["SentTo"]), _values(frame["ErrorCode"])
+            whose = [None] * len(frame) if self.customers is None else _values(self.customers.iloc[part])
+            keys: list[bytes | None] = [None] * len(frame)
+            if not self.trial:
+                of_each = zip(sent, whose, addresses, told[part], strict=True)
+                keys = [_content_key(seeds[one], address, key) if goes else None for goes, one, address, key in of_each]
+            columns = (
+                range(start + first, start + first + len(frame)),
+                _only(sent, calls.numbers[part].tolist()),
+                addresses,
+                _values(frame["Repair"]),
+                _only(sent, _values(frame["Text"])),
+                [parts or None for parts in _only(sent, frame["Parts"].tolist())],
+                [refs[message] if message >= 0 else None for message in calls.messages[part].tolist()],
+                keys,
+                _values(frame["Status"]),
+                codes,
+                _only(codes, _values(frame["ErrorDetail"])),
+                whose,
+                [None] * len(frame) if self.contents is None else _only(sent, _values(self.contents.iloc[part])),
             )
-            for position, row in enumerate(columns, start):
-                number, address, repair, text, parts, state, code, detail, key, content, whose = row
-                sendable = number >= 0
-                yield {
-                    "position": position,
-                    "batch_number": number if sendable else None,
-                    "address": address,
-                    "repair": repair,
-                    "text": text if sendable else None,
-                    "parts": (parts or None) if sendable else None,
-                    "client_ref": refs[messages[position]] if sendable else None,
-                    "content_key": _content_key(seeds[whose], address, key) if sendable and not self.trial else None,
-                    "state": state,
-                    "error_code": code,
-                    "error_detail": detail if code else None,
-                    "customer_id": whose,
-                    "content": content if sendable else None,
-                }
+            yield from map(PlannedRow._make, zip(*columns, strict=True))
 
     def _whose(self) -> list[str | None]:
         """The customer of each row; None stands for the campaign's own."""
@@ -196,19 +184,30 @@ class Plan:
         codes, details = (self.frame[name].iloc[invalid] for name in ("ErrorCode", "ErrorDetail"))
         return [*map(Reason, invalid.tolist(), codes, details)]
 
-    def _calls(self, chunk_size: int, share_identical: bool, same: list[str | None]) -> tuple[_Numbers, _Numbers]:
-        """For each row the number of its call and of its message object; -1 where it is not sent."""
+    def calls(self, chunk_size: int, *, share_identical: bool) -> Calls:
+        """Which call and which message object each row goes with: every call one customer's, and not too large."""
         positions = np.flatnonzero(self.ready)
-        numbers, messages = np.full((2, len(self.frame)), -1, dtype=np.int64)
         whose, groups = np.zeros(len(positions), dtype=np.int64), np.arange(len(positions))
         if self.customers is not None:
             whose = pd.factorize(self.customers.iloc[positions])[0]
         if share_identical:
+            same = self.same()
             groups = pd.factorize(pd.Series([same[position] for position in positions], dtype=_STR))[0]
-        numbers[positions], messages[positions] = in_calls(
-            whose, groups, chunk_size=chunk_size, sizes=self.sizes(), most_bytes=self.most_bytes_a_call
+        return self._with_calls(
+            positions,
+            *in_calls(whose, groups, chunk_size=chunk_size, sizes=self.sizes(), most_bytes=self.most_bytes_a_call),
         )
-        return numbers, messages
+
+    def one_by_one(self, chunk_size: int, *, sent: int) -> Calls:
+        """The same where every row has a message of its own and calls are filled in order, after so many rows."""
+        positions = np.flatnonzero(self.ready)
+        order = np.arange(len(positions))
+        return self._with_calls(positions, (sent + order) // chunk_size, order)
+
+    def _with_calls(self, positions: _Numbers, numbers: _Numbers, messages: _Numbers) -> Calls:
+        calls = Calls(*np.full((2, len(self.frame)), -1, dtype=np.int64))
+        calls.numbers[positions], calls.messages[positions] = numbers, messages
+        return calls
 
     def sizes(self) -> _Numbers | None:
         """The bytes of the email of each row that is to be sent, in order; None of texts, which are all small."""
@@ -453,6 +452,11 @@ def _replaced(characters: pd.Series[str]) -> dict[str, int]:
     for together, n in by_set.items():
         counts.update(dict.fromkeys(str(together), int(n)))
     return dict(counts.most_common())
+
+
+def _only(those: Iterable[object], values: Iterable[_T]) -> list[_T | None]:
+    """These values, None where `those` is nothing."""
+    return [value if one else None for one, value in zip(those, values, strict=True)]
 
 
 def _values(column: pd.Series[Any]) -> list[str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -33,6 +34,7 @@ ROW: Final = "Row"
 NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
 """The statuses of people who were to be told and, as far as is known, were not."""
 
+_ROWS_AT_ONCE: Final = 500
 CUSTOMERS_SHOWN: Final = 20
 _HELD_SHOWN: Final = 3  # reasons
 NO_CUSTOMER: Final = "no known customer"
@@ -61,7 +63,7 @@ def results_frame(
     AcceptedAt (`datetime64[us, UTC]`); in a partner's campaign CustomerId and CustomerName (`str`), by `names` of
     customers. Without `recipients` the annotations come alone, under a RangeIndex.
     """
-    known = pd.DataFrame.from_records(list(records), columns=list(Record._fields))
+    known = _known(records)
     if recipients is None:
         frame = pd.DataFrame(index=pd.RangeIndex(len(known)))
     else:
@@ -86,6 +88,16 @@ def results_frame(
     if campaign.options.get(KIND) == TEST:
         frame.attrs["trial"] = True
     return frame
+
+
+def _known(records: Iterable[Record]) -> pd.DataFrame:
+    """What the journal knows of each row, by the names of a record."""
+    columns: dict[str, list[Any]] = {name: [] for name in Record._fields}
+    each = iter(records)
+    while some := list(map(tuple, islice(each, _ROWS_AT_ONCE))):  # which Python's collector soon forgets
+        for column, values in zip(columns.values(), zip(*some, strict=True), strict=True):
+            column.extend(values)
+    return pd.DataFrame(columns, dtype=object)
 
 
 def customer_names(campaign: Campaign, directory: Directory | None = None) -> dict[str, str]:

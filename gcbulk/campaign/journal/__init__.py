@@ -36,7 +36,7 @@ from gcbulk.campaign.journal.paces import put_off, take_moments
 from gcbulk.campaign.journal.reasons import Reason, reasons_of, renew_reasons
 from gcbulk.campaign.journal.runs import Run, RunOverError, attach
 from gcbulk.campaign.journal.stopping import ask_to_stop
-from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Planned, Record
+from gcbulk.campaign.journal.store import Campaign, Identity, Journal, Planned, PlannedRow, Record
 from gcbulk.campaign.journal.tables import IN_FLIGHT
 from gcbulk.campaign.journal.tokens import (
     callback_token,
@@ -67,6 +67,7 @@ __all__ = [
     "Journal",
     "News",
     "Planned",
+    "PlannedRow",
     "PlannedText",
     "Reason",
     "Record",

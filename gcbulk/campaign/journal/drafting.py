@@ -7,13 +7,13 @@ are written under a draft, which then becomes the campaign, or is thrown away wh
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
 from gcbulk.campaign.journal.liveness import bury_dead_runs, live_runs
 from gcbulk.campaign.journal.runs import begin_run
-from gcbulk.campaign.journal.store import PLANNED, Campaign
+from gcbulk.campaign.journal.store import Campaign, PlannedRow
 from gcbulk.campaign.journal.tables import A_DRAFT, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import outlasting
 from gcbulk.codes import Status
@@ -146,17 +146,17 @@ def renumber(journal: Journal, written: Run, calls: Iterable[tuple[int, int, str
         journal.plan(written.campaign, _RENUMBER, rows)
 
 
-def planned_rows(journal: Journal, campaign: Campaign, positions: Iterable[int]) -> Iterator[dict[str, Any]]:
+def planned_rows(journal: Journal, campaign: Campaign, positions: Iterable[int]) -> Iterator[PlannedRow]:
     """What was written of some rows, as `take_in` takes it, but for those that are not to be sent."""
     for some in _in_stretches(positions):
         yield from _planned_rows(journal, campaign, some)
 
 
 @outlasting
-def _planned_rows(journal: Journal, campaign: Campaign, positions: Sequence[int]) -> list[dict[str, Any]]:
+def _planned_rows(journal: Journal, campaign: Campaign, positions: Sequence[int]) -> list[PlannedRow]:
     with journal.reading() as connection:
         found = connection.execute(
-            sa.select(*(recipients.c[name] for name in PLANNED if name != "campaign_id"))
+            sa.select(*(recipients.c[name] for name in PlannedRow._fields))
             .where(
                 recipients.c.campaign_id == campaign.id,
                 recipients.c.position.in_(positions),
@@ -164,7 +164,7 @@ def _planned_rows(journal: Journal, campaign: Campaign, positions: Sequence[int]
             )
             .order_by(recipients.c.position)
         ).all()
-    return [dict(row._mapping) for row in found]
+    return [PlannedRow(*row) for row in found]
 
 
 @outlasting

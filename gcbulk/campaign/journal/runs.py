@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import psutil
 import sqlalchemy as sa
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from gcbulk.campaign.journal.claims import Ending, Settlement
-    from gcbulk.campaign.journal.store import Campaign, Journal, Planned
+    from gcbulk.campaign.journal.store import Campaign, Journal, Planned, PlannedRow
 
 logger = logging.getLogger("gcbulk")
 
@@ -149,7 +149,7 @@ class Run:
 
     def take_in(
         self,
-        rows: Iterable[Mapping[str, Any]],
+        rows: Iterable[PlannedRow],
         *,
         chunk_size: int,
         sizes: Mapping[int, int] = MappingProxyType({}),
@@ -159,12 +159,12 @@ class Run:
 
         `sizes`: by position the bytes of a row's email, of which a call may have `most_bytes`.
         """
-        in_order = sorted(rows, key=lambda row: (row["customer_id"] or "", row["position"]))
+        in_order = sorted(rows, key=lambda row: (row.customer_id or "", row.position))
         self._take_in(in_order, chunk_size=chunk_size, sizes=sizes, most_bytes=most_bytes)
 
     @outlasting
     def _take_in(
-        self, rows: Sequence[Mapping[str, Any]], *, chunk_size: int, sizes: Mapping[int, int], most_bytes: int | None
+        self, rows: Sequence[PlannedRow], *, chunk_size: int, sizes: Mapping[int, int], most_bytes: int | None
     ) -> None:
         with self.journal.writing() as connection:
             last = connection.execute(
@@ -172,18 +172,18 @@ class Run:
             ).scalar_one()
             number, free, room, whose = -1 if last is None else int(last), 0, 0, None
             for row in rows:
-                size = sizes.get(row["position"], 0)
-                if not free or size > room or row["customer_id"] != whose:  # a call is one customer's
-                    number, free, room, whose = number + 1, chunk_size, most_bytes or 0, row["customer_id"]
+                size = sizes.get(row.position, 0)
+                if not free or size > room or row.customer_id != whose:  # a call is one customer's
+                    number, free, room, whose = number + 1, chunk_size, most_bytes or 0, row.customer_id
                 free, room = free - 1, room - size
                 connection.execute(
                     recipients.update()
                     .where(
                         recipients.c.campaign_id == self.campaign.id,
-                        recipients.c.position == row["position"],
+                        recipients.c.position == row.position,
                         recipients.c.state == Status.OPTED_OUT,
                     )
-                    .values({**row, "batch_number": number})
+                    .values({**row._asdict(), "batch_number": number})
                 )
 
     @outlasting

@@ -6,7 +6,8 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
+from functools import partial
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -121,24 +122,27 @@ class Record(NamedTuple):
     customer_id: str | None  # under whom a partner sends this row
 
 
-PLANNED: Final = (
-    "campaign_id",
-    "position",
-    "batch_number",
-    "address",
-    "repair",
-    "text",
-    "parts",
-    "client_ref",
-    "content_key",
-    "state",
-    "error_code",
-    "error_detail",
-    "customer_id",
-    "content",
-)
-_UNSAID: Final = {"customer_id": None}  # where the campaign's own holds
-_INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in PLANNED})
+class PlannedRow(NamedTuple):
+    """One input row as it is planned, under the names of the table's columns."""
+
+    position: int
+    batch_number: int | None = None  # none where the row is not to be sent; so are its message's
+    address: str | None = None
+    repair: str | None = None
+    text: str | None = None
+    parts: int | None = None
+    client_ref: str | None = None
+    content_key: bytes | None = None
+    state: str = Status.READY
+    error_code: str | None = None
+    error_detail: str | None = None
+    customer_id: str | None = None  # under whom a partner sends it; none where the campaign's own holds
+    content: str | None = None
+
+
+_WRITTEN: Final = ("campaign_id", *PlannedRow._fields)
+_INSERT: Final = recipients.insert().values({name: sa.bindparam(name) for name in _WRITTEN})
+_COPY: Final = f"COPY {recipients.name} ({', '.join(_WRITTEN)}) FROM STDIN"
 _WRITE_ANEW: Final = recipients.delete().where(recipients.c.campaign_id == sa.bindparam("the_campaign"))
 _ALL_WRITTEN: Final = campaigns.update().where(campaigns.c.id == sa.bindparam("the_campaign")).values(planned=sa.true())
 _SOME_RECORDS: Final = (
@@ -261,6 +265,17 @@ class Journal:
         text, in_order = self._prepared(statement)
         with closing(connection.connection.cursor()) as cursor:
             cursor.executemany(text, [in_order(row) for row in rows])
+
+    def _insert(self, connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Write new rows, each in the order of `_WRITTEN`."""
+        cursor: Any
+        with closing(connection.connection.cursor()) as cursor:
+            if self._is_sqlite:
+                cursor.executemany(self._prepared(_INSERT)[0], rows)
+                return
+            with cursor.copy(_COPY) as written:
+                for row in rows:
+                    written.write_row(row)
 
     def _prepared(self, statement: _Statement) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
         """A statement in the driver's words, and what makes its parameters of named values."""
@@ -412,7 +427,7 @@ class Journal:
         found = connection.execute(sa.select(campaigns).where(campaigns.c.name == name)).one()
         return Campaign(**found._mapping)
 
-    def write_rows(self, campaign: Campaign, rows: Iterable[Mapping[str, Any]]) -> None:
+    def write_rows(self, campaign: Campaign, rows: Iterable[PlannedRow]) -> None:
         """Write every row of a new campaign, and mark it planned; what a dead run left half-written goes first.
 
         Raises CampaignError where another run took this one for dead meanwhile, and writes (or sends) the rows itself.
@@ -422,25 +437,29 @@ class Journal:
         self.add_rows(campaign, rows)
         self.plan(campaign, _ALL_WRITTEN, [of_it])
 
-    def add_rows(self, campaign: Campaign, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add_rows(self, campaign: Campaign, rows: Iterable[PlannedRow]) -> None:
         """Write rows of a campaign that is not planned yet, and leave it so. Raises as `write_rows` does."""
-        for chunk in _chunks(rows, WRITE_ROWS):
-            self.plan(campaign, _INSERT, [{**_UNSAID, "campaign_id": campaign.id, **row} for row in chunk])
+        each = iter(rows)
+        while some := [(campaign.id, *row) for row in islice(each, WRITE_ROWS)]:
+            self._as_planner(campaign, partial(self._insert, rows=some))
 
     def plan(self, campaign: Campaign, statement: _Statement, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement for some rows in one transaction of the one run that may write the campaign's.
 
         Raises CampaignError where that is another run by now, JournalError where the database refuses.
         """
+        self._as_planner(campaign, lambda connection: self.many(connection, statement, rows))
+
+    def _as_planner(self, campaign: Campaign, write: Callable[[Connection], None]) -> None:
         try:
-            self._plan(campaign, statement, rows)
+            self._plan(campaign, write)
         except CampaignError:
             raise
         except JournalError as error:
             raise JournalError(f"{error} Nothing was sent; the same command can be given again.") from None
 
     @outlasting
-    def _plan(self, campaign: Campaign, statement: _Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _plan(self, campaign: Campaign, write: Callable[[Connection], None]) -> None:
         with self.writing() as connection:
             asked = sa.select(campaigns.c.planner, campaigns.c.planned).where(campaigns.c.id == campaign.id)
             if connection.execute(asked).one_or_none() != (campaign.planner, False):
@@ -449,7 +468,7 @@ class Journal:
                     f"Another run has taken over {whose} while this one stood still. "
                     "Give the same command again: it sends only what is left."
                 )
-            self.many(connection, statement, rows)
+            write(connection)
 
     @outlasting
     def is_planned(self, campaign: Campaign) -> bool:
@@ -540,14 +559,13 @@ class Journal:
         """Every row of the campaign in the order of the input, read in pieces."""
         after = -1
         while rows := self._some_records(campaign, after):
-            yield from rows
-            after = rows[-1].position
+            yield from map(Record._make, rows)
+            after = rows[-1][0]
 
     @outlasting
-    def _some_records(self, campaign: Campaign, after: int) -> list[Record]:
+    def _some_records(self, campaign: Campaign, after: int) -> list[tuple[Any, ...]]:
         with self.reading() as connection:
-            rows = self.run(connection, _SOME_RECORDS, {"the_campaign": campaign.id, "after": after})
-        return list(map(Record._make, rows))
+            return self.run(connection, _SOME_RECORDS, {"the_campaign": campaign.id, "after": after})
 
 
 def _within(up_to: int | None) -> list[sa.ColumnElement[bool]]:
@@ -558,17 +576,6 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ..
     if len(names) == 1:  # of one name itemgetter makes no tuple
         return lambda values: (values[names[0]],)
     return itemgetter(*names)
-
-
-def _chunks(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    chunk: list[Mapping[str, Any]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _no_such_campaign(name: str, names: Iterable[str]) -> str:
