@@ -100,7 +100,7 @@ def measured_turn(journal_url: str, chunk: int) -> float:
         claim = run.claim(0, None, states=(Status.READY,))
         for number in range(1, MEASURED_CALLS + 1):
             assert claim is not None
-            rows = [Settlement(row.position, Status.ACCEPTED, f"m{row.position}") for row in claim.rows]
+            rows = [Settlement([(row.position, f"m{row.position}") for row in claim.rows], Status.ACCEPTED)]
             following = Wanted(number, None, (Status.READY,))
             claims = run.settle_and_claim([Ending(claim, rows, 200, following)])
             claim = None if claims is None else claims[0]

@@ -129,6 +129,7 @@ def ours(plan: Plan, journal_url: str, client: CommunicationsClient, chunk: int,
             customer_id=client.customer_id,
             chunk=chunk,
         )
+        run.recall()  # as every send does before its first call
         with run.alive(), Progress(len(plan.frame), "Texts", enabled=False) as bar:
             sender = Sender(run, client, Manner(concurrency=concurrency), bar)
             began = time.perf_counter()

@@ -50,8 +50,9 @@ def row(journal: Journal, run: Run, position: int = 0) -> Record:
     return list(journal.records(run.campaign))[position]
 
 
-def answer(run: Run, claim: Claim, state: str, **more: Any) -> None:
-    run.settle(claim, [Settlement(r.position, state, **more) for r in claim.rows], http_status=200)
+def answer(run: Run, claim: Claim, state: str, message_id: str | None = None, **more: Any) -> None:
+    settled = Settlement([(r.position, message_id) for r in claim.rows], state, **more)
+    run.settle(claim, [settled], http_status=200)
 
 
 def gone(journal: Journal, run: Run, clock: Clock) -> None:
@@ -213,7 +214,7 @@ def call(journal: Journal) -> Run:
     ids = [f"{STEM}-{TAIL}", f"{STEM}-{TAIL[::-1]}"]
     run.settle(
         claim,
-        [Settlement(r.position, "accepted", ids[r.position]) for r in claim.rows],
+        [Settlement([(r.position, ids[r.position]) for r in claim.rows], "accepted")],
         http_status=200,
     )
     return run

@@ -569,7 +569,7 @@ def test_a_worker_s_late_answer_holds_for_a_call_that_was_given_up(platform: San
         assert [(tally.status, tally.positions) for tally in answer["called"].tallies] == [(Status.UNKNOWN, (0,))]
         run.end()
         assert book.count_states(run.campaign) == {"unknown": 1}
-        accepted = gcbulk.campaign.journal.Settlement(0, Status.ACCEPTED, "id-0", 1.0)
+        accepted = gcbulk.campaign.journal.Settlement([(0, "id-0")], Status.ACCEPTED, 1.0)
         worker._run.settle(claim, [accepted], http_status=200)
         assert book.count_states(run.campaign) == {"accepted": 1}
 

@@ -125,7 +125,7 @@ def take(run: Run, number: int = 0) -> Claim:
 def accept(run: Run, claim: Claim) -> None:
     run.settle(
         claim,
-        [Settlement(position=r.position, state="accepted", message_id=f"m{r.position}") for r in claim.rows],
+        [Settlement([(r.position, f"m{r.position}") for r in claim.rows], "accepted")],
         http_status=200,
     )
 
@@ -148,7 +148,10 @@ def test_claims_are_on_disk_before_the_call(journal: Journal, journal_address: s
     assert found == [("in_flight", claim.id)]
 
 
-ACCEPTED = [Settlement(0, Status.ACCEPTED, "m0"), Settlement(1, Status.REJECTED, None, None, "UNKNOWN_ERROR", "No.")]
+ACCEPTED = [
+    Settlement([(0, "m0")], Status.ACCEPTED),
+    Settlement([(1, None)], Status.REJECTED, None, "UNKNOWN_ERROR", "No."),
+]
 
 
 def settle_and_take(run: Run, claim: Claim, number: int) -> Claim | None:
@@ -224,8 +227,8 @@ def test_settling_gives_back_what_was_not_sent(journal: Journal) -> None:
     run.settle(
         claim,
         [
-            Settlement(position=0, state="accepted", message_id="m0"),
-            Settlement(position=1, state="ready", error_code="RATE_LIMITED", error_detail="slow down"),
+            Settlement([(0, "m0")], "accepted"),
+            Settlement([(1, None)], "ready", error_code="RATE_LIMITED", error_detail="slow down"),
         ],
         http_status=200,
     )
@@ -285,7 +288,7 @@ def test_a_row_in_flight_elsewhere_waits_and_is_not_lost(journal: Journal) -> No
     assert (waiting.rows, waiting.elsewhere) == ((), (0,))
     record = next(journal.records(second.campaign))
     assert (record.state, record.error_code) == ("ready", "IN_FLIGHT_ELSEWHERE")
-    first.settle(claim, [Settlement(position=0, state="ready", error_code="NETWORK_ERROR")], http_status=None)
+    first.settle(claim, [Settlement([(0, None)], "ready", error_code="NETWORK_ERROR")], http_status=None)
     assert len(take(second).rows) == 1
 
 
@@ -342,7 +345,7 @@ def test_an_unfinished_campaign_is_the_same_for_seven_days(journal: Journal, clo
 def test_a_campaign_of_an_earlier_day_of_which_nothing_is_left_asks_nothing(journal: Journal, clock: Clock) -> None:
     first = start(journal, ["a"], name="trip")
     claim = take(first)
-    first.settle(claim, [Settlement(0, Status.UNKNOWN)], http_status=500)
+    first.settle(claim, [Settlement([(0, None)], Status.UNKNOWN)], http_status=500)
     first.end()
     clock.now += DAY
     start(journal, ["a"], name="trip").end()
@@ -456,7 +459,7 @@ def test_what_went_since_in_a_list_of_its_own_does_not_go_again_with_the_rest(
     def alone() -> None:
         run = start(journal, ["a"], name="alone")
         claim = take(run)
-        run.settle(claim, [Settlement(0, Status.ACCEPTED, "m0")], http_status=200)
+        run.settle(claim, [Settlement([(0, "m0")], Status.ACCEPTED)], http_status=200)
         run.end()
 
     if before:  # another day's message of the same words

@@ -410,7 +410,7 @@ def test_calls_that_are_answered_meanwhile_are_settled_in_one_transaction(monkey
     settled: list[int] = []
     write_down, both = Caller._write_down, Run.settle_and_claim
 
-    def slow(caller: Caller) -> None:
+    def slow(caller: Caller, turn: Any) -> None:
         def at_once(run: Run, some: Sequence[Ending]) -> list[Claim | None]:
             settled.append(len(some))
             ends = time.monotonic() + 0.5  # a disk that is slower than the other calls
@@ -419,7 +419,7 @@ def test_calls_that_are_answered_meanwhile_are_settled_in_one_transaction(monkey
             return both(run, some)
 
         monkeypatch.setattr(Run, "settle_and_claim", at_once)
-        write_down(caller)
+        write_down(caller, turn)
 
     monkeypatch.setattr(Caller, "_write_down", slow)
     Trial(None).check()

@@ -73,7 +73,7 @@ def test_no_more_calls_are_in_the_air_than_there_may_be(journal: Journal, clock:
     assert claim(one, 3, 2).room_in
     two.end()  # it had both, which are unknown now
     assert len(claim(one, 3, 2).rows) == 2
-    two.settle(second, [Settlement(2, "accepted", "m2"), Settlement(3, "accepted", "m3")], http_status=200)
+    two.settle(second, [Settlement([(2, "m2"), (3, "m3")], "accepted")], http_status=200)
     assert states(journal, one) == ["accepted"] * 4 + ["unknown"] * 2 + ["in_flight"] * 2
 
 

@@ -181,9 +181,9 @@ def encode(
     partners = {} if partner is None else {"PartnerKey": partner.key.reveal(), "styleClass": partner.style_class}
     root = {**partners, "messageData": objects}
     with suppress(TypeError):
-        body = Body(orjson.dumps(root, option=orjson.OPT_PASSTHROUGH_DATETIME))
-        if b"null" not in body:  # which orjson also writes for NaN
-            return body
+        written = orjson.dumps(root, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        if b"null" not in written:  # which orjson also writes for NaN
+            return Body(written)
     try:
         return _json(root, ensure_ascii=False)
     except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry

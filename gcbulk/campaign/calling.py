@@ -7,7 +7,6 @@ import time
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from gcbulk.api.outcomes import CallResult, Outcome, with_working_key
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from gcbulk.campaign.journal import Campaign, Claim, ClaimedRow, Run
 
     _Groups = Sequence[Sequence[ClaimedRow]]
+    _Turn = AbstractContextManager[object]
+    _Alike = dict[tuple[Status, ErrorCode | None, str, datetime | None], list[tuple[int, str | None]]]
 
 _TAKEN: Final = (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
 _FINAL: Final = frozenset({*_TAKEN, Status.REJECTED})
@@ -164,8 +165,8 @@ class _Answered:
 class Caller:
     """Makes the calls of a run; `calls` counts those that were made.
 
-    `meanwhile` is entered while a call is in the air, or a file is read; `wall` gives seconds since 1970. Safe to share
-    between threads.
+    `meanwhile` is entered while a call is in the air, a file is read or the journal written: others may work then. It
+    gives what is to be entered for a word with them. `wall` gives seconds since 1970. Safe to share between threads.
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class Caller:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.calls = 0
-        self.meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.meanwhile: Callable[[], AbstractContextManager[_Turn]] = lambda: nullcontext(nullcontext())
         self._run = run
         self._client = client
         self._manner = manner
@@ -211,12 +212,13 @@ class Caller:
         # Last of all, for files were read and turns waited for: did the machine sleep? Another run may have taken over.
         if abs(self._wall() - asked_at) >= self._run.lease:
             back = tuple([row.position for group in whole for row in group])
-            self._run.settle(claim, [*map(_given_back, back), *held], http_status=None)
+            self._run.settle(claim, [_given_back(back), *held], http_status=None)
             return replace(called, given_back=back)
-        answered = self._posted(order, claim, whole, messages, held, called, following)
-        with self._settling:
-            if not answered.written:
-                self._write_down()
+        with self.meanwhile() as turn:
+            answered = self._posted(order, claim, whole, messages, held, called, following)
+            with self._settling:
+                if not answered.written:
+                    self._write_down(turn)
         if answered.failure is not None:
             raise answered.failure
         return answered.called
@@ -227,15 +229,16 @@ class Caller:
         number, positions, states, *_ = order
         return self._run.claim(number, positions, states=states, at_once=self._manner.concurrency), asked_at
 
-    def _write_down(self) -> None:
+    def _write_down(self, turn: _Turn) -> None:
         """Settle every call that is answered by now, and claim those that follow, all in one transaction.
 
         Whoever comes first does it for all: the others would each wait for a disk, or a server, of their own.
         """
         some = [self._answered.popleft() for _ in range(len(self._answered))]
         self.calls += len(some)
-        for one in some:
-            one.decide()
+        with turn:
+            for one in some:
+                one.decide()
         asked_at = self._wall()
         try:
             claims = self._run.settle_and_claim([one.ending(self._manner.concurrency) for one in some])
@@ -283,7 +286,7 @@ class Caller:
                     whole.append(group)
                 except FileChangedError as error:
                     code, detail = why_held(error)
-                    held += [Settlement(row.position, Status.READY, None, None, code, detail) for row in group]
+                    held.append(Settlement(_of_none(group), Status.READY, None, code, detail))
         return whole, emails, held
 
     def _posted(
@@ -296,25 +299,25 @@ class Caller:
         called: Called,
         following: Callable[[Called], Order | None],
     ) -> _Answered:
-        """Post the messages; what came of it stands ready to be written down, by whoever has the turn next."""
-        with self.meanwhile():
-            result, key_works = self._post(order, messages)
-            called = replace(
-                called,
-                made=True,
-                tallies=(*called.tallies, *_tallies(groups, result.outcomes)),
-                retry_after=result.retry_after,
-                key_works=key_works,
-                key=result.key,
-            )
-            answered = _Answered(
-                claim=claim,
-                called=called,
-                settlements=[*_settlements(groups, result.outcomes), *held],
-                http_status=result.answer.status,
-                following=following,
-            )
-            self._answered.append(answered)
+        """Post the messages; what came of it stands ready to be written down, by whoever is at the journal next."""
+        result, key_works = self._post(order, messages)
+        alike = _alike(groups, result.outcomes)
+        called = replace(
+            called,
+            made=True,
+            tallies=(*called.tallies, *_tallies(alike)),
+            retry_after=result.retry_after,
+            key_works=key_works,
+            key=result.key,
+        )
+        answered = _Answered(
+            claim=claim,
+            called=called,
+            settlements=[*_settlements(alike), *held],
+            http_status=result.answer.status,
+            following=following,
+        )
+        self._answered.append(answered)
         return answered
 
     def _post(self, order: Order, messages: Sequence[Message | Email]) -> tuple[CallResult, bool]:
@@ -331,41 +334,44 @@ class Caller:
         return result, customer is None and any(map(_proves_the_key, result.outcomes))
 
 
-def _tallies(groups: _Groups, outcomes: Sequence[Outcome]) -> tuple[Tally, ...]:
-    alike: dict[tuple[Status, ErrorCode | None], list[int]] = {}
-    for group, outcome in zip(groups, outcomes, strict=True):
-        alike.setdefault((outcome.status, outcome.code), []).extend([row.position for row in group])
-    return tuple([Tally(status, code, tuple(positions)) for (status, code), positions in alike.items()])
-
-
 def _proves_the_key(outcome: Outcome) -> bool:
     return outcome.status in _TAKEN or outcome.code in _PROVES_THE_KEY
 
 
-def _given_back(position: int) -> Settlement:
-    return Settlement(
-        position=position,
-        state=Status.READY,
-        error_code=ErrorCode.STOPPED,
-        error_detail=SENTENCES[ErrorCode.STOPPED],
-    )
+def _given_back(positions: Sequence[int]) -> Settlement:
+    rows = [(position, None) for position in positions]
+    return Settlement(rows, Status.READY, None, ErrorCode.STOPPED, SENTENCES[ErrorCode.STOPPED])
 
 
-def _settlements(groups: _Groups, outcomes: Sequence[Outcome]) -> list[Settlement]:
+def _of_none(group: Sequence[ClaimedRow]) -> list[tuple[int, str | None]]:
+    """Rows without a MessageId."""
+    return [(row.position, None) for row in group]
+
+
+def _alike(groups: _Groups, outcomes: Sequence[Outcome]) -> _Alike:
+    """The rows that fared alike, of each the position and the MessageId, by what became of them."""
+    alike: _Alike = {}
+    for group, (status, code, detail, message_id, _, _, accepted_at, *_) in zip(groups, outcomes, strict=True):
+        told_id = message_id if status in _TAKEN else None
+        rows = alike.setdefault((status, code, detail, accepted_at), [])
+        rows += [(row.position, told_id) for row in group]
+    return alike
+
+
+def _tallies(alike: _Alike) -> list[Tally]:
     return [
-        Settlement(
-            row.position,
-            Status.READY if status is Status.NOT_SENT else status,
-            message_id if status in _TAKEN else None,
-            _seconds(accepted_at),
-            code,
-            detail or None,
-        )
-        for group, (status, code, detail, message_id, _, _, accepted_at, *_) in zip(groups, outcomes, strict=True)
-        for row in group
+        Tally(status, code, tuple([position for position, _ in rows])) for (status, code, *_), rows in alike.items()
     ]
 
 
-@lru_cache(maxsize=256)  # a call's messages are mostly accepted at the same moment
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
+def _settlements(alike: _Alike) -> list[Settlement]:
+    return [
+        Settlement(
+            rows,
+            Status.READY if status is Status.NOT_SENT else status,
+            accepted_at.timestamp() if accepted_at else None,
+            code,
+            detail or None,
+        )
+        for (status, code, detail, accepted_at), rows in alike.items()
+    ]

@@ -83,7 +83,7 @@ class Dispatcher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.calls = 0
-        self.meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.meanwhile: Callable[[], AbstractContextManager[object]] = nullcontext
         self.patience = 2 * run.lease
         self._executor = executor
         self._run = run

@@ -283,11 +283,11 @@ class Sender:
             self._judge(work, called)
 
     @contextmanager
-    def _others_turn(self) -> Iterator[None]:
-        """While one's call is in the air, the others may work."""
+    def _others_turn(self) -> Iterator[threading.Condition]:
+        """While one's call is in the air, or its outcome is written, the others may work; gives the turn itself."""
         self._turn.release()
         try:
-            yield
+            yield self._turn
         finally:
             self._turn.acquire()
 

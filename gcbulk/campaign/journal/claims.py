@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
@@ -21,7 +22,7 @@ from gcbulk.campaign.journal.tables import IN_FLIGHT, batches, recipients
 from gcbulk.codes import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -66,11 +67,13 @@ class Claim:
 
 
 class Settlement(NamedTuple):
-    """What became of one row: `state` is a Status value; `ready` gives the row back, to be sent later."""
+    """What became of rows that fared alike: of each the position and the MessageId, which all of them have, or none.
 
-    position: int
+    `state` is a Status value; `ready` gives the rows back, to be sent later.
+    """
+
+    rows: Sequence[tuple[int, str | None]]
     state: str
-    message_id: str | None = None
     accepted_at: float | None = None
     error_code: str | None = None
     error_detail: str | None = None
@@ -139,18 +142,25 @@ def settle_rows(
     """Write down what became of a claim; by position what was said of refused rows that a callback had proven sent."""
     work: list[tuple[Any, Mapping[str, Any]]] = [(_CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})]
     settled = {"the_campaign": campaign.id, "by_batch": claim.id, "accepted": Status.ACCEPTED}
-    for alike, rows in _alike(settlements, now):
-        values = {**settled, **alike}
+    for rows, *alike in settlements:
+        values = {**settled, **dict(zip(_FARED, alike, strict=True))}
+        if rows[0][1] is not None:
+            values["new_time"] = values["new_time"] or now
         if connection.dialect.name == "sqlite":
             for start in range(0, len(rows), _MOST_AT_ONCE):
                 some = rows[start : start + _MOST_AT_ONCE]
                 names, statement = _settle_in_file(len(some))
                 journal.run(connection, statement, {**values, **dict(zip(names, chain(*some), strict=True))})
         else:
-            positions, ids = map(list, zip(*rows, strict=True))
-            work.append((_SETTLE_ALL, {**values, "the_positions": positions, "new_ids": ids}))
+            told = [{"position": position, "message_id": message_id} for position, message_id in rows]
+            work.append((_SETTLE_ALL, {**values, "told": orjson.dumps(told).decode()}))
     journal.together(connection, work)
-    refused = {s.position: Status(s.state) for s in settlements if s.state in (Status.READY, Status.REJECTED)}
+    refused = {
+        position: Status(one.state)
+        for one in settlements
+        if one.state in (Status.READY, Status.REJECTED)
+        for position, _ in one.rows
+    }
     if not refused:
         return refused
     proven = _note_proven(connection, campaign, claim, refused)
@@ -253,7 +263,7 @@ _CLOSE: Final = (
 )
 _MOST_AT_ONCE: Final = 500
 """Rows in one statement: SQLite takes no more than some number of values."""
-_FARED: Final = ("new_state", "new_time", "new_code", "new_detail")
+_FARED: Final = ("new_state", "new_time", "new_code", "new_detail")  # as a Settlement has it
 
 
 def _settling(position: sa.ColumnElement[int], message_id: sa.ColumnElement[str]) -> sa.Update:
@@ -277,11 +287,9 @@ def _settling(position: sa.ColumnElement[int], message_id: sa.ColumnElement[str]
 
 
 _told: Final = (
-    sa.func.unnest(
-        sa.bindparam("the_positions", type_=sa.ARRAY(sa.Integer)), sa.bindparam("new_ids", type_=sa.ARRAY(sa.String))
-    )
+    sa.func.json_to_recordset(sa.cast(sa.bindparam("told", type_=sa.String), sa.JSON))
     .table_valued(sa.column("position", sa.Integer), sa.column("message_id", sa.String), name="told")
-    .render_derived()
+    .render_derived(with_types=True)
 )
 _SETTLE_ALL: Final = _settling(_told.c.position, _told.c.message_id).where(
     # by which an index finds them, whatever the server thinks of the campaign
@@ -298,14 +306,3 @@ def _settle_in_file(count: int) -> tuple[Sequence[str], sa.Update]:
     pairs = ", ".join(f"(:{position}, :{told_id})" for position, told_id in zip(names[::2], names[1::2], strict=True))
     told = sa.text(f"VALUES {pairs}").columns(column1=sa.Integer, column2=sa.String).subquery("told")
     return names, _settling(told.c.column1, told.c.column2)
-
-
-def _alike(
-    settlements: Iterable[Settlement], now: float
-) -> list[tuple[Mapping[str, Any], list[tuple[int, str | None]]]]:
-    """What rows have in common that fared alike, and of each of these rows the position and the MessageId."""
-    alike: dict[tuple[Any, ...], list[tuple[int, str | None]]] = {}
-    for position, state, message_id, accepted_at, code, detail in settlements:
-        fared = state, (accepted_at or now) if message_id else None, code, detail
-        alike.setdefault(fared, []).append((position, message_id))
-    return [(dict(zip(_FARED, fared, strict=True)), rows) for fared, rows in alike.items()]

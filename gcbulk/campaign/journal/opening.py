@@ -167,6 +167,7 @@ def _server_engine(url: URL) -> Engine:
     def _connected(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_KEEPS_THE_PROMISE)
+            cursor.execute(_BY_INDEX)
         connection.commit()
 
     take_turns(engine)
@@ -186,6 +187,9 @@ _KEEPS_THE_PROMISE: Final = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
 """A claim is on disk before its call leaves."""
+
+_BY_INDEX: Final = "SET enable_seqscan = off"
+"""Tables are small when a run's statements are first planned, and grow: nothing is read whole that has an index."""
 
 
 def _prepare_file(path: Path) -> None:
