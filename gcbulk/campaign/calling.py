@@ -7,6 +7,7 @@ import time
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from gcbulk.api.outcomes import CallResult, Outcome, with_working_key
@@ -18,7 +19,7 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from gcbulk.api.client import CredentialCheck
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gcbulk.campaign.enclosing import Envelope
     from gcbulk.campaign.journal import Campaign, Claim, ClaimedRow, Run
 
-    _Groups = Sequence[Sequence[ClaimedRow]]
+    _Group = Sequence[ClaimedRow]
     _Turn = AbstractContextManager[object]
     _Alike = dict[tuple[Status, ErrorCode | None, str, datetime | None], list[tuple[int, str | None]]]
 
@@ -132,6 +133,14 @@ class Called:
         return not self.elsewhere and all(tally.status in _FINAL for tally in self.tallies)
 
 
+class _Ready(NamedTuple):
+    """The messages of a call, the positions of the rows that each is for, and what holds back rows that have none."""
+
+    messages: Sequence[Message | Email]
+    positions: Sequence[Sequence[int]]
+    held: Sequence[Settlement] = ()
+
+
 def _nothing_follows(_called: Called) -> None:
     """Where nobody is to choose."""
 
@@ -205,17 +214,18 @@ class Caller:
         called = Called(tallies=lost, elsewhere=claim.elsewhere, room_in=claim.room_in)
         if not claim.rows:
             return called
-        whole, messages, held = self._messages(claim, order)
-        if not messages:
-            self._run.settle(claim, held, http_status=None)
+        ready = self._ready(claim, order)
+        claim = replace(claim, rows=())  # not held while the call is in the air: the collector would go over them
+        if not ready.messages:
+            self._run.settle(claim, ready.held, http_status=None)
             return called
         # Last of all, for files were read and turns waited for: did the machine sleep? Another run may have taken over.
         if abs(self._wall() - asked_at) >= self._run.lease:
-            back = tuple([row.position for group in whole for row in group])
-            self._run.settle(claim, [_given_back(back), *held], http_status=None)
+            back = tuple(chain.from_iterable(ready.positions))
+            self._run.settle(claim, [_given_back(back), *ready.held], http_status=None)
             return replace(called, given_back=back)
         with self.meanwhile() as turn:
-            answered = self._posted(order, claim, whole, messages, held, called, following)
+            answered = self._posted(order, claim, ready, called, following)
             with self._settling:
                 if not answered.written:
                     self._write_down(turn)
@@ -251,8 +261,8 @@ class Caller:
         for one in some:
             one.written = True
 
-    def _messages(self, claim: Claim, order: Order) -> tuple[_Groups, Sequence[Message | Email], Sequence[Settlement]]:
-        """The messages of a claim, of which rows each is, and what holds back rows that have none."""
+    def _ready(self, claim: Claim, order: Order) -> _Ready:
+        """What a claim has to say. Rows of one reference are one message's."""
         groups: dict[str, list[ClaimedRow]] = {}
         for row in claim.rows:
             if row.customer_id != order.customer_id:  # whatever went wrong: never under another's name
@@ -260,48 +270,44 @@ class Caller:
             groups.setdefault(row.client_ref, []).append(row)
         if self._manner.envelope is not None:
             return self._emails(groups.values(), self._manner.envelope)
-        whole: _Groups = list(groups.values())
-        return whole, self._texts(whole, order.customer_id), ()
+        return self._texts(groups.values(), order.customer_id)
 
-    def _texts(self, groups: _Groups, customer_id: str | None) -> list[Message]:
+    def _texts(self, groups: Collection[_Group], customer_id: str | None) -> _Ready:
         manner = self._manner
         carried = manner.senders.get(customer_id, manner.sender), manner.send_at, manner.callback_url
-        return [
+        messages = [
             Message(tuple([row.address for row in group]), group[0].text, group[0].client_ref, *carried)
             for group in groups
         ]
+        return _Ready(messages, [_positions(group) for group in groups])
 
-    def _emails(
-        self, groups: Iterable[Sequence[ClaimedRow]], envelope: Envelope
-    ) -> tuple[_Groups, Sequence[Email], Sequence[Settlement]]:
-        """The emails that can go, of which rows each is, and what holds back the others: a file that is not as planned.
+    def _emails(self, groups: Iterable[_Group], envelope: Envelope) -> _Ready:
+        """The emails that can go, and what holds back the others: a file that is not as planned.
 
         Files are read outside the turn: while one call's are, others may leave.
         """
-        whole, emails, held = [], [], []
+        positions, emails, held = [], [], []
         with self.meanwhile():
             for group in groups:
                 try:
                     emails.append(email_of(group, self._manner, envelope))
-                    whole.append(group)
+                    positions.append(_positions(group))
                 except FileChangedError as error:
                     code, detail = why_held(error)
-                    held.append(Settlement(_of_none(group), Status.READY, None, code, detail))
-        return whole, emails, held
+                    held.append(Settlement(_of_none(_positions(group)), Status.READY, None, code, detail))
+        return _Ready(emails, positions, held)
 
     def _posted(
         self,
         order: Order,
         claim: Claim,
-        groups: _Groups,
-        messages: Sequence[Message | Email],
-        held: Sequence[Settlement],
+        ready: _Ready,
         called: Called,
         following: Callable[[Called], Order | None],
     ) -> _Answered:
         """Post the messages; what came of it stands ready to be written down, by whoever is at the journal next."""
-        result, key_works = self._post(order, messages)
-        alike = _alike(groups, result.outcomes)
+        result, key_works = self._post(order, ready.messages)
+        alike = _alike(ready.positions, result.outcomes)
         called = replace(
             called,
             made=True,
@@ -313,7 +319,7 @@ class Caller:
         answered = _Answered(
             claim=claim,
             called=called,
-            settlements=[*_settlements(alike), *held],
+            settlements=[*_settlements(alike), *ready.held],
             http_status=result.answer.status,
             following=following,
         )
@@ -339,22 +345,25 @@ def _proves_the_key(outcome: Outcome) -> bool:
 
 
 def _given_back(positions: Sequence[int]) -> Settlement:
-    rows = [(position, None) for position in positions]
-    return Settlement(rows, Status.READY, None, ErrorCode.STOPPED, SENTENCES[ErrorCode.STOPPED])
+    return Settlement(_of_none(positions), Status.READY, None, ErrorCode.STOPPED, SENTENCES[ErrorCode.STOPPED])
 
 
-def _of_none(group: Sequence[ClaimedRow]) -> list[tuple[int, str | None]]:
+def _of_none(positions: Sequence[int]) -> list[tuple[int, str | None]]:
     """Rows without a MessageId."""
-    return [(row.position, None) for row in group]
+    return [(position, None) for position in positions]
 
 
-def _alike(groups: _Groups, outcomes: Sequence[Outcome]) -> _Alike:
+def _positions(group: _Group) -> tuple[int, ...]:
+    return tuple([row.position for row in group])
+
+
+def _alike(groups: Sequence[Sequence[int]], outcomes: Sequence[Outcome]) -> _Alike:
     """The rows that fared alike, of each the position and the MessageId, by what became of them."""
     alike: _Alike = {}
     for group, (status, code, detail, message_id, _, _, accepted_at, *_) in zip(groups, outcomes, strict=True):
         told_id = message_id if status in _TAKEN else None
         rows = alike.setdefault((status, code, detail, accepted_at), [])
-        rows += [(row.position, told_id) for row in group]
+        rows += [(position, told_id) for position in group]
     return alike
 
 
