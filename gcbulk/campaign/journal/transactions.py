@@ -75,7 +75,10 @@ def take_turns(engine: Engine) -> None:
         if connection.get_execution_options().get("gcbulk_reading", False):
             known.pop(BEGUN_AT, None)
         else:
-            known[_NUMBER], known[BEGUN_AT] = connection.exec_driver_sql(_OUR_TURN).one()
+            driver: Any = (
+                connection.connection.driver_connection
+            )  # SQLAlchemy's part would take as long as the server's
+            known[_NUMBER], known[BEGUN_AT] = driver.execute(_OUR_TURN).fetchone()
 
 
 @contextmanager
@@ -150,13 +153,14 @@ def _begin(engine: Engine, *, reading: bool, patience: float) -> Connection:
         try:
             connection = engine.connect().execution_options(gcbulk_reading=reading)
             connection.begin()
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+            lost = connection is not None and _is_lost(connection)
             if connection is not None:
-                _leave(connection, lost=error.connection_invalidated)
-            if getattr(error.orig, "sqlstate", None) == _NO_TURN_YET:
+                _leave(connection, lost=lost)
+            if _sqlstate(error) == _NO_TURN_YET:
                 _go_past_who_stands_still(engine)
                 continue
-            if not patience or not _says_away(error):
+            if not patience or not (lost or _says_away(error, engine.dialect.loaded_dbapi)):
                 raise
             if ends is None:
                 logger.warning("The journal's server is away. Waiting up to %d s for it", patience)
@@ -198,8 +202,12 @@ def _leave(connection: Connection, *, lost: bool) -> None:
     connection.close()
 
 
-def _says_away(error: sa.exc.DBAPIError) -> bool:
-    if not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)):
-        return False
-    state = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or state is None or state.startswith(_GONE)
+def _says_away(error: Exception, driver: Any) -> bool:
+    kinds = (sa.exc.OperationalError, sa.exc.InterfaceError, driver.OperationalError, driver.InterfaceError)
+    state = _sqlstate(error)
+    return isinstance(error, kinds) and (state is None or state.startswith(_GONE))
+
+
+def _sqlstate(error: Exception) -> str | None:
+    state: str | None = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return state
