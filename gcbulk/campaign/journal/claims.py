@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.store import Campaign, Journal
+    from gcbulk.campaign.journal.memory import Held
+    from gcbulk.campaign.journal.store import Campaign, Journal, Work
 
 _GIVEN_BACK: Final[dict[str, Any]] = {"batch_id": None, "claimed_at": None, "counts_at": None}
 
@@ -88,31 +89,56 @@ class Ending(NamedTuple):
     wanted: Wanted | None = None
 
 
+class Seen(NamedTuple):
+    """What there was to be seen of a call that is wanted, before its rows are taken."""
+
+    rows: Sequence[Any]
+    calls: int  # in the air, over all runs on the campaign
+    held: Mapping[int, Held]  # rows that went in another campaign, or are going
+
+
+def look_at(
+    journal: Journal,
+    connection: Connection,
+    campaign: Campaign,
+    wanted: Sequence[Wanted],
+    now: float,
+    *,
+    after: Sequence[Work] = (),
+) -> list[Seen]:
+    """What is to be seen of some calls, once `after` is done: the journal is asked for all of it together."""
+    if not wanted:
+        journal.together(connection, after)
+        return []
+    looks = [look_elsewhere(campaign, OF_A_CALL, now, the_number=one.number) for one in wanted]
+    work = [*after, calls_in_the_air(connection, campaign.id, now)]
+    for one, look in zip(wanted, looks, strict=True):
+        work += [(_SELECT, _chosen(campaign, one)), (look.statement, look.values)]
+    ((calls,),), *found = journal.together(connection, work)[len(after) :]
+    return [
+        Seen(rows, calls, look.known(twins).held)
+        for look, rows, twins in zip(looks, found[::2], found[1::2], strict=True)
+    ]
+
+
+def _chosen(campaign: Campaign, wanted: Wanted) -> dict[str, Any]:
+    one, *_, other = *wanted.states, wanted.states[-1]
+    return {"the_campaign": campaign.id, "the_number": wanted.number, "one_state": one, "other_state": other}
+
+
 def take_rows(
-    journal: Journal, connection: Connection, campaign: Campaign, run_id: int, wanted: Wanted, now: float
+    journal: Journal, connection: Connection, campaign: Campaign, run_id: int, wanted: Wanted, now: float, seen: Seen
 ) -> Claim | None:
     """Claim what is wanted for a run, in the caller's transaction; None where nothing is left to take."""
-    number, positions, states, at_once = wanted
-    chosen = {
-        "the_campaign": campaign.id,
-        "the_number": number,
-        "one_state": states[0],
-        "other_state": states[-1],
-    }
-    rows_of_it: Sequence[Any]
-    look = look_elsewhere(campaign, OF_A_CALL, now, the_number=number)
-    looks = [calls_in_the_air(connection, campaign.id, now), (look.statement, look.values)]
-    if positions is None:
-        rows_of_it, ((calls,),), twins = journal.together(connection, [(_SELECT, chosen), *looks])
-    else:
-        rows_of_it = on_rows(journal, connection, _SELECT, chosen, positions)
-        ((calls,),), twins = journal.together(connection, looks)
-    found = sorted(map(ClaimedRow._make, rows_of_it))
+    number, positions, _, at_once = wanted
+    found = sorted(map(ClaimedRow._make, seen.rows))
+    if positions is not None:
+        found = [row for row in found if row.position in positions]
     if not found:
         return None
-    if at_once is not None and calls >= at_once:
+    if at_once is not None and seen.calls >= at_once:
         return Claim(0, now, (), (), room_in=another_look_in(journal, connection, campaign.id, now))
-    held = look.known(twins).held
+    held = seen.held
     mark_held(journal, connection, campaign, held)
     rows = tuple(row for row in found if row.position not in held) if held else tuple(found)
     waiting = {position for position, one in held.items() if one.in_flight}
@@ -121,7 +147,7 @@ def take_rows(
         return Claim(0, now, (), elsewhere) if elsewhere else None
     opened = {"campaign_id": campaign.id, "run_id": run_id, "number": number, "claimed_at": now}
     counts_at = max(campaign.send_at or now, now)  # a campaign that is past its time goes now
-    taken = {**chosen, **_TAKEN, "now": now, "counts_at": counts_at}
+    taken = {**_chosen(campaign, wanted), **_TAKEN, "now": now, "counts_at": counts_at}
     if positions is None and len(rows) == len(found):
         ((claim_id,),), _ = journal.together(connection, [(_OPEN, opened), (_TAKE, taken)])
     else:
@@ -130,17 +156,10 @@ def take_rows(
     return Claim(int(claim_id), now, rows, elsewhere)
 
 
-def settle_rows(
-    journal: Journal,
-    connection: Connection,
-    campaign: Campaign,
-    claim: Claim,
-    settlements: Sequence[Settlement],
-    http_status: int | None,
-    now: float,
-) -> Mapping[int, Status]:
-    """Write down what became of a claim; by position what was said of refused rows that a callback had proven sent."""
-    work: list[tuple[Any, Mapping[str, Any]]] = [(_CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})]
+def to_settle(connection: Connection, campaign: Campaign, ending: Ending, now: float) -> list[Work]:
+    """What writes down what became of a claim, for the journal to run."""
+    claim, settlements, http_status, _ = ending
+    work: list[Work] = [(_CLOSE, {"by_batch": claim.id, "now": now, "http": http_status})]
     settled = {"the_campaign": campaign.id, "by_batch": claim.id, "accepted": Status.ACCEPTED}
     for rows, *alike in settlements:
         values = {**settled, **dict(zip(_FARED, alike, strict=True))}
@@ -150,11 +169,16 @@ def settle_rows(
             for start in range(0, len(rows), _MOST_AT_ONCE):
                 some = rows[start : start + _MOST_AT_ONCE]
                 names, statement = _settle_in_file(len(some))
-                journal.run(connection, statement, {**values, **dict(zip(names, chain(*some), strict=True))})
+                work.append((statement, {**values, **dict(zip(names, chain(*some), strict=True))}))
         else:
             told = [{"position": position, "message_id": message_id} for position, message_id in rows]
             work.append((_SETTLE_ALL, {**values, "told": orjson.dumps(told).decode()}))
-    journal.together(connection, work)
+    return work
+
+
+def give_back(connection: Connection, campaign: Campaign, ending: Ending) -> Mapping[int, Status]:
+    """Forget the claim of rows that were refused; by position what was said of those that a callback proved sent."""
+    claim, settlements, *_ = ending
     refused = {
         position: Status(one.state)
         for one in settlements

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal.claims import Claim, Wanted, on_rows, settle_rows, take_rows
+from gcbulk.campaign.journal.claims import Claim, Ending, Wanted, give_back, look_at, on_rows, take_rows, to_settle
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.in_the_air import lose
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, give_up, this_machine
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal.claims import Ending, Settlement
-    from gcbulk.campaign.journal.store import Campaign, Journal, Planned, PlannedRow
+    from gcbulk.campaign.journal.claims import Settlement
+    from gcbulk.campaign.journal.store import Campaign, Journal, Planned, PlannedRow, Work
 
 logger = logging.getLogger("gcbulk")
 
@@ -233,22 +233,36 @@ class Run:
         None where nothing is left to take. `at_once` is how many calls may be in the air, over all runs on the
         campaign. Committed to disk on return. Raises RunOverError for a worker whose run is over.
         """
+        wanted = Wanted(number, positions, states, at_once)
         with self.journal.writing() as connection:
-            return self._claim(connection, Wanted(number, positions, states, at_once), self.journal.now(connection))
-
-    def _claim(self, connection: Connection, wanted: Wanted, now: float) -> Claim | None:
-        lost: tuple[int, ...] = ()
-        if not self._leads:
-            self._check_not_over(connection, now)
-            lost = lose(self.journal, connection, self, wanted.number, wanted.positions)
-        elif now - self._beaten_at > self.lease:
-            self._beat(connection, now)
-        claim = take_rows(self.journal, connection, self.campaign, self.id, wanted, now)
+            now = self.journal.now(connection)
+            self._check_alive(connection, now)
+            lost = () if self._leads else lose(self.journal, connection, self, number, positions)
+            (claim,) = self._claims(connection, [wanted], now)
         if not lost:
             return claim
         return Claim(0, now, (), (), lost) if claim is None else replace(claim, lost=lost)
 
-    def _check_not_over(self, connection: Connection, now: float) -> None:
+    def _claims(
+        self, connection: Connection, wanted: Sequence[Wanted], now: float, *, after: Sequence[Work] = ()
+    ) -> list[Claim | None]:
+        """What is left of calls that are wanted, once `after` is done."""
+        claims: list[Claim | None] = []
+        opened = 0
+        for one, seen in zip(
+            wanted, look_at(self.journal, connection, self.campaign, wanted, now, after=after), strict=True
+        ):
+            known = seen._replace(calls=seen.calls + opened)
+            claims.append(take_rows(self.journal, connection, self.campaign, self.id, one, now, known))
+            opened += bool(claims[-1] and claims[-1].rows)
+        return claims
+
+    def _check_alive(self, connection: Connection, now: float) -> None:
+        """A run that leads and stood still is alive again; to its workers it is over then."""
+        if self._leads:
+            if now - self._beaten_at > self.lease:
+                self._beat(connection, now)
+            return
         ((ended_at, heartbeat_at),) = self.journal.run(connection, _STANDING, {"the_run": self.id})
         if ended_at is not None or now - heartbeat_at > self.lease:
             raise RunOverError("The run that this call belongs to is over.")
@@ -256,10 +270,11 @@ class Run:
     @outlasting
     def settle(self, claim: Claim, settlements: Sequence[Settlement], *, http_status: int | None) -> None:
         """Write down what became of each row of a claim. Committed to disk on return."""
+        ending = Ending(claim, settlements, http_status)
         with self.journal.writing() as connection:
-            proven = settle_rows(
-                self.journal, connection, self.campaign, claim, settlements, http_status, self.journal.now(connection)
-            )
+            work = to_settle(connection, self.campaign, ending, self.journal.now(connection))
+            self.journal.together(connection, work)
+            proven = give_back(connection, self.campaign, ending)
         self._tell_of(proven)
 
     def settle_and_claim(self, endings: Sequence[Ending]) -> list[Claim | None] | None:
@@ -283,11 +298,15 @@ class Run:
         proven: dict[int, Status] = {}
         with self.journal.writing() as connection:
             now = self.journal.now(connection)
-            for claim, settlements, http_status, _ in endings:
-                proven |= settle_rows(self.journal, connection, self.campaign, claim, settlements, http_status, now)
-            following = [None if one.wanted is None else self._claim(connection, one.wanted, now) for one in endings]
+            work = [one for ending in endings for one in to_settle(connection, self.campaign, ending, now)]
+            wanted = [one.wanted for one in endings if one.wanted is not None]
+            if wanted:
+                self._check_alive(connection, now)
+            claims = iter(self._claims(connection, wanted, now, after=work))
+            for ending in endings:
+                proven |= give_back(connection, self.campaign, ending)
         self._tell_of(proven)
-        return following
+        return [None if one.wanted is None else next(claims) for one in endings]
 
     def _tell_of(self, proven: Mapping[int, Status]) -> None:
         for position, state in proven.items():

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     _Statement = (
         sa.Insert | sa.Update | sa.Delete | sa.Select[Any] | sa.TextClause | ReturningUpdate[Any] | ReturningInsert[Any]
     )
+    Work = tuple[_Statement, Mapping[str, Any]]
+    """A statement, and the values that it is run with."""
 
 UNFINISHED_DAYS: Final = 7
 """For how many days an unnamed campaign that was not finished is still the same campaign."""
@@ -243,9 +245,7 @@ class Journal:
         cursor = driver.execute(text, in_order(values))
         return cursor.fetchall() if cursor.description else []
 
-    def together(
-        self, connection: Connection, work: Sequence[tuple[_Statement, Mapping[str, Any]]]
-    ) -> list[list[tuple[Any, ...]]]:
+    def together(self, connection: Connection, work: Sequence[Work]) -> list[list[tuple[Any, ...]]]:
         """Run such statements one after the other, none of which needs another's rows; the rows of each.
 
         A server gets them all at once: to wait for the answer to each costs more than what it does.
