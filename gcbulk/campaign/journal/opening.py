@@ -155,6 +155,7 @@ def _server_engine(url: URL) -> Engine:
             url.set(drivername="postgresql+psycopg"),
             hide_parameters=True,
             isolation_level="READ COMMITTED",
+            pool_use_lifo=True,  # the connection that has its statements prepared, and its caches warm
             connect_args=dict(_NOTICES_A_CUT),
         )
     except ImportError:
