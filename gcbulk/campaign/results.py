@@ -34,7 +34,8 @@ ROW: Final = "Row"
 NOT_TOLD: Final = (Status.INVALID, Status.REJECTED, Status.NOT_SENT, Status.UNKNOWN)
 """The statuses of people who were to be told and, as far as is known, were not."""
 
-_ROWS_AT_ONCE: Final = 500
+_ROWS_AT_ONCE: Final = 50_000
+_TURNED_AT_ONCE: Final = 500  # rows: each takes an object on its way into columns, and Python's collector counts them
 CUSTOMERS_SHOWN: Final = 20
 _HELD_SHOWN: Final = 3  # reasons
 NO_CUSTOMER: Final = "no known customer"
@@ -63,7 +64,7 @@ def results_frame(
     AcceptedAt (`datetime64[us, UTC]`); in a partner's campaign CustomerId and CustomerName (`str`), by `names` of
     customers. Without `recipients` the annotations come alone, under a RangeIndex.
     """
-    known = _known(records)
+    known = _annotations(records, campaign, names or {})
     if recipients is None:
         frame = pd.DataFrame(index=pd.RangeIndex(len(known)))
     else:
@@ -73,31 +74,40 @@ def results_frame(
                 f"Campaign {campaign.name!r} has {len(known)} rows, but these recipients are {len(frame)}. "
                 "Give the list that the campaign was sent from."
             )
-    _say_why_not_sent(known, campaign)
-    for name, source in _TEXT_COLUMNS.items():
-        frame[name] = pd.array(known[source].to_numpy(dtype=object), dtype="str")
-    frame["Parts"] = pd.array(known["parts"].to_numpy(dtype=object), dtype="Int64")
-    frame["ClientRef"] = pd.array(known["client_ref"].to_numpy(dtype=object), dtype="str")
-    accepted_at = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
-    frame["AcceptedAt"] = pd.to_datetime(accepted_at, unit="s", utc=True).as_unit("us")
-    if campaign.of_a_partner:
-        ids = known["customer_id"]
-        frame["CustomerId"] = pd.array(ids.to_numpy(dtype=object), dtype="str")
-        frame["CustomerName"] = pd.array(ids.map(dict(names or {})).to_numpy(dtype=object), dtype="str")
+    for name in known.columns:
+        frame[name] = known[name].array
     frame.attrs["campaign"] = campaign.name
     if campaign.options.get(KIND) == TEST:
         frame.attrs["trial"] = True
     return frame
 
 
-def _known(records: Iterable[Record]) -> pd.DataFrame:
-    """What the journal knows of each row, by the names of a record."""
-    columns: dict[str, list[Any]] = {name: [] for name in Record._fields}
-    each = iter(records)
-    while some := list(map(tuple, islice(each, _ROWS_AT_ONCE))):  # which Python's collector soon forgets
-        for column, values in zip(columns.values(), zip(*some, strict=True), strict=True):
+def _annotations(records: Iterable[Record], campaign: Campaign, names: Mapping[str, str]) -> pd.DataFrame:
+    """What is said of each row, under a RangeIndex; never all of it as Python's objects at once."""
+    each = map(tuple, records)
+    stretches = [_annotated([], campaign, names)]
+    while some := list(islice(each, _ROWS_AT_ONCE)):
+        stretches.append(_annotated(some, campaign, names))
+    return pd.concat(stretches, ignore_index=True)
+
+
+def _annotated(some: list[tuple[Any, ...]], campaign: Campaign, names: Mapping[str, str]) -> pd.DataFrame:
+    columns: list[list[Any]] = [[] for _ in Record._fields]
+    for start in range(0, len(some), _TURNED_AT_ONCE):
+        for column, values in zip(columns, zip(*some[start : start + _TURNED_AT_ONCE], strict=True), strict=True):
             column.extend(values)
-    return pd.DataFrame(columns, dtype=object)
+    known = pd.DataFrame(dict(zip(Record._fields, columns, strict=True)), dtype=object)
+    _say_why_not_sent(known, campaign)
+    told = {name: pd.array(known[source].to_numpy(), dtype="str") for name, source in _TEXT_COLUMNS.items()}
+    frame = pd.DataFrame(told)
+    frame["Parts"] = pd.array(known["parts"].to_numpy(), dtype="Int64")
+    frame["ClientRef"] = pd.array(known["client_ref"].to_numpy(), dtype="str")
+    accepted_at = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
+    frame["AcceptedAt"] = pd.to_datetime(accepted_at, unit="s", utc=True).as_unit("us")
+    if campaign.of_a_partner:
+        frame["CustomerId"] = pd.array(known["customer_id"].to_numpy(), dtype="str")
+        frame["CustomerName"] = pd.array(known["customer_id"].map(dict(names)).to_numpy(dtype=object), dtype="str")
+    return frame
 
 
 def customer_names(campaign: Campaign, directory: Directory | None = None) -> dict[str, str]:
