@@ -808,3 +808,11 @@ def test_an_address_of_another_kind_gets_a_sentence(address: str, says: str, mon
 )
 def test_signs_of_an_address_are_signs_like_others_in_a_path(path: str) -> None:
     assert journal_url(path).get_backend_name() == "sqlite"
+
+
+def test_rows_are_written_as_they_are(journal: Journal) -> None:
+    odd = ["\\N", "a\tb\\t", "line\nline\r\n", "\\.", "'\"", "", "null", "{1,2}", "Zo\u00eb \U0001f44d \u2028"]
+    run = start(journal, odd)
+    claims = [take(run, number) for number in range((len(odd) + 1) // 2)]
+    assert [row.text for claim in claims for row in claim.rows] == odd
+    assert {row.content for claim in claims for row in claim.rows} == {None}

@@ -421,6 +421,17 @@ def test_a_whole_send_reads_no_table_of_recipients_from_end_to_end(server: Serve
         assert beside.execute(asked).fetchone() == before
 
 
+def test_calls_are_found_by_an_index_however_few_there_were_at_first(server: Server, journal_address: str) -> None:
+    asked = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'batches'"
+    with closing(server.connect(journal_address)) as beside, Sandbox() as sandbox:
+        Journal(journal_address).close()
+        beside.execute("ANALYZE")  # which tells the server that no call was ever made
+        results = send_here(sandbox, journal_address, 600, chunk_size=10, campaign="now")
+        assert set(results["Status"]) == {"accepted"}
+        ((read,),) = beside.execute(asked).fetchall()
+    assert read < 20  # of 60 calls, each with a claim and a settlement
+
+
 @pytest.mark.parametrize("query", ["", "?password=the-secret&sslpassword=the-secret"])
 def test_no_password_is_shown(query: str, journal_address: str) -> None:
     url = f"postgresql://somebody:the-secret@127.0.0.1:9/gcbulk{query}"

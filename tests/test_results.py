@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from gcbulk.campaign import results
 from gcbulk.campaign.journal import Campaign, Record
 from gcbulk.campaign.results import NOT_TOLD, results_frame, rows_with, summarise
 from gcbulk.errors import CampaignError
@@ -97,3 +98,13 @@ def test_not_told_are_the_user_s_own_rows() -> None:
     rows = rows_with(NOT_TOLD, results_frame(campaign(), STATES, parents), parents)
     assert list(rows.columns) == ["Status", "mobile"]
     assert rows["Status"].tolist() == ["c", "f", "g", "h", "i", "j"]
+
+
+def test_results_made_in_stretches_are_those_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = ["accepted", "ready", "in_flight", "invalid", "unknown"] * 3
+    records = [record(n, state) for n, state in enumerate(states)]
+    whole = results_frame(campaign(), records, None)
+    monkeypatch.setattr(results, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(results, "_TURNED_AT_ONCE", 2)
+    pd.testing.assert_frame_equal(results_frame(campaign(), iter(records), None), whole)
+    assert whole["Status"].tolist() == ["accepted", "not_sent", "unknown", "invalid", "unknown"] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 
 import gcbulk
 from gcbulk.campaign.calling import Caller
-from gcbulk.campaign.journal import Journal, Run
+from gcbulk.campaign.journal import ClaimedRow, Journal, Run
 from gcbulk.campaign.journal.tables import recipients
 from gcbulk.campaign.sending import Sender
 from gcbulk.errors import JournalError
@@ -606,3 +607,14 @@ def test_what_other_runs_have_is_left_to_them_at_once(
     assert set(results["Status"]) == {"accepted"}
     assert len(platform.calls) == 20
     assert len(set(claimed) & set(range(10, 90))) <= 2  # and 78 others are not even tried
+
+
+def test_rows_are_not_held_while_their_call_is_in_the_air() -> None:
+    gc.collect()
+    held: list[int] = []
+
+    def look(_call: Call) -> None:
+        held.append(sum(isinstance(one, ClaimedRow) for one in gc.get_objects()))
+
+    Trial(look, concurrency=1).check()
+    assert held == [0] * (ROWS // CHUNK)
