@@ -69,6 +69,7 @@ class _App(Voila):
 
     def stop(self) -> None:
         """End every kernel, one that is only just starting too; each lets its calls in flight come back."""
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of one that is starting it says how it failed
         self.ioloop.run_sync(self._end_kernels)
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
