@@ -23,6 +23,7 @@ from gcbulk.campaign.journal import (
     Identity,
     Journal,
     PlannedRow,
+    Run,
     Settlement,
     Wanted,
     begin,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from gcbulk.campaign.journal import Claim, Run
+    from gcbulk.campaign.journal import Claim
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -816,3 +817,28 @@ def test_rows_are_written_as_they_are(journal: Journal) -> None:
     claims = [take(run, number) for number in range((len(odd) + 1) // 2)]
     assert [row.text for claim in claims for row in claim.rows] == odd
     assert {row.content for claim in claims for row in claim.rows} == {None}
+
+
+def test_one_answer_that_cannot_be_written_costs_no_other_its_own(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(journal, ["a", "b", "c", "d"])
+    first, second = take(run, 0), take(run, 1)
+    settle = Run.settle
+
+    def refuses(one: Run, claim: Claim, *given: Any, **more: Any) -> None:
+        if claim is first:
+            raise JournalError("The journal cannot hold this.")
+        settle(one, claim, *given, **more)
+
+    def fails(*_given: Any) -> None:
+        raise JournalError("The journal cannot hold one of them.")
+
+    monkeypatch.setattr(Run, "settle", refuses)
+    monkeypatch.setattr(Run, "_settle_and_claim", fails)
+    endings = [
+        Ending(one, [Settlement([(r.position, "m") for r in one.rows], "accepted")], 200) for one in (first, second)
+    ]
+    with pytest.raises(JournalError, match="cannot hold this"):
+        run.settle_and_claim(endings)
+    assert states(journal, run) == ["in_flight", "in_flight", "accepted", "accepted"]

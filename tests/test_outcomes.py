@@ -542,6 +542,7 @@ def test_nesting_as_deep_as_can_be_read_does_no_harm() -> None:
         refused("Message not understood: \ud83d"),
         refused("Message not understood: \ud83d", warning=True),
         accepted(MessageId="id-\ud83d"),
+        accepted(MessageId="id-\0", errorMsg="OK\0"),
         accepted(statusMsg="In Queue \ud83d"),
     ],
 )

@@ -421,6 +421,26 @@ def test_a_whole_send_reads_no_table_of_recipients_from_end_to_end(server: Serve
         assert beside.execute(asked).fetchone() == before
 
 
+@pytest.mark.parametrize("table", ["recipients", "batches"])
+def test_a_lock_of_another_program_s_is_waited_for(
+    table: str, server: Server, journal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "TURN_SECONDS", 0.1)
+    with closing(server.connect(journal_address)) as beside:
+
+        def lock(call: Call) -> str | None:
+            if call.number == 5:
+                beside.execute("BEGIN")
+                beside.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+                threading.Timer(0.6, beside.execute, ("COMMIT",)).start()
+            return None
+
+        with Sandbox(on_call=lock) as sandbox:
+            results = send_here(sandbox, journal_address, 400, chunk_size=10)
+    assert set(results["Status"]) == {"accepted"}
+    assert sends(sandbox.queued) == Counter(jobs.expected_texts(400).items())
+
+
 def test_calls_are_found_by_an_index_however_few_there_were_at_first(server: Server, journal_address: str) -> None:
     asked = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'batches'"
     with closing(server.connect(journal_address)) as beside, Sandbox() as sandbox:

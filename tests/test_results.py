@@ -108,3 +108,12 @@ def test_results_made_in_stretches_are_those_made_at_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(results, "_TURNED_AT_ONCE", 2)
     pd.testing.assert_frame_equal(results_frame(campaign(), iter(records), None), whole)
     assert whole["Status"].tolist() == ["accepted", "not_sent", "unknown", "invalid", "unknown"] * 3
+
+
+def test_a_moment_of_any_year_is_shown() -> None:
+    seconds = (-62_135_596_800.0, 1_795_435_200.5, 253_402_300_799.0, None)
+    found = results_frame(campaign(), [record(n, "accepted", accepted_at=s) for n, s in enumerate(seconds)], None)
+    assert found["AcceptedAt"].dtype == "datetime64[us, UTC]"
+    assert found["AcceptedAt"].dt.year.tolist()[:3] == [1, 2026, 9999]
+    assert pd.isna(found["AcceptedAt"].iloc[3])
+    assert found["AcceptedAt"].iloc[1].microsecond == 500_000

@@ -17,6 +17,7 @@ from gcbulk.campaign.calling import Caller
 from gcbulk.campaign.journal import ClaimedRow, Journal, Run
 from gcbulk.campaign.journal.tables import recipients
 from gcbulk.campaign.sending import Sender
+from gcbulk.codes import ErrorCode
 from gcbulk.errors import JournalError
 from gcbulk.sandbox import FAULTS, Sandbox
 from tests import jobs
@@ -618,3 +619,27 @@ def test_rows_are_not_held_while_their_call_is_in_the_air() -> None:
 
     Trial(look, concurrency=1).check()
     assert held == [0] * (ROWS // CHUNK)
+
+
+def test_no_call_leaves_after_a_stop_that_came_while_the_journal_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    senders: list[Sender] = []
+    start, both = Sender._start_workers, Run.settle_and_claim
+    monkeypatch.setattr(Sender, "_start_workers", lambda sender: (senders.append(sender), start(sender))[1])
+
+    def stopped_meanwhile(run: Run, some: Sequence[Ending]) -> list[Claim | None] | None:
+        claims = both(run, some)
+        assert claims is not None
+        assert claims[0] is not None
+        (sender,) = senders
+        stopping = threading.Thread(target=sender.stop, args=(ErrorCode.STOPPED, "The run was interrupted."))
+        stopping.start()
+        while not sender._stopped:
+            time.sleep(0.001)
+        return claims
+
+    monkeypatch.setattr(Run, "settle_and_claim", stopped_meanwhile)
+    trial = Trial(None, concurrency=1)
+    trial.check()
+    assert len(trial.platform.calls) == 1
+    assert trial.results["Status"].value_counts().to_dict() == {"accepted": CHUNK, "not_sent": ROWS - CHUNK}
+    assert trial.codes(trial.rows("not_sent")) == {"STOPPED"}

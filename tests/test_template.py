@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gcbulk
 from gcbulk.codes import SENTENCES, ErrorCode
 from gcbulk.errors import TemplateError
 from gcbulk.messages.template import Template, field_name
@@ -506,3 +507,11 @@ def test_what_can_be_no_column_is_not_taken_for_one(tag):
         Template(f"{{{{ {tag} }}}}")
     assert "For the column" not in str(caught.value)
     assert "A message is plain text with" in str(caught.value)
+
+
+@pytest.mark.parametrize("cells", [["Ann", "A\ud83dB"], [1, "A\ud83dB"]])
+def test_half_of_a_character_in_a_cell_is_told_by_its_column_and_row(cells: list[object]) -> None:
+    people = pd.DataFrame({"mobile": ["07700 900123", "07700 900124"], "name": pd.Series(cells, dtype=object)})
+    with pytest.raises(TemplateError, match='"name" holds half of a character in row 2') as caught:
+        gcbulk.preview(people, "Dear {{ name }}")
+    assert "\ud83d" not in str(caught.value)

@@ -313,10 +313,12 @@ def _text(found: object, words: Callable[[str], str]) -> str:
 
 
 def _words(found: str, secrets: Sequence[str] = ()) -> str:
-    """A text of the answer as it can be shown and written: without half of a surrogate pair, or a key."""
+    """A text of the answer as it can be shown and written: without half of a surrogate pair, U+0000, or a key."""
     words = found.strip()
     if not words.isascii():
         words = words.encode("utf-8", "replace").decode()
+    if "\0" in words:  # which a database may not hold
+        words = words.replace("\0", "?")
     for secret in secrets:
         words = words.replace(secret, "***")
     return words

@@ -115,7 +115,7 @@ class Called:
 
     made: bool = False  # whether a call left
     tallies: tuple[Tally, ...] = ()
-    given_back: tuple[int, ...] = ()  # rows that were claimed and not sent: the machine slept
+    given_back: tuple[int, ...] = ()  # rows that were claimed and not sent: the run was stopped, or the machine slept
     elsewhere: tuple[int, ...] = ()  # rows left out because another campaign has their text in flight
     room_in: float | None = None  # seconds until another look; set where too many calls are in the air
     retry_after: float | None = None  # seconds, where the answer named them
@@ -175,7 +175,8 @@ class Caller:
     """Makes the calls of a run; `calls` counts those that were made.
 
     `meanwhile` is entered while a call is in the air, a file is read or the journal written: others may work then. It
-    gives what is to be entered for a word with them. `wall` gives seconds since 1970. Safe to share between threads.
+    gives what is to be entered for a word with them. `wall` gives seconds since 1970. Claimed rows are given back where
+    the run is `stopped` by then. Safe to share between threads.
     """
 
     def __init__(
@@ -185,6 +186,7 @@ class Caller:
         manner: Manner,
         *,
         wall: Callable[[], float] = time.time,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.calls = 0
         self.meanwhile: Callable[[], AbstractContextManager[_Turn]] = lambda: nullcontext(nullcontext())
@@ -192,6 +194,7 @@ class Caller:
         self._client = client
         self._manner = manner
         self._wall = wall
+        self._stopped = stopped
         self._begun: dict[tuple[object, ...], tuple[Claim | None, float]] = {}  # claimed with another's settlement
         self._answered: deque[_Answered] = deque()
         self._settling = threading.Lock()
@@ -219,10 +222,14 @@ class Caller:
         if not ready.messages:
             self._run.settle(claim, ready.held, http_status=None)
             return called
-        # Last of all, for files were read and turns waited for: did the machine sleep? Another run may have taken over.
-        if abs(self._wall() - asked_at) >= self._run.lease:
+        # Last of all, for files were read and turns waited for: did somebody stop the run meanwhile, or did the machine
+        # sleep? Another run may have taken over.
+        stopped = self._stopped()
+        if stopped or abs(self._wall() - asked_at) >= self._run.lease:
             back = tuple(chain.from_iterable(ready.positions))
-            self._run.settle(claim, [_given_back(back), *ready.held], http_status=None)
+            # why a run was stopped is said of every row that it never tried
+            given_back = Settlement(_of_none(back), Status.READY) if stopped else _slept(back)
+            self._run.settle(claim, [given_back, *ready.held], http_status=None)
             return replace(called, given_back=back)
         with self.meanwhile() as turn:
             answered = self._posted(order, claim, ready, called, following)
@@ -344,7 +351,7 @@ def _proves_the_key(outcome: Outcome) -> bool:
     return outcome.status in _TAKEN or outcome.code in _PROVES_THE_KEY
 
 
-def _given_back(positions: Sequence[int]) -> Settlement:
+def _slept(positions: Sequence[int]) -> Settlement:
     return Settlement(_of_none(positions), Status.READY, None, ErrorCode.STOPPED, SENTENCES[ErrorCode.STOPPED])
 
 

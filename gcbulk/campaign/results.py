@@ -102,8 +102,11 @@ def _annotated(some: list[tuple[Any, ...]], campaign: Campaign, names: Mapping[s
     frame = pd.DataFrame(told)
     frame["Parts"] = pd.array(known["parts"].to_numpy(), dtype="Int64")
     frame["ClientRef"] = pd.array(known["client_ref"].to_numpy(), dtype="str")
-    accepted_at = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
-    frame["AcceptedAt"] = pd.to_datetime(accepted_at, unit="s", utc=True).as_unit("us")
+    seconds = known["accepted_at"].to_numpy(dtype=float, na_value=np.nan)
+    microseconds = pd.array(np.rint(seconds * 1e6), dtype="Int64").to_numpy(
+        "datetime64[us]", na_value=np.datetime64("NaT")
+    )
+    frame["AcceptedAt"] = pd.DatetimeIndex(microseconds, tz="UTC")  # of any year, which to_datetime refuses
     if campaign.of_a_partner:
         frame["CustomerId"] = pd.array(known["customer_id"].to_numpy(), dtype="str")
         frame["CustomerName"] = pd.array(known["customer_id"].map(dict(names)).to_numpy(dtype=object), dtype="str")

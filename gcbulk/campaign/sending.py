@@ -84,7 +84,9 @@ class Sender:
         self._progress = progress
         self._clock = clock
         self._rng = rng or random.SystemRandom()
-        self._caller: Caller | Dispatcher = caller or Caller(run, client, manner, wall=wall)
+        self._caller: Caller | Dispatcher = caller or Caller(
+            run, client, manner, wall=wall, stopped=lambda: self._stopped
+        )
         self._caller.meanwhile = self._others_turn
         self._lanes = Lanes(manner.concurrency, manner.calls_per_second, take=self._take_moments)
         # A worker holds it but for the time that its call is in the air. So everything here is changed by one at a
@@ -93,6 +95,7 @@ class Sender:
         self._working = 0
         self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopped = False
+        self._stopping = threading.Lock()
         self._without_key: list[Lane] = []  # customers whose key was refused
         self._keys_looked_at = float("-inf")
         self._elsewhere_until: float | None = None
@@ -131,10 +134,11 @@ class Sender:
 
     def stop(self, code: ErrorCode, detail: str) -> None:
         """Let no further call start. The first reason given is the one that is reported."""
-        with self._turn:
+        with self._stopping:  # before the turn comes: who has it may be waiting for the journal
             if self.report.stop_code is None:
                 self.report.stop_code, self.report.stop_detail = code, detail
             self._stopped = True
+        with self._turn:
             self._turn.notify_all()
 
     def _take_moments(self, customer_id: str | None, apart: float, count: int) -> float:

@@ -92,7 +92,16 @@ def _write(value: object) -> str:
 
 def cell_texts(column: pd.Series[Any], label: str) -> pd.Series[str]:
     """Write every cell of a column as text, NaN where it is blank; the index is dropped."""
-    column = column.reset_index(drop=True)
+    try:
+        return _cell_texts(column.reset_index(drop=True), label)
+    except UnicodeEncodeError:
+        row = next(row for row, cell in enumerate(column, start=1) if re.search("[\ud800-\udfff]", str(cell)))
+        raise TemplateError(
+            f"The column {label} holds half of a character in row {row}, which no text can carry. Correct that cell."
+        ) from None
+
+
+def _cell_texts(column: pd.Series[Any], label: str) -> pd.Series[str]:
     if isinstance(column.dtype, (pd.ArrowDtype, pd.SparseDtype, pd.CategoricalDtype)):
         column = column.astype(object).infer_objects()
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "string":

@@ -289,8 +289,14 @@ class Run:
         except ServerLostError:
             raise
         except JournalError:
+            failure = None
             for one in endings:
-                self.settle(one.claim, one.settlements, http_status=one.http_status)
+                try:
+                    self.settle(one.claim, one.settlements, http_status=one.http_status)
+                except JournalError as error:
+                    failure = failure or error
+            if failure is not None:
+                raise failure from None
             return None
 
     @outlasting

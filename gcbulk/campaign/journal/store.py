@@ -230,8 +230,8 @@ class Journal:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except ServerLostError:
-            raise ServerLostError(f"The journal {self.shown} cannot be used: its server went away.") from None
+        except ServerLostError as error:
+            raise ServerLostError(f"The journal {self.shown} cannot be used: {error}.") from None
         except (*DATABASE_ERRORS, self._driver_error) as error:
             raise JournalError(f"The journal {self.shown} cannot be used: {plain_reason(error)}.") from None
 

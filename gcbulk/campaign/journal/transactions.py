@@ -57,7 +57,7 @@ _T = TypeVar("_T")
 
 
 class ServerLostError(JournalError):
-    """Raised where the server went away within a transaction: nothing of that transaction was written."""
+    """Raised where the server went away, or another program's lock, within a transaction: nothing of it was written."""
 
 
 def take_turns(engine: Engine) -> None:
@@ -95,8 +95,11 @@ def transaction(engine: Engine, *, reading: bool, patience: float | None = None)
     except BaseException as error:
         lost = _is_lost(connection)
         _leave(connection, lost=lost)
-        if lost and isinstance(error, (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error)):
-            raise ServerLostError("The journal's server went away.") from None
+        if isinstance(error, (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error)):
+            if lost:
+                raise ServerLostError("its server went away") from None
+            if _sqlstate(error) == _NO_TURN_YET:
+                raise ServerLostError("another program has held its tables locked for too long") from None
         raise
     number = "" if reading else str(connection.info.get(_NUMBER))
     try:
@@ -108,7 +111,7 @@ def transaction(engine: Engine, *, reading: bool, patience: float | None = None)
         if not lost:
             raise
         if not reading and not _was_committed(engine, number):
-            raise ServerLostError("The journal's server went away.") from None
+            raise ServerLostError("its server went away") from None
     else:
         connection.close()
 
@@ -130,7 +133,7 @@ def transaction_in_file(connection: Connection, *, reading: bool) -> Iterator[Co
 
 
 def outlasting(work: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Do something again from its beginning where the server went away in the middle: nothing of it was written."""
+    """Do something again from its beginning where the server failed it in the middle: nothing of it was written."""
 
     @functools.wraps(work)
     def outlasts(*arguments: _P.args, **options: _P.kwargs) -> _T:
