@@ -6,12 +6,12 @@ closes it, by the claim's own number.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
@@ -172,7 +172,7 @@ def to_settle(connection: Connection, campaign: Campaign, ending: Ending, now: f
                 work.append((statement, {**values, **dict(zip(names, chain(*some), strict=True))}))
         else:
             told = [{"position": position, "message_id": message_id} for position, message_id in rows]
-            work.append((_SETTLE_ALL, {**values, "told": orjson.dumps(told).decode()}))
+            work.append((_SETTLE_ALL, {**values, "told": json.dumps(told)}))
     return work
 
 
