@@ -643,3 +643,28 @@ def test_no_call_leaves_after_a_stop_that_came_while_the_journal_was_written(mon
     assert len(trial.platform.calls) == 1
     assert trial.results["Status"].value_counts().to_dict() == {"accepted": CHUNK, "not_sent": ROWS - CHUNK}
     assert trial.codes(trial.rows("not_sent")) == {"STOPPED"}
+
+
+def test_a_stopped_call_leaves_what_may_have_been_sent_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(lambda call: "close-all-queued" if call.number == 2 else None, concurrency=1)
+    before = trial.results["Status"].value_counts().to_dict()
+    assert before["unknown"] == CHUNK
+    name = trial.results.attrs["campaign"]
+    ready = Caller._ready
+
+    def stopped_meanwhile(caller: Caller, *given: Any) -> Any:
+        monkeypatch.setattr(caller, "_stopped", lambda: True)
+        return ready(caller, *given)
+
+    monkeypatch.setattr(Caller, "_ready", stopped_meanwhile)
+    with Sandbox(port=int(trial.platform.url.rpartition(":")[2])) as platform, client_of(platform) as client:
+        see_to = Sender._see_to
+
+        def once(sender: Sender, work: Work, called: Called) -> None:
+            sender._stopped = True
+            see_to(sender, work, called)
+
+        monkeypatch.setattr(Sender, "_see_to", once)
+        results = gcbulk.resume(name, client=client, delivery="at_least_once", concurrency=1, progress=False)
+        assert not platform.calls
+    assert results["Status"].value_counts().to_dict() == before

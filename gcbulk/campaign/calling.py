@@ -138,7 +138,20 @@ class _Ready(NamedTuple):
 
     messages: Sequence[Message | Email]
     positions: Sequence[Sequence[int]]
+    doubtful: frozenset[int]  # positions of rows that may have been sent before
     held: Sequence[Settlement] = ()
+
+    def given_back(self, code: ErrorCode | None) -> list[Settlement]:
+        """That none of these messages left: each row is again what it was. Without a code the campaign says why."""
+        rows = [position for group in self.positions for position in group]
+        never = _of_none([row for row in rows if row not in self.doubtful])
+        doubtful = _of_none([row for row in rows if row in self.doubtful])
+        unknown = ErrorCode.OUTCOME_UNKNOWN
+        both = (
+            Settlement(never, Status.READY, None, code, SENTENCES[code] if code else None),
+            Settlement(doubtful, Status.UNKNOWN, None, unknown, SENTENCES[unknown]),
+        )
+        return [*filter(lambda one: one.rows, both), *self.held]
 
 
 def _nothing_follows(_called: Called) -> None:
@@ -226,11 +239,8 @@ class Caller:
         # sleep? Another run may have taken over.
         stopped = self._stopped()
         if stopped or abs(self._wall() - asked_at) >= self._run.lease:
-            back = tuple(chain.from_iterable(ready.positions))
-            # why a run was stopped is said of every row that it never tried
-            given_back = Settlement(_of_none(back), Status.READY) if stopped else _slept(back)
-            self._run.settle(claim, [given_back, *ready.held], http_status=None)
-            return replace(called, given_back=back)
+            self._run.settle(claim, ready.given_back(None if stopped else ErrorCode.STOPPED), http_status=None)
+            return replace(called, given_back=tuple(chain.from_iterable(ready.positions)))
         with self.meanwhile() as turn:
             answered = self._posted(order, claim, ready, called, following)
             with self._settling:
@@ -286,9 +296,9 @@ class Caller:
             Message(tuple([row.address for row in group]), group[0].text, group[0].client_ref, *carried)
             for group in groups
         ]
-        return _Ready(messages, [_positions(group) for group in groups])
+        return _Ready(messages, [_positions(group) for group in groups], _doubtful(groups))
 
-    def _emails(self, groups: Iterable[_Group], envelope: Envelope) -> _Ready:
+    def _emails(self, groups: Collection[_Group], envelope: Envelope) -> _Ready:
         """The emails that can go, and what holds back the others: a file that is not as planned.
 
         Files are read outside the turn: while one call's are, others may leave.
@@ -302,7 +312,7 @@ class Caller:
                 except FileChangedError as error:
                     code, detail = why_held(error)
                     held.append(Settlement(_of_none(_positions(group)), Status.READY, None, code, detail))
-        return _Ready(emails, positions, held)
+        return _Ready(emails, positions, _doubtful(groups), held)
 
     def _posted(
         self,
@@ -351,13 +361,13 @@ def _proves_the_key(outcome: Outcome) -> bool:
     return outcome.status in _TAKEN or outcome.code in _PROVES_THE_KEY
 
 
-def _slept(positions: Sequence[int]) -> Settlement:
-    return Settlement(_of_none(positions), Status.READY, None, ErrorCode.STOPPED, SENTENCES[ErrorCode.STOPPED])
-
-
 def _of_none(positions: Sequence[int]) -> list[tuple[int, str | None]]:
     """Rows without a MessageId."""
     return [(position, None) for position in positions]
+
+
+def _doubtful(groups: Iterable[_Group]) -> frozenset[int]:
+    return frozenset([row.position for group in groups for row in group if row.state == Status.UNKNOWN])
 
 
 def _positions(group: _Group) -> tuple[int, ...]:

@@ -125,13 +125,13 @@ class Plan:
         """Every row as the journal keeps it, in the order of the input, where `start` rows come before."""
         refs = client_refs(calls.messages)
         seeds = _Seeds(base_url, customer_id, self.channel)
-        told = self.told()
+        told, customers = self.told(), self._whose()
         for first in range(0, len(told), _ROWS_AT_ONCE):
             part = slice(first, first + _ROWS_AT_ONCE)
             frame = self.frame.iloc[part]
             sent = (calls.numbers[part] >= 0).tolist()
             addresses, codes = _values(frame["SentTo"]), _values(frame["ErrorCode"])
-            whose = [None] * len(frame) if self.customers is None else _values(self.customers.iloc[part])
+            whose = customers[part]
             keys: list[bytes | None] = [None] * len(frame)
             if not self.trial:
                 of_each = zip(sent, whose, addresses, told[part], strict=True)

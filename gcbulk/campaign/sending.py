@@ -276,7 +276,7 @@ class Sender:
         if not called.made:
             work.lane.pacing.not_made()
         if called.given_back:
-            self._again(work, called.given_back, attempt=work.attempt)
+            self._again(work, called.given_back, attempt=work.attempt, states=work.states)
         if called.room_in is not None:
             self._wait_for_room(work, called.room_in)
         if called.found_nothing:

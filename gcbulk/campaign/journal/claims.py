@@ -41,6 +41,7 @@ class ClaimedRow(NamedTuple):
     client_ref: str
     customer_id: str | None  # under whom a partner sends it
     content: str | None  # what an email holds beside its body
+    state: str  # before it was taken
 
 
 class Wanted(NamedTuple):
