@@ -344,6 +344,21 @@ def test_what_is_unknown_is_not_tried_again_with_whom_opted_out(platform: Sandbo
     assert len(platform.calls) == 1
 
 
+def test_who_is_back_from_the_opt_outs_is_not_sent_again_what_may_have_been_sent(platform: Sandbox) -> None:
+    parents = people("07700 900944", "07700 900123")
+    send(parents, campaign="trip", chunk_size=1)
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+        gcbulk.resume("trip", delivery="at_least_once", opt_outs=["07700 900944"], progress=False)
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+        elsewhere = send(parents, campaign="the same, later that day")
+    assert elsewhere["Status"].tolist() == ["unknown", "duplicate"]
+    with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+        results = send(parents, campaign="trip", chunk_size=1)
+    assert results["Status"].tolist() == ["unknown", "accepted"]
+    assert results["ErrorCode"].tolist()[0] == "OUTCOME_UNKNOWN"
+    assert len(platform.calls) == 2
+
+
 @both_ways
 def test_a_campaign_of_an_earlier_day_is_gone_on_with_only_if_somebody_says_so(send: Any, platform: Sandbox) -> None:
     platform.stop()

@@ -6,6 +6,7 @@ import gc
 import socket
 import threading
 import time
+import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -668,3 +669,28 @@ def test_a_stopped_call_leaves_what_may_have_been_sent_unknown(monkeypatch: pyte
         results = gcbulk.resume(name, client=client, delivery="at_least_once", concurrency=1, progress=False)
         assert not platform.calls
     assert results["Status"].value_counts().to_dict() == before
+
+
+@pytest.mark.parametrize("refused", ["http-503-once", "permission-denied", "unknown-words"])
+def test_what_may_have_been_sent_stays_unknown_when_a_later_try_is_refused(refused: str) -> None:
+    strikes = {3: "close-all-queued"}
+
+    def first_unknown(call: Call) -> str | None:
+        if f"+4474{CULPRIT:08}" not in numbers_of(call):
+            return None
+        return strikes.pop(3, refused)
+
+    trial = Trial(first_unknown, delivery="at_least_once", concurrency=1)
+    trial.check()
+    assert trial.rows("unknown") == list(ITS_CALL)
+    assert trial.codes(ITS_CALL) == {"OUTCOME_UNKNOWN"}
+    details = set(trial.results["ErrorDetail"].iloc[list(ITS_CALL)])
+    assert len(details) == 1
+    assert details.pop().startswith("The last try was certainly not sent, but an earlier one may have been. ")
+    name = trial.results.attrs["campaign"]
+    with Sandbox(port=int(trial.platform.url.rpartition(":")[2])) as platform, client_of(platform) as client:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", gcbulk.GcbulkWarning)  # that nothing is left, after some refusals
+            results = gcbulk.resume(name, client=client, progress=False)
+        assert not set(ITS_CALL) & {int(number[-8:]) for call in platform.calls for number in numbers_of(call)}
+    assert results.index[results["Status"] == "unknown"].tolist() == list(ITS_CALL)

@@ -19,7 +19,7 @@ from gcbulk.codes import SENTENCES, ErrorCode, Status
 from gcbulk.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gcbulk.api.client import CredentialCheck
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 _TAKEN: Final = (Status.ACCEPTED, Status.PARTLY_ACCEPTED)
 _FINAL: Final = frozenset({*_TAKEN, Status.REJECTED})
 _PROVES_THE_KEY: Final = frozenset({ErrorCode.INVALID_RECIPIENTS})
+_OF_THIS_TRY: Final = frozenset({ErrorCode.UNKNOWN_ERROR})
+"""Rejections that say nothing of an earlier try. The others find fault with the message, the same each time."""
+_STILL_IN_DOUBT: Final = (
+    f"The last try was certainly not sent, but an earlier one may have been. {SENTENCES[ErrorCode.OUTCOME_UNKNOWN]}"
+)
 
 
 class Client(Protocol):
@@ -142,16 +147,10 @@ class _Ready(NamedTuple):
     held: Sequence[Settlement] = ()
 
     def given_back(self, code: ErrorCode | None) -> list[Settlement]:
-        """That none of these messages left: each row is again what it was. Without a code the campaign says why."""
-        rows = [position for group in self.positions for position in group]
-        never = _of_none([row for row in rows if row not in self.doubtful])
-        doubtful = _of_none([row for row in rows if row in self.doubtful])
-        unknown = ErrorCode.OUTCOME_UNKNOWN
-        both = (
-            Settlement(never, Status.READY, None, code, SENTENCES[code] if code else None),
-            Settlement(doubtful, Status.UNKNOWN, None, unknown, SENTENCES[unknown]),
-        )
-        return [*filter(lambda one: one.rows, both), *self.held]
+        """That none of these messages left. Without a code the campaign says why."""
+        rows = _of_none(chain.from_iterable(self.positions))
+        back = Settlement(rows, Status.READY, None, code, SENTENCES[code] if code else None)
+        return [*_but_for(self.doubtful, back), *self.held]
 
 
 def _nothing_follows(_called: Called) -> None:
@@ -303,16 +302,17 @@ class Caller:
 
         Files are read outside the turn: while one call's are, others may leave.
         """
-        positions, emails, held = [], [], []
+        positions, emails, doubtful = [], [], _doubtful(groups)
+        held: list[Settlement] = []
         with self.meanwhile():
             for group in groups:
                 try:
                     emails.append(email_of(group, self._manner, envelope))
                     positions.append(_positions(group))
                 except FileChangedError as error:
-                    code, detail = why_held(error)
-                    held.append(Settlement(_of_none(_positions(group)), Status.READY, None, code, detail))
-        return _Ready(emails, positions, _doubtful(groups), held)
+                    why = Settlement(_of_none(_positions(group)), Status.READY, None, *why_held(error))
+                    held += _but_for(doubtful, why)
+        return _Ready(emails, positions, doubtful, held)
 
     def _posted(
         self,
@@ -336,7 +336,7 @@ class Caller:
         answered = _Answered(
             claim=claim,
             called=called,
-            settlements=[*_settlements(alike), *ready.held],
+            settlements=[*_settlements(alike, ready.doubtful), *ready.held],
             http_status=result.answer.status,
             following=following,
         )
@@ -361,9 +361,18 @@ def _proves_the_key(outcome: Outcome) -> bool:
     return outcome.status in _TAKEN or outcome.code in _PROVES_THE_KEY
 
 
-def _of_none(positions: Sequence[int]) -> list[tuple[int, str | None]]:
+def _of_none(positions: Iterable[int]) -> list[tuple[int, str | None]]:
     """Rows without a MessageId."""
     return [(position, None) for position in positions]
+
+
+def _but_for(doubtful: frozenset[int], one: Settlement) -> Iterator[Settlement]:
+    """A settlement of rows that did not leave this time; those that may have been sent before are still in doubt."""
+    before = [row for row in one.rows if row[0] in doubtful]
+    if len(before) < len(one.rows):
+        yield one._replace(rows=[row for row in one.rows if row[0] not in doubtful]) if before else one
+    if before:
+        yield Settlement(before, Status.UNKNOWN, None, ErrorCode.OUTCOME_UNKNOWN, _STILL_IN_DOUBT)
 
 
 def _doubtful(groups: Iterable[_Group]) -> frozenset[int]:
@@ -390,14 +399,11 @@ def _tallies(alike: _Alike) -> list[Tally]:
     ]
 
 
-def _settlements(alike: _Alike) -> list[Settlement]:
-    return [
-        Settlement(
-            rows,
-            Status.READY if status is Status.NOT_SENT else status,
-            accepted_at.timestamp() if accepted_at else None,
-            code,
-            detail or None,
-        )
-        for (status, code, detail, accepted_at), rows in alike.items()
-    ]
+def _settlements(alike: _Alike, doubtful: frozenset[int]) -> Iterator[Settlement]:
+    for (status, code, detail, accepted_at), rows in alike.items():
+        state = Status.READY if status is Status.NOT_SENT else status
+        one = Settlement(rows, state, accepted_at.timestamp() if accepted_at else None, code, detail or None)
+        if state is Status.READY or code in _OF_THIS_TRY:
+            yield from _but_for(doubtful, one)
+        else:
+            yield one

@@ -31,7 +31,6 @@ class Work:
     order: int
     number: int = field(compare=False)
     lane: Lane = field(compare=False)
-    states: tuple[str, ...] = field(compare=False)
     positions: tuple[int, ...] | None = field(default=None, compare=False)
     attempt: int = field(default=1, compare=False)
     apart: bool = field(default=False, compare=False)  # put off beside others that were not: it is no sign for them
@@ -84,7 +83,7 @@ class Lanes:
 
     >>> lanes = Lanes(concurrency=2)
     >>> for number, customer in enumerate(("oak", "oak", "elm")):
-    ...     lanes.add(customer, number, None, ("ready",))
+    ...     lanes.add(customer, number, None)
     >>> first, _ = lanes.next(0.0)
     >>> first.number, lanes.next(0.0)  # the first call of all goes alone
     (0, (None, None))
@@ -126,13 +125,11 @@ class Lanes:
             self._lanes[customer_id] = Lane(pacing, customer_id=customer_id)
         return self._lanes[customer_id]
 
-    def add(
-        self, customer_id: str | None, number: int, positions: Sequence[int] | None, states: tuple[str, ...]
-    ) -> None:
+    def add(self, customer_id: str | None, number: int, positions: Sequence[int] | None) -> None:
         """Put a planned call at the end of its customer's lane."""
         lane = self.lane(customer_id)
         some = None if positions is None else tuple(positions)
-        lane.fresh.append(Work(_ALWAYS, next(self._order), number, lane, states, some))
+        lane.fresh.append(Work(_ALWAYS, next(self._order), number, lane, some))
         self._waiting += 1
         self._look_at(lane)
 
@@ -142,13 +139,12 @@ class Lanes:
         positions: Sequence[int] | None,
         *,
         not_before: float,
-        states: tuple[str, ...],
         attempt: int = 1,
         apart: bool = False,
     ) -> None:
         """Have some rows of a call tried again; they go before what is fresh."""
         some = None if positions is None else tuple(positions)
-        again = Work(not_before, next(self._order), work.number, work.lane, states, some, attempt, apart)
+        again = Work(not_before, next(self._order), work.number, work.lane, some, attempt, apart)
         heapq.heappush(work.lane.repeated, again)
         if work.lane.held is None:
             self._waiting += 1
@@ -227,7 +223,7 @@ class Lanes:
 
         >>> lanes = Lanes(concurrency=2)
         >>> for number in range(6):
-        ...     lanes.add(None, number, None, ("ready",))
+        ...     lanes.add(None, number, None)
         >>> lanes.keep({1: False, 2: False, 4: False, 5: True}, start=0.4)
         >>> [work.number for work in lanes.lane(None).fresh], len(lanes)
         ([2, 4, 1, 5], 4)

@@ -81,6 +81,7 @@ class Sender:
         self._run = run
         self._client = client
         self._manner = manner
+        self._states = _MAY_BE_SENT_AGAIN if manner.at_least_once else _NEEDS_NO_RETRY
         self._progress = progress
         self._clock = clock
         self._rng = rng or random.SystemRandom()
@@ -109,7 +110,7 @@ class Sender:
         Raises JournalError where the journal could not be written: nothing more was sent then.
         """
         for number, positions, customer_id, _ in self._left():
-            self._lanes.add(customer_id, number, positions, self._states)
+            self._lanes.add(customer_id, number, positions)
         for lane in self._lanes:
             if (why := self._manner.held.get(lane.customer_id or "")) is not None:
                 self._hold(lane, *why)
@@ -124,10 +125,6 @@ class Sender:
         if self._failure is not None:
             raise self._failure
         return self.report
-
-    @property
-    def _states(self) -> tuple[str, ...]:
-        return _MAY_BE_SENT_AGAIN if self._manner.at_least_once else _NEEDS_NO_RETRY
 
     def _left(self) -> list[Planned]:
         return self._run.journal.batches_with(self._run.campaign, self._states, up_to=self._manner.up_to)
@@ -225,10 +222,8 @@ class Sender:
         attempt: int,
         delay: float = 0.0,
         apart: bool = False,
-        states: tuple[str, ...] = _NEEDS_NO_RETRY,
     ) -> None:
-        moment = self._clock() + delay
-        self._lanes.again(work, positions, not_before=moment, states=states, attempt=attempt, apart=apart)
+        self._lanes.again(work, positions, not_before=self._clock() + delay, attempt=attempt, apart=apart)
         self._turn.notify_all()
 
     def _next_at_once(self) -> Work | None:
@@ -251,10 +246,10 @@ class Sender:
             self._end(work)
             ended = True
             begun = self._next_at_once()
-            return None if begun is None else _order(begun)
+            return None if begun is None else self._order(begun)
 
         try:
-            called = self._caller.call(_order(work), following)
+            called = self._caller.call(self._order(work), following)
             if not ended:
                 self._see_to(work, called)
         except WorkersError as error:
@@ -266,6 +261,9 @@ class Sender:
                 self._end(work)
         return begun
 
+    def _order(self, work: Work) -> Order:
+        return Order(work.number, work.positions, self._states, work.lane.customer_id, work.lane.key_works)
+
     def _end(self, work: Work) -> None:
         self._lanes.ended(work)
         self._turn.notify_all()
@@ -276,7 +274,7 @@ class Sender:
         if not called.made:
             work.lane.pacing.not_made()
         if called.given_back:
-            self._again(work, called.given_back, attempt=work.attempt, states=work.states)
+            self._again(work, called.given_back, attempt=work.attempt)
         if called.room_in is not None:
             self._wait_for_room(work, called.room_in)
         if called.found_nothing:
@@ -319,7 +317,6 @@ class Sender:
             work,
             work.positions,
             not_before=self._clock() + pause,
-            states=work.states,
             attempt=work.attempt,
             apart=work.apart,
         )
@@ -333,7 +330,7 @@ class Sender:
         if now < self._elsewhere_until and not self._stopped:
             self._run.others_in_flight()  # which buries the dead
             later = now + ELSEWHERE_POLL
-            self._lanes.again(work, positions, not_before=later, states=_NEEDS_NO_RETRY)
+            self._lanes.again(work, positions, not_before=later)
             self._turn.notify_all()
 
     def _judge(self, work: Work, called: Called) -> None:
@@ -375,7 +372,7 @@ class Sender:
     def _give_up(self, lane: Lane, refusal: Tally) -> None:
         """No further call of a customer's, or where everybody is concerned, of anybody's."""
         code = refusal.code or ErrorCode.STOPPED
-        detail = self._run.detail_of(refusal.positions[0]) or SENTENCES[code]
+        detail = self._run.detail_of(refusal.positions[0], code) or SENTENCES[code]
         if lane.customer_id is None or code in _OF_EVERYBODY:
             self.stop(code, detail)
         else:
@@ -421,7 +418,7 @@ class Sender:
             self._lanes.unanswered(work.lane)
         if self._manner.at_least_once and work.attempt < self._manner.max_attempts:
             delay = backoff(work.attempt, retry_after=called.retry_after, rng=self._rng)
-            self._again(work, positions, attempt=work.attempt + 1, delay=delay, states=_MAY_BE_SENT_AGAIN)
+            self._again(work, positions, attempt=work.attempt + 1, delay=delay)
         elif self._lanes.all.pacing.in_doubt:
             self.stop(ErrorCode.STOPPED, "Three calls in a row got no usable answer, so the run was stopped.")
         elif work.lane.pacing.in_doubt:
@@ -448,10 +445,6 @@ _COUNTED_AS: Final = {
     Status.REJECTED: "failed",
     Status.UNKNOWN: "unknown",
 }
-
-
-def _order(work: Work) -> Order:
-    return Order(work.number, work.positions, work.states, work.lane.customer_id, work.lane.key_works)
 
 
 def _positions(tallies: Iterable[Tally]) -> list[int]:

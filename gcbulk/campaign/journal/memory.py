@@ -31,7 +31,8 @@ NO_OTHER_EMAIL: Final = ", which makes it no other email."
 """Behind the names of files that are no longer what they were when the email went."""
 _KEYS_AT_ONCE: Final = 10_000
 _FILES_NAMED: Final = 3
-_FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1}
+_PERHAPS: Final = (Status.UNKNOWN, Status.OPTED_OUT)
+_FIRMNESS: Final = {IN_FLIGHT: 0, Status.UNKNOWN: 1, Status.OPTED_OUT: 1}
 
 _twin: Final = recipients.alias("twin")
 _SAYS: Final = (
@@ -220,7 +221,7 @@ def _why(
 ) -> Held:
     if state == IN_FLIGHT:
         code, becomes, first = ErrorCode.IN_FLIGHT_ELSEWHERE, Status.READY, f"Being sent {when}."
-    elif state == Status.UNKNOWN:
+    elif state in _PERHAPS:
         code, becomes, first = ErrorCode.OUTCOME_UNKNOWN, Status.UNKNOWN, f"The same message was tried {when}."
     else:
         code, becomes = ErrorCode.ALREADY_SENT, Status.DUPLICATE

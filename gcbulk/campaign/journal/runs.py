@@ -157,6 +157,7 @@ class Run:
     ) -> None:
         """Make rows that were opted out ready to be sent, as they are planned by now, in calls of their own.
 
+        What may have been sent before its recipient opted out is unknown again.
         `sizes`: by position the bytes of a row's email, of which a call may have `most_bytes`.
         """
         in_order = sorted(rows, key=lambda row: (row.customer_id or "", row.position))
@@ -166,7 +167,16 @@ class Run:
     def _take_in(
         self, rows: Sequence[PlannedRow], *, chunk_size: int, sizes: Mapping[int, int], most_bytes: int | None
     ) -> None:
+        out = (recipients.c.campaign_id == self.campaign.id, recipients.c.state == Status.OPTED_OUT)
+        unknown = ErrorCode.OUTCOME_UNKNOWN
         with self.journal.writing() as connection:
+            for start in range(0, len(rows), 500):
+                positions = [row.position for row in rows[start : start + 500]]
+                connection.execute(
+                    recipients.update()
+                    .where(*out, recipients.c.position.in_(positions), recipients.c.batch_id.is_not(None))
+                    .values(state=Status.UNKNOWN, error_code=unknown, error_detail=SENTENCES[unknown])
+                )
             last = connection.execute(
                 sa.select(sa.func.max(recipients.c.batch_number)).where(recipients.c.campaign_id == self.campaign.id)
             ).scalar_one()
@@ -178,11 +188,7 @@ class Run:
                 free, room = free - 1, room - size
                 connection.execute(
                     recipients.update()
-                    .where(
-                        recipients.c.campaign_id == self.campaign.id,
-                        recipients.c.position == row.position,
-                        recipients.c.state == Status.OPTED_OUT,
-                    )
+                    .where(*out, recipients.c.position == row.position)
                     .values({**row._asdict(), "batch_number": number})
                 )
 
@@ -325,12 +331,14 @@ class Run:
             )
 
     @outlasting
-    def detail_of(self, position: int) -> str | None:
-        """The sentence that is written down beside a row's error code, if any."""
+    def detail_of(self, position: int, code: str) -> str | None:
+        """The sentence that is written down beside a row's error code, if that is this one."""
         with self.journal.reading() as connection:
             return connection.execute(
                 sa.select(recipients.c.error_detail).where(
-                    recipients.c.campaign_id == self.campaign.id, recipients.c.position == position
+                    recipients.c.campaign_id == self.campaign.id,
+                    recipients.c.position == position,
+                    recipients.c.error_code == code,
                 )
             ).scalar_one_or_none()
 

@@ -16,7 +16,13 @@ from gcbulk.codes import Status
 SCHEMA_VERSION: Final = 3
 
 IN_FLIGHT: Final = "in_flight"  # claimed by a run; the only state that is not also a Status
-HELD: Final = (IN_FLIGHT, Status.ACCEPTED, Status.PARTLY_ACCEPTED, Status.UNKNOWN)  # sent, or perhaps sent
+HELD: Final = (  # sent, or perhaps sent: whoever was claimed, got no usable answer and opted out then, perhaps was
+    IN_FLIGHT,
+    Status.ACCEPTED,
+    Status.PARTLY_ACCEPTED,
+    Status.UNKNOWN,
+    Status.OPTED_OUT,
+)
 
 metadata = sa.MetaData()
 
