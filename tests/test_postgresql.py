@@ -424,6 +424,17 @@ def test_a_whole_send_reads_no_table_of_recipients_from_end_to_end(server: Serve
         assert beside.execute(asked).fetchone() == before
 
 
+def test_a_row_stays_on_its_page_through_all_its_states(server: Server, journal_address: str) -> None:
+    asked = "SELECT n_tup_upd, n_tup_upd - n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'recipients'"
+    with Sandbox() as sandbox, closing(server.connect(journal_address)) as beside:
+        results = send_here(sandbox, journal_address, 2000, chunk_size=100)
+        assert set(results["Status"]) == {"accepted"}
+        beside.execute("SELECT pg_stat_force_next_flush()")
+        updated, moved = beside.execute(asked).fetchone() or (0, 0)
+    assert updated == 2 * 2000
+    assert moved < 0.01 * updated
+
+
 @pytest.mark.parametrize("table", ["recipients", "batches"])
 def test_a_lock_of_another_program_s_is_waited_for(
     table: str, server: Server, journal_address: str, monkeypatch: pytest.MonkeyPatch

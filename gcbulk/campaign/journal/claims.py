@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 
 from gcbulk.campaign.journal.events import NOTES
@@ -172,8 +173,7 @@ def to_settle(connection: Connection, campaign: Campaign, ending: Ending, now: f
                 names, statement = _settle_in_file(len(some))
                 work.append((statement, {**values, **dict(zip(names, chain(*some), strict=True))}))
         else:
-            told = [{"position": position, "message_id": message_id} for position, message_id in rows]
-            work.append((_SETTLE_ALL, {**values, "told": json.dumps(told)}))
+            work.append((_SETTLE_ALL, {**values, "told": json.dumps(dict(rows))}))
     return work
 
 
@@ -291,12 +291,12 @@ _MOST_AT_ONCE: Final = 500
 _FARED: Final = ("new_state", "new_time", "new_code", "new_detail")  # as a Settlement has it
 
 
-def _settling(position: sa.ColumnElement[int], message_id: sa.ColumnElement[str]) -> sa.Update:
+def _settling(row: sa.ColumnElement[bool], message_id: sa.ColumnElement[str]) -> sa.Update:
     return (
         recipients.update()
         .where(
             recipients.c.campaign_id == sa.bindparam("the_campaign"),
-            recipients.c.position == position,
+            row,
             recipients.c.batch_id == sa.bindparam("by_batch"),
             # what a callback proved is not undone by its own call's answer, which may only tell more of it
             sa.or_(recipients.c.proven_at.is_(None), sa.bindparam("new_state") == sa.bindparam("accepted")),
@@ -311,12 +311,11 @@ def _settling(position: sa.ColumnElement[int], message_id: sa.ColumnElement[str]
     )
 
 
-_told: Final = (
-    sa.func.json_to_recordset(sa.cast(sa.bindparam("told", type_=sa.String), sa.JSON))
-    .table_valued(sa.column("position", sa.Integer), sa.column("message_id", sa.String), name="told")
-    .render_derived(with_types=True)
-)
-_SETTLE_ALL: Final = _settling(_told.c.position, _told.c.message_id).where(
+# Two subqueries, each of which a server runs once: a table of the rows would be gone through for each of them, and a
+# parameter by itself read anew.
+_told: Final = sa.select(sa.cast(sa.bindparam("told", type_=sa.String), JSONB)).scalar_subquery()
+_the_row: Final = sa.cast(recipients.c.position, sa.String)
+_SETTLE_ALL: Final = _settling(_told.bool_op("?")(_the_row), _told.op("->>", return_type=sa.String())(_the_row)).where(
     # by which an index finds them, whatever the server thinks of the campaign
     recipients.c.batch_number
     == sa.select(batches.c.number).where(batches.c.id == sa.bindparam("by_batch")).scalar_subquery()
@@ -330,4 +329,4 @@ def _settle_in_file(count: int) -> tuple[Sequence[str], sa.Update]:
     names = [name for n in range(count) for name in (f"position_{n}", f"id_{n}")]
     pairs = ", ".join(f"(:{position}, :{told_id})" for position, told_id in zip(names[::2], names[1::2], strict=True))
     told = sa.text(f"VALUES {pairs}").columns(column1=sa.Integer, column2=sa.String).subquery("told")
-    return names, _settling(told.c.column1, told.c.column2)
+    return names, _settling(recipients.c.position == told.c.column1, told.c.column2)
