@@ -228,12 +228,16 @@ def _parsed(body: bytes) -> Any:
 
 def _by_ref(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:
     """For each message the object that carries its reference, if any; None unless all carry ones that we sent."""
-    found = {_ref(one): one for one in objects}
-    refs = [message.client_ref for message in sent]
-    ours = set(refs)
-    if None in ours or None in found or len(ours) != len(sent) or len(found) != len(objects) or found.keys() - ours:
+    theirs, ours = [_ref(one) for one in objects], [message.client_ref for message in sent]
+    wanted = set(ours)
+    if None in wanted or len(wanted) != len(sent):
         return None
-    return [found.get(ref) for ref in refs]
+    if theirs == ours:
+        return list(objects)
+    found = dict(zip(theirs, objects, strict=True))
+    if len(found) != len(objects) or found.keys() - wanted:
+        return None
+    return [found.get(ref) for ref in ours]
 
 
 def _by_position(objects: Sequence[object], sent: Sequence[Message | Email]) -> list[object] | None:

@@ -39,6 +39,8 @@ IDLE_SECONDS: Final = 2.0
 """A connection that was idle for longer is not used again: the server may just be closing it."""
 POOL_SIZE: Final = 64
 MOST_JOINED: Final = 65_536
+READ_AT_ONCE: Final = 65_536
+"""Bytes that are taken from a socket in one go, where they are there: the answers of a hundred messages and more."""
 MOST_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -111,7 +113,7 @@ class _DeadlineSocket:
         self._sock, self._record = sock, record
 
     def makefile(self, _mode: str, *_rest: object) -> io.BufferedReader:
-        return io.BufferedReader(_DeadlineReader(self._sock, self._record))
+        return io.BufferedReader(_DeadlineReader(self._sock, self._record), READ_AT_ONCE)
 
 
 class _Recording:

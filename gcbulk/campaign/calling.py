@@ -209,7 +209,8 @@ class Caller:
         self._stopped = stopped
         self._begun: dict[tuple[object, ...], tuple[Claim | None, float]] = {}  # claimed with another's settlement
         self._answered: deque[_Answered] = deque()
-        self._settling = threading.Lock()
+        self._journal_is_free = threading.Condition()
+        self._writing = False
 
     def close(self) -> None:
         """Nothing is left to be taken back: every call was made, or never begun."""
@@ -242,9 +243,7 @@ class Caller:
             return replace(called, given_back=tuple(chain.from_iterable(ready.positions)))
         with self.meanwhile() as turn:
             answered = self._posted(order, claim, ready, called, following)
-            with self._settling:
-                if not answered.written:
-                    self._write_down(turn)
+            self._see_written(answered, turn)
         if answered.failure is not None:
             raise answered.failure
         return answered.called
@@ -254,6 +253,21 @@ class Caller:
         asked_at = self._wall()
         number, positions, states, *_ = order
         return self._run.claim(number, positions, states=states, at_once=self._manner.concurrency), asked_at
+
+    def _see_written(self, answered: _Answered, turn: _Turn) -> None:
+        """Wait until an answer is in the journal; write it, and all others that wait, where nobody is at that."""
+        with self._journal_is_free:
+            while self._writing and not answered.written:
+                self._journal_is_free.wait()
+            if answered.written:
+                return
+            self._writing = True
+        try:
+            self._write_down(turn)
+        finally:
+            with self._journal_is_free:
+                self._writing = False
+                self._journal_is_free.notify_all()
 
     def _write_down(self, turn: _Turn) -> None:
         """Settle every call that is answered by now, and claim those that follow, all in one transaction.
@@ -386,10 +400,13 @@ def _positions(group: _Group) -> tuple[int, ...]:
 def _alike(groups: Sequence[Sequence[int]], outcomes: Sequence[Outcome]) -> _Alike:
     """The rows that fared alike, of each the position and the MessageId, by what became of them."""
     alike: _Alike = {}
-    for group, (status, code, detail, message_id, _, _, accepted_at, *_) in zip(groups, outcomes, strict=True):
+    latest, rows = None, []  # most fared as the one before
+    for group, (status, code, detail, message_id, _, _, accepted_at, _, _) in zip(groups, outcomes, strict=True):
         told_id = message_id if status in _TAKEN else None
-        rows = alike.setdefault((status, code, detail, accepted_at), [])
-        rows += [(position, told_id) for position in group]
+        if (fared := (status, code, detail, accepted_at)) != latest:
+            latest, rows = fared, alike.setdefault(fared, [])
+        for position in group:
+            rows.append((position, told_id))
     return alike
 
 
