@@ -276,6 +276,26 @@ def test_a_file_that_is_not_what_was_planned_holds_back_its_own_row(
     assert sorted(digests(platform.queued)) == [f"p{n}@example.org" for n in range(3)]
 
 
+def test_an_email_that_may_have_gone_stays_unknown_when_its_file_has_changed(tmp_path: Path) -> None:
+    folder = letters(tmp_path / "letters", range(2))
+    people = families("p0@example.org", "p1@example.org").assign(upn=range(2))
+    with (
+        Sandbox(on_call=lambda call: "close-all-queued" if call.number == 1 else None) as platform,
+        gcbulk.CommunicationsClient(platform.customer_id, platform.api_key, base_url=platform.url) as client,
+    ):
+        files = [f"{folder}/{{{{ upn }}}}.pdf"]
+        before = send(people, attachments=files, campaign="news", client=client, chunk_size=1)
+        assert before["Status"].tolist() == ["unknown", "accepted"]
+        (folder / "0.pdf").write_bytes(pdf("7"))
+        again = gcbulk.resume("news", client=client, delivery="at_least_once", progress=False)
+        assert again["Status"].tolist() == ["unknown", "accepted"]
+        assert again["ErrorDetail"].iloc[0].startswith("The last try was certainly not sent, but an earlier one may")
+        (folder / "0.pdf").write_bytes(pdf(0))
+        with pytest.warns(gcbulk.GcbulkWarning, match="Nothing was left"):
+            gcbulk.resume("news", client=client, progress=False)
+        assert len(platform.calls) == 2
+
+
 def test_a_file_for_everybody_that_cannot_go_stops_it_all(platform: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(gcbulk.OptionError, match=r"letter\.pdf is not there"):
         send(families("a@example.org"), attachments=[tmp_path / "letter.pdf"])
