@@ -430,7 +430,9 @@ def test_calls_that_are_answered_meanwhile_are_settled_in_one_transaction(monkey
     assert 1 < max(settled) <= CONCURRENCY
 
 
-def test_no_call_starts_while_a_refusal_is_on_its_way_to_be_seen_to(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def judged_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What concerns the whole run takes half a second to be seen to, in which others may work."""
     see_to = Sender._see_to
 
     def late(sender: Sender, work: Work, called: Called) -> None:
@@ -440,9 +442,35 @@ def test_no_call_starts_while_a_refusal_is_on_its_way_to_be_seen_to(monkeypatch:
         see_to(sender, work, called)
 
     monkeypatch.setattr(Sender, "_see_to", late)
+
+
+@pytest.mark.usefixtures("judged_late")
+def test_no_call_starts_while_a_refusal_is_on_its_way_to_be_seen_to() -> None:
     trial = Trial(lambda call: "http-400" if call.number == 4 else None)
     assert set(trial.codes(trial.rows("not_sent"))) >= {"HTTP_REFUSED"}
     assert len(trial.platform.calls) <= 4 + CONCURRENCY
+
+
+@pytest.mark.usefixtures("judged_late")
+def test_an_answer_that_stops_the_run_is_judged_before_those_written_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    see_written = Caller._see_written
+
+    def together(caller: Caller, *given: Any) -> None:
+        ends = time.monotonic() + 5.0
+        alone = not caller.calls  # as the first goes
+        while not (alone or given[0].written or len(caller._answered) > 1) and time.monotonic() < ends:
+            time.sleep(0.005)
+        see_written(caller, *given)
+
+    def plain_first(call: Call) -> str | None:
+        time.sleep(0.1 * (call.number == 3))
+        return "http-400" if call.number == 3 else None
+
+    monkeypatch.setattr(Caller, "_see_written", together)
+    trial = Trial(plain_first, concurrency=2)
+    trial.check()
+    assert len(trial.platform.calls) == 3
+    assert len(trial.rows("accepted")) == 2 * CHUNK
 
 
 def test_what_cannot_be_written_is_told_by_all_whose_answers_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -474,6 +502,7 @@ def test_an_answer_is_written_down_whatever_fails_while_it_is_judged(monkeypatch
 def test_three_unknown_first_calls_stop_the_run_one_after_the_other() -> None:
     trial = Trial(lambda _call: "http-500-all-queued")
     trial.check()
+    print([(c.number, c.fault) for c in trial.platform.calls], trial.results["Status"].value_counts())
     assert len(trial.platform.calls) == 3
     assert len(trial.rows("unknown")) == 3 * CHUNK
 

@@ -277,7 +277,7 @@ class Caller:
         some = [self._answered.popleft() for _ in range(len(self._answered))]
         self.calls += len(some)
         with turn:
-            for one in some:
+            for one in sorted(some, key=lambda one: one.called.is_plain):  # first what may keep the others back
                 one.decide()
         asked_at = self._wall()
         try:
