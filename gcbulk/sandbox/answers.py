@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from gcbulk.sandbox.records import Queued
 from gcbulk.sandbox.wires import Wire, send
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Turn:
 
     def call_fault(self) -> Fault | None:
         """The fault that decides the whole call, if any."""
-        found = (fault for message in self.messages if (fault := self._magic(message, "call")))
+        magic = (message for message in self.messages if message.magic)
+        found = (fault for message in magic if (fault := self._magic(message, "call")))
         fault = self.forced or next(found, None)
         if fault:
             self.applied.append(fault.name)
@@ -113,14 +115,18 @@ class Turn:
         if fault and fault.message:
             self.applied.append(fault.name)
             return fault.message(self, message)
-        checks = (
-            (self._is_unauthorised(message), NOT_PARTNER),
-            (not message.addresses, NO_RECIPIENTS),
-            (len(message.text) > self.channel.max_characters, TOO_LONG),
-            (_CONTROL_CHARACTERS.search(message.text) is not None, BAD_CHARACTERS),
-        )
-        warning = next((text for failed, text in checks if failed), None)
+        warning = self._at_fault(message)
         return refusal(message.fields.get("ClientRef"), warning=warning) if warning else self.queue(message)
+
+    def _at_fault(self, message: Message) -> str | None:
+        """What the platform finds fault with in a message."""
+        if self._is_unauthorised(message):
+            return NOT_PARTNER
+        if not message.addresses:
+            return NO_RECIPIENTS
+        if len(message.text) > self.channel.max_characters:
+            return TOO_LONG
+        return BAD_CHARACTERS if _CONTROL_CHARACTERS.search(message.text) else None
 
     def _is_unauthorised(self, message: Message) -> bool:
         return message.fields["CustomerId"] in self.unauthorised
@@ -130,3 +136,26 @@ class Turn:
             if getattr(fault, scope) and self.sandbox.is_due(fault, address, message.text):
                 return fault
         return None
+
+
+def queued_of(turn: Turn, message: Message, message_id: str) -> list[Queued]:
+    """Everyone whom a message that was queued reaches."""
+    given = message.fields.get("Attachments") or ()
+    files = tuple((one["FileName"], one["Size"], one["Sha256"]) for one in given)
+    return [
+        Queued(
+            message_id=message_id,
+            recipient=address,
+            text=message.text,
+            client_ref=message.fields.get("ClientRef"),
+            customer_id=message.fields["CustomerId"],
+            sender=message.fields.get(turn.channel.sender),
+            send_at=message.fields.get("sendDateTime"),
+            callback_url=message.fields.get("CallbackUrl"),
+            call=turn.call.number,
+            at=turn.call.at,
+            subject=message.fields.get("EmailSubject"),
+            attachments=files,
+        )
+        for address in message.addresses
+    ]

@@ -33,7 +33,10 @@ class Channel(NamedTuple):
 
 
 _SMS_NUMBER = re.compile(r"\+[0-9]{8,15}|07[0-9]{9}")
-_IN_ONE_LINE = ("EmailSubject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress")
+_IN_ONE_LINE = frozenset({"EmailSubject", "EmailSentFromName", "EmailSentFromAddress", "EmailReplyToAddress"})
+_A_TEXT = frozenset({str})
+_A_TEXT_OR_NONE = frozenset({str, type(None)})
+_A_TEXT_OR_OBJECT = frozenset({str, dict})
 _EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 CHANNELS = {
     "SMS": Channel("SMS", ("SMSMessage",), "SMSSender", "MobileNumber", _SMS_NUMBER, 918),
@@ -59,20 +62,27 @@ def channel_of(objects: list[dict[str, Any]]) -> Channel:
 
 
 def is_well_formed(message: dict[str, Any], channel: Channel) -> bool:
-    recipients, send_at = message.get("Recipients"), message.get("sendDateTime")
-    optional = (send_at, message.get("ClientRef"), message.get("CallbackUrl"), message.get(channel.sender))
+    get = message.get
+    recipients, send_at = get("Recipients"), get("sendDateTime")
+    required = [get(name) for name in channel.required]
+    optional = (send_at, get("ClientRef"), get("CallbackUrl"), get(channel.sender))
     try:
         return (
             isinstance(recipients, list)
-            and all(isinstance(recipient, str | dict) for recipient in recipients)
-            and all(isinstance(message.get(name), str) and message[name] for name in channel.required)
-            and all(isinstance(value, str | None) for value in optional)
+            and _A_TEXT_OR_OBJECT.issuperset(map(type, recipients))
+            and _A_TEXT.issuperset(map(type, required))
+            and all(required)
+            and _A_TEXT_OR_NONE.issuperset(map(type, optional))
             and bool(not send_at or datetime.fromisoformat(send_at))
-            and not any(line in str(message.get(name) or "") for name in _IN_ONE_LINE for line in "\r\n")
-            and _are_files(message.get("Attachments"))
+            and (_IN_ONE_LINE.isdisjoint(message) or not any(map(_has_lines, map(get, _IN_ONE_LINE))))
+            and _are_files(get("Attachments"))
         )
     except ValueError:  # sendDateTime
         return False
+
+
+def _has_lines(value: object) -> bool:
+    return any(line in str(value or "") for line in "\r\n")
 
 
 def _are_files(given: object) -> bool:
@@ -104,7 +114,10 @@ def _address(recipient: str | dict[str, Any], channel: Channel) -> str | None:
 
 def read_message(fields: dict[str, Any], channel: Channel) -> Message:
     found = [address for each in fields["Recipients"] if (address := _address(each, channel))]
-    faults = [(address, fault_of(address)) for address in found]
-    addresses = [address for address, fault in faults if fault.reachable]
-    magic = [(address, fault) for address, fault in faults if fault is not ORDINARY and fault.reachable]
+    faults = [(address, fault) for address in found if (fault := fault_of(address)) is not ORDINARY]
+    if not faults:
+        return Message(fields, fields[channel.text], found, [])
+    skipped = {address for address, fault in faults if not fault.reachable}
+    addresses = [address for address in found if address not in skipped]
+    magic = [(address, fault) for address, fault in faults if fault.reachable]
     return Message(fields, fields[channel.text], addresses, magic)

@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from gcbulk.sandbox.answers import Turn
+from gcbulk.sandbox.answers import Turn, queued_of
 from gcbulk.sandbox.customers import example_schools, tell
 from gcbulk.sandbox.faults import FAULTS, fault_of, ordinary
 from gcbulk.sandbox.messages import CHANNELS, PARTNER_ROUTE, channel_of, is_well_formed, read_message
 from gcbulk.sandbox.news import Reporter
-from gcbulk.sandbox.records import Call, CallbackPlan, Queued
+from gcbulk.sandbox.records import Call, CallbackPlan
 from gcbulk.sandbox.web import Server
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gcbulk.sandbox.customers import Account, SandboxCustomer
     from gcbulk.sandbox.faults import Fault
     from gcbulk.sandbox.messages import Message
-    from gcbulk.sandbox.records import Reported
+    from gcbulk.sandbox.records import Queued, Reported
 
 
 class Sandbox:
@@ -79,6 +79,7 @@ class Sandbox:
         self._arrived = 0
         self._calls: list[Call] = []
         self._queued: list[Queued] = []
+        self._taken: list[tuple[Turn, Message, str]] = []  # queued since anybody looked, each with its MessageId
         self._seen: set[tuple[str, str, str]] = set()  # what has had its "once": fault, address, text
         self._reporter = Reporter(callback_plan or CallbackPlan())
 
@@ -103,6 +104,9 @@ class Sandbox:
     def queued(self) -> list[Queued]:
         """Everyone who would have been contacted so far: one entry for each recipient queued."""
         with self._lock:
+            for taken in self._taken:
+                self._queued += queued_of(*taken)
+            self._taken.clear()
             return list(self._queued)
 
     @property
@@ -164,7 +168,7 @@ class Sandbox:
     def reset(self) -> None:
         """Forget calls, recipients, callbacks, and which faults have had their first time."""
         with self._lock:
-            for memory in (self._calls, self._queued, self._seen):
+            for memory in (self._calls, self._queued, self._taken, self._seen):
                 memory.clear()
         self._reporter.reset()
 
@@ -254,29 +258,10 @@ class Sandbox:
 
     def record_queued(self, turn: Turn, message: Message, message_id: str) -> None:
         """Keep everyone whom a message reaches, and plan the news of them."""
-        given = message.fields.get("Attachments") or ()
-        files = tuple((one["FileName"], one["Size"], one["Sha256"]) for one in given)
-        queued = [
-            Queued(
-                message_id=message_id,
-                recipient=address,
-                text=message.text,
-                client_ref=message.fields.get("ClientRef"),
-                customer_id=message.fields["CustomerId"],
-                sender=message.fields.get(turn.channel.sender),
-                send_at=message.fields.get("sendDateTime"),
-                callback_url=message.fields.get("CallbackUrl"),
-                call=turn.call.number,
-                at=turn.call.at,
-                subject=message.fields.get("EmailSubject"),
-                attachments=files,
-            )
-            for address in message.addresses
-        ]
         with self._lock:
-            self._queued += queued
+            self._taken.append((turn, message, message_id))
         if message.fields.get("CallbackUrl"):
-            for one in queued:
+            for one in queued_of(turn, message, message_id):
                 for status in (turn.forced or fault_of(one.recipient)).news:
                     self._reporter.plan(one, status)
 
