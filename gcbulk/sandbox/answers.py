@@ -9,7 +9,6 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from gcbulk.sandbox.records import Queued
 from gcbulk.sandbox.wires import Wire, send
 
 if TYPE_CHECKING:
@@ -136,26 +135,3 @@ class Turn:
             if getattr(fault, scope) and self.sandbox.is_due(fault, address, message.text):
                 return fault
         return None
-
-
-def queued_of(turn: Turn, message: Message, message_id: str) -> list[Queued]:
-    """Everyone whom a message that was queued reaches."""
-    given = message.fields.get("Attachments") or ()
-    files = tuple((one["FileName"], one["Size"], one["Sha256"]) for one in given)
-    return [
-        Queued(
-            message_id=message_id,
-            recipient=address,
-            text=message.text,
-            client_ref=message.fields.get("ClientRef"),
-            customer_id=message.fields["CustomerId"],
-            sender=message.fields.get(turn.channel.sender),
-            send_at=message.fields.get("sendDateTime"),
-            callback_url=message.fields.get("CallbackUrl"),
-            call=turn.call.number,
-            at=turn.call.at,
-            subject=message.fields.get("EmailSubject"),
-            attachments=files,
-        )
-        for address in message.addresses
-    ]

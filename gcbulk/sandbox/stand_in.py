@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import secrets
 import socket
@@ -12,12 +13,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from gcbulk.sandbox.answers import Turn, queued_of
+from gcbulk.sandbox.answers import Turn
 from gcbulk.sandbox.customers import example_schools, tell
 from gcbulk.sandbox.faults import FAULTS, fault_of, ordinary
 from gcbulk.sandbox.messages import CHANNELS, PARTNER_ROUTE, channel_of, is_well_formed, read_message
 from gcbulk.sandbox.news import Reporter
-from gcbulk.sandbox.records import Call, CallbackPlan
+from gcbulk.sandbox.records import Call, CallbackPlan, Queued
 from gcbulk.sandbox.web import Server
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gcbulk.sandbox.customers import Account, SandboxCustomer
     from gcbulk.sandbox.faults import Fault
     from gcbulk.sandbox.messages import Message
-    from gcbulk.sandbox.records import Queued, Reported
+    from gcbulk.sandbox.records import Reported
 
 
 class Sandbox:
@@ -79,7 +80,7 @@ class Sandbox:
         self._arrived = 0
         self._calls: list[Call] = []
         self._queued: list[Queued] = []
-        self._taken: list[tuple[Turn, Message, str]] = []  # queued since anybody looked, each with its MessageId
+        self._unread: list[tuple[Any, ...]] = []  # what was queued since anybody looked: the fields of each
         self._seen: set[tuple[str, str, str]] = set()  # what has had its "once": fault, address, text
         self._reporter = Reporter(callback_plan or CallbackPlan())
 
@@ -104,9 +105,8 @@ class Sandbox:
     def queued(self) -> list[Queued]:
         """Everyone who would have been contacted so far: one entry for each recipient queued."""
         with self._lock:
-            for taken in self._taken:
-                self._queued += queued_of(*taken)
-            self._taken.clear()
+            self._queued += itertools.starmap(Queued, self._unread)
+            self._unread.clear()
             return list(self._queued)
 
     @property
@@ -168,7 +168,7 @@ class Sandbox:
     def reset(self) -> None:
         """Forget calls, recipients, callbacks, and which faults have had their first time."""
         with self._lock:
-            for memory in (self._calls, self._queued, self._taken, self._seen):
+            for memory in (self._calls, self._queued, self._unread, self._seen):
                 memory.clear()
         self._reporter.reset()
 
@@ -258,10 +258,16 @@ class Sandbox:
 
     def record_queued(self, turn: Turn, message: Message, message_id: str) -> None:
         """Keep everyone whom a message reaches, and plan the news of them."""
+        call, get = turn.call, message.fields.get
+        given = get("Attachments") or ()
+        files = tuple([(one["FileName"], one["Size"], one["Sha256"]) for one in given])
+        sent = (message.text, get("ClientRef"), get("CustomerId"), get(turn.channel.sender), get("sendDateTime"))
+        rest = (get("CallbackUrl"), call.number, call.at, get("EmailSubject"), files)
+        queued = [(message_id, address, *sent, *rest) for address in message.addresses]
         with self._lock:
-            self._taken.append((turn, message, message_id))
-        if message.fields.get("CallbackUrl"):
-            for one in queued_of(turn, message, message_id):
+            self._unread += queued
+        if get("CallbackUrl"):
+            for one in itertools.starmap(Queued, queued):
                 for status in (turn.forced or fault_of(one.recipient)).news:
                     self._reporter.plan(one, status)
 
