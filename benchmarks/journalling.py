@@ -17,6 +17,7 @@ import psutil
 from benchmarks.planned import planned
 from benchmarks.sending import TEXT, recipients
 from gcbulk.campaign.journal import Journal, go_on
+from gcbulk.campaign.journal.tables import batches
 from gcbulk.campaign.journal.tables import recipients as recipients_table
 from gcbulk.campaign.plan import make_plan
 
@@ -40,6 +41,14 @@ def half_sent(journal: Journal, run: Run) -> None:
     half = recipients_table.c.position < run.campaign.row_count // 2
     with journal.writing() as connection:
         now = journal.now(connection)
+        half_sent_by = {
+            "campaign_id": run.campaign.id,
+            "run_id": run.id,
+            "number": 0,
+            "claimed_at": now,
+            "settled_at": now,
+        }
+        connection.execute(batches.insert().values(half_sent_by))
         connection.execute(
             recipients_table.update()
             .where(recipients_table.c.campaign_id == run.campaign.id, half)

@@ -35,9 +35,11 @@ from gcbulk.campaign.journal import (
     settle,
     told,
 )
+from gcbulk.campaign.journal import runs as journal_runs
 from gcbulk.campaign.journal.addresses import journal_url, masked
 from gcbulk.campaign.journal.days import same_day_window
 from gcbulk.campaign.journal.liveness import process_is_gone
+from gcbulk.campaign.journal.memory import look_elsewhere
 from gcbulk.campaign.journal.tables import recipients, runs
 from gcbulk.codes import Status
 from gcbulk.errors import CampaignError, JournalError, LateError, OptionError
@@ -274,6 +276,37 @@ def test_same_day_window_on_the_days_the_clocks_change() -> None:
         assert (upper - lower) / 3600 == hours
 
 
+@pytest.mark.parametrize("days", [6, 8])
+def test_rows_are_looked_up_only_where_another_campaign_sent_in_the_days_that_count(
+    days: int, journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start(journal, ["a"], name="one")
+    take(first)
+    first.end()
+    start(journal, ["b"], name="never sent").end()
+    looked: list[str] = []
+    monkeypatch.setattr(journal_runs, "look_elsewhere", lambda *a, **k: looked.append("") or look_elsewhere(*a, **k))
+    clock.now += days * DAY
+    second = start(journal, ["a"], name="two")
+    assert [doubt.campaign for doubt in second.recall().values()] == (["one"] if days == 6 else [])
+    assert len(looked) == (1 if days == 6 else 0)
+    accept(second, take(second))
+    second.recall()  # its own claims are no reason to look
+    assert len(looked) == (2 if days == 6 else 0)
+
+
+def test_what_was_claimed_long_ago_for_today_is_found(journal: Journal, clock: Clock) -> None:
+    send_at = NOON + 10 * DAY
+    first = begin(journal, identity(["a"]), name="one", send_at=send_at, repeat=False, lease=90.0).run
+    journal.write_rows(first.campaign, rows(["a"]))
+    accept(first, take(first))
+    first.end()
+    clock.now = send_at + 3600
+    second = start(journal, ["a"], name="two")
+    second.recall()
+    assert states(journal, second) == ["duplicate"]
+
+
 def test_the_claim_itself_looks_again(journal: Journal) -> None:
     first, second = start(journal, ["a"], name="one"), start(journal, ["a"], name="two")
     second.recall()  # nothing was sent yet
@@ -453,9 +486,10 @@ def test_resuming_an_earlier_day_asks(journal: Journal, clock: Clock) -> None:
     go_on(journal, journal.campaign(run.campaign.name), lease=90.0, late=True)
 
 
+@pytest.mark.parametrize("days", [1, 9])
 @pytest.mark.parametrize("before", [True, False])
 def test_what_went_since_in_a_list_of_its_own_does_not_go_again_with_the_rest(
-    journal: Journal, clock: Clock, before: bool
+    journal: Journal, clock: Clock, before: bool, days: int
 ) -> None:
     def alone() -> None:
         run = start(journal, ["a"], name="alone")
@@ -471,7 +505,7 @@ def test_what_went_since_in_a_list_of_its_own_does_not_go_again_with_the_rest(
     clock.now += DAY
     if not before:
         alone()
-    clock.now += DAY
+    clock.now += days * DAY
     later = go_on(journal, journal.campaign("trip"), lease=90.0, late=True)
     later.recall()
     assert states(journal, later) == ["ready" if before else "duplicate", "ready"]
@@ -773,6 +807,7 @@ def test_every_statement_of_a_call_finds_its_rows_by_an_index(tmp_path: Path) ->
             (memory._MARK, "sqlite_autoindex_recipients_1 (campaign_id=? AND position=?)"),
             (in_the_air._IN_THE_AIR_OF_A_FILE, "batches_in_the_air (campaign_id=?)"),
             (in_the_air._OF_A_WORKER, "recipients_batch (campaign_id=? AND batch_number=?)"),
+            (memory._IN_REACH, "ix_batches_campaign_id (campaign_id=?)"),
         ):
             text, _ = journal._prepared(statement)
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", (1,) * text.count("?")).all()

@@ -377,6 +377,7 @@ STATEMENTS = {
     "settle": (claims._SETTLE_ALL, "recipients_batch"),
     "recall: held elsewhere": (memory.OF_A_STRETCH, "recipients_content"),
     "recall: mark": (memory._MARK, "recipients_pkey"),
+    "recall: who else": (memory._IN_REACH, "ix_batches_campaign_id"),
 }
 
 

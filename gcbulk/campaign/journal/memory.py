@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gcbulk.campaign.journal.contents import changed_files, same_files
 from gcbulk.campaign.journal.days import same_day_window, told
 from gcbulk.campaign.journal.store import UNFINISHED_DAYS
-from gcbulk.campaign.journal.tables import HELD, IN_FLIGHT, campaigns, recipients
+from gcbulk.campaign.journal.tables import HELD, IN_FLIGHT, batches, campaigns, recipients
 from gcbulk.codes import SENTENCES, ErrorCode, Status
 
 if TYPE_CHECKING:
@@ -71,6 +71,20 @@ OF_A_STRETCH: Final = _ELSEWHERE.where(
     recipients.c.state == Status.READY,
     sa.or_(*_HOLDS, _IN_DOUBT),
 )
+_ITS_CLAIM_SINCE: Final = (
+    sa.select(batches.c.id)
+    .where(batches.c.campaign_id == campaigns.c.id, batches.c.claimed_at >= sa.bindparam("since"))
+    .limit(1)  # without which a server would rather read the claims of all campaigns
+    .scalar_subquery()
+)
+_IN_REACH: Final = (
+    sa.select(campaigns.c.id)
+    .where(
+        campaigns.c.id != sa.bindparam("the_campaign"),
+        sa.or_(campaigns.c.send_at >= sa.bindparam("day_begins"), _ITS_CLAIM_SINCE.is_not(None)),
+    )
+    .limit(1)
+)
 _MARK: Final = (
     recipients.update()
     .where(
@@ -121,6 +135,16 @@ class Look(NamedTuple):
     def known(self, found: Iterable[Any]) -> Known:
         """By position, what other campaigns know of the rows."""
         return _sorted_out(found, self.values, repeat=self.repeat)
+
+
+def any_in_reach(journal: Journal, connection: Connection, campaign: Campaign, now: float) -> bool:
+    """Whether a look at a stretch of rows can find anything: another campaign with claims in the time that counts.
+
+    What was claimed before counts by the time that it is scheduled for.
+    """
+    asked = look_elsewhere(campaign, OF_A_STRETCH, now).values
+    since = min(asked["day_begins"], asked["lately"], asked["doubts_from"])
+    return bool(journal.run(connection, _IN_REACH, {**asked, "since": since}))
 
 
 def look_elsewhere(campaign: Campaign, which: sa.Select[Any], now: float, **bounds: int) -> Look:

@@ -20,7 +20,7 @@ from gcbulk.campaign.journal.claims import Claim, Ending, Wanted, give_back, loo
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.in_the_air import lose
 from gcbulk.campaign.journal.liveness import bury_dead_runs, end_run, give_up, this_machine
-from gcbulk.campaign.journal.memory import OF_A_STRETCH, Doubt, look_elsewhere, mark_held
+from gcbulk.campaign.journal.memory import OF_A_STRETCH, Doubt, any_in_reach, look_elsewhere, mark_held
 from gcbulk.campaign.journal.stopping import forget_stop, stop_is_asked
 from gcbulk.campaign.journal.tables import IN_FLIGHT, campaigns, recipients, runs
 from gcbulk.campaign.journal.transactions import ServerLostError, outlasting
@@ -381,6 +381,8 @@ class Run:
             )
             if connection.dialect.name == "postgresql":
                 connection.execute(_COUNT_AGAIN)
+            if not any_in_reach(self.journal, connection, self.campaign, now):
+                return {}
         doubts: dict[int, Doubt] = {}
         for first in range(0, self.campaign.row_count, _LOOK_UP_ROWS):
             last = first + _LOOK_UP_ROWS - 1
