@@ -9,7 +9,6 @@ import sqlite3
 import stat
 import sys
 import threading
-import time
 from dataclasses import replace
 from inspect import signature
 from types import SimpleNamespace
@@ -28,7 +27,6 @@ from gcbulk.campaign.journal import (
     Settlement,
     Wanted,
     begin,
-    checkpoints,
     claims,
     go_on,
     in_the_air,
@@ -674,67 +672,6 @@ def test_a_run_whose_end_could_not_be_written_is_over_all_the_same(
     assert states(journal, run) == ["in_flight", "in_flight"]
     journal.bury_dead()
     assert states(journal, run) == ["unknown", "unknown"]
-
-
-def checkpointers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "gcbulk-checkpoints"]
-
-
-def grown(path: Path, size: int) -> bool:
-    """Whether a file grows beyond a size within a while."""
-    ends = time.monotonic() + 30
-    while path.stat().st_size <= size and time.monotonic() < ends:
-        time.sleep(0.02)
-    return path.stat().st_size > size
-
-
-def test_what_a_run_writes_gets_into_the_file_beside_its_calls(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite3"
-    with Journal(path) as journal:
-        run = start(journal, [f"text {n}" for n in range(40)])
-        before = path.stat().st_size
-        with run.alive():
-            take(run)
-            assert grown(path, before)  # of itself SQLite waits until the log has thousands of pages
-        assert not checkpointers()
-
-
-def test_the_log_is_written_to_the_file_whoever_reads_and_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checkpoints, "EVERY", 0.01)
-    path = tmp_path / "journal.sqlite3"
-    with Journal(path) as journal, Journal(path) as reading, Journal(path) as writing:
-        before = path.stat().st_size
-        run = start(journal, ["a", "b", "c", "d"])
-        with run.alive():
-            with reading.reading() as reader, writing.writing() as writer:
-                assert reader.exec_driver_sql("SELECT count(*) FROM recipients").scalar_one() == 4
-                writer.exec_driver_sql("UPDATE recipients SET repair = 'none'")
-                assert grown(path, before)
-            accept(run, take(run))
-            [thread] = checkpointers()
-            assert thread.is_alive()
-        assert states(journal, run) == ["accepted", "accepted", "ready", "ready"]
-
-
-def test_a_run_goes_on_where_its_log_cannot_be_written_to_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checkpoints, "EVERY", 0.01)
-    tried = threading.Event()
-
-    def fails(_beside: sqlite3.Connection) -> None:
-        tried.set()
-        raise sqlite3.OperationalError("disk I/O error")
-
-    monkeypatch.setattr(checkpoints, "_checkpoint", fails)
-    with Journal(tmp_path / "journal.sqlite3") as journal:
-        run = start(journal, ["a", "b"])
-        with run.alive():
-            assert tried.wait(30)
-            accept(run, take(run))
-        assert states(journal, run) == ["accepted", "accepted"]
 
 
 def test_a_run_taken_for_dead_is_alive_again_with_its_next_claim(journal: Journal, clock: Clock) -> None:

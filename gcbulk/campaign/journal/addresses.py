@@ -84,11 +84,7 @@ def _url(given: str, rest: str) -> URL:
 
 def journal_file(journal: str | os.PathLike[str] | None = None) -> Path | None:
     """The file that the journal is in; None where it is in memory or on a database server."""
-    return file_of(journal_url(journal))
-
-
-def file_of(url: URL) -> Path | None:
-    """The file that a journal of this address is in; None where it is in memory or on a database server."""
+    url = journal_url(journal)
     in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     return Path(str(url.database)) if in_a_file else None
 

@@ -9,21 +9,20 @@ import sqlite3
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from gcbulk.campaign.journal.addresses import file_of, masked
+from gcbulk.campaign.journal.addresses import masked
 from gcbulk.campaign.journal.migrations import migrate
 from gcbulk.campaign.journal.tables import SCHEMA_VERSION, meta, metadata
 from gcbulk.campaign.journal.transactions import take_turns, transaction, transaction_in_file
 from gcbulk.errors import JournalError, OptionError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy.engine import URL, Connection, Engine
 
 logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what ends badly is told by an exception
@@ -112,9 +111,9 @@ _PLAIN_STATES: Final[dict[str, str]] = {
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    path = file_of(url)
-    if path is not None:
-        _prepare_file(path)
+    in_memory = url.database in (None, "", ":memory:")
+    if not in_memory:
+        _prepare_file(Path(str(url.database)))
     engine = sa.create_engine(
         url,
         poolclass=StaticPool,
@@ -126,19 +125,14 @@ def _sqlite_engine(url: URL) -> Engine:
     def _connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions are ours to begin
         _write_ahead(connection)
-        reach_the_disk(connection)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=ON")
+        connection.execute("PRAGMA checkpoint_fullfsync=ON")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-65536")
         connection.execute("PRAGMA wal_autocheckpoint=10000")
 
     return engine
-
-
-def reach_the_disk(connection: sqlite3.Connection) -> None:
-    """What a commit, or a checkpoint, has written is on the disk when it returns, on macOS too."""
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA fullfsync=ON")
-    connection.execute("PRAGMA checkpoint_fullfsync=ON")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import sqlalchemy as sa
 
-from gcbulk.campaign.journal.checkpoints import checkpoints
 from gcbulk.campaign.journal.claims import Claim, Ending, Wanted, give_back, look_at, on_rows, take_rows, to_settle
 from gcbulk.campaign.journal.days import london_date
 from gcbulk.campaign.journal.in_the_air import lose
@@ -101,8 +100,7 @@ class Run:
         thread = threading.Thread(target=beat, name="gcbulk-heartbeat", daemon=True)
         thread.start()
         try:
-            with checkpoints(self.journal.url):
-                yield
+            yield
         finally:
             stopped.set()
             thread.join()
