@@ -140,7 +140,8 @@ class Look(NamedTuple):
 def any_in_reach(journal: Journal, connection: Connection, campaign: Campaign, now: float) -> bool:
     """Whether a look at a stretch of rows can find anything: another campaign with claims in the time that counts.
 
-    What was claimed before counts by the time that it is scheduled for.
+    What was claimed before counts by the time that it is scheduled for. What somebody settled as sent though its
+    campaign never claimed it, is left to the look that each claim takes.
     """
     asked = look_elsewhere(campaign, OF_A_STRETCH, now).values
     since = min(asked["day_begins"], asked["lately"], asked["doubts_from"])
