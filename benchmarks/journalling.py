@@ -41,14 +41,8 @@ def half_sent(journal: Journal, run: Run) -> None:
     half = recipients_table.c.position < run.campaign.row_count // 2
     with journal.writing() as connection:
         now = journal.now(connection)
-        half_sent_by = {
-            "campaign_id": run.campaign.id,
-            "run_id": run.id,
-            "number": 0,
-            "claimed_at": now,
-            "settled_at": now,
-        }
-        connection.execute(batches.insert().values(half_sent_by))
+        call = {"campaign_id": run.campaign.id, "run_id": run.id, "number": 0, "claimed_at": now, "settled_at": now}
+        connection.execute(batches.insert().values(call))
         connection.execute(
             recipients_table.update()
             .where(recipients_table.c.campaign_id == run.campaign.id, half)

@@ -307,6 +307,20 @@ def test_what_was_claimed_long_ago_for_today_is_found(journal: Journal, clock: C
     assert states(journal, second) == ["duplicate"]
 
 
+def test_what_was_settled_as_sent_without_a_claim_is_found_by_the_claim(journal: Journal, clock: Clock) -> None:
+    first, second = start(journal, ["a"], name="one"), start(journal, ["a"], name="two")
+    take(first)
+    first.end()
+    second.recall()  # unknown, as the first is
+    second.end()
+    clock.now += 8 * DAY
+    assert settle(journal, second.campaign, sent=True) == 1
+    third = start(journal, ["a"], name="three")
+    third.recall()
+    assert third.claim(0, None, states=(Status.READY,)) is None
+    assert states(journal, third) == ["duplicate"]
+
+
 def test_the_claim_itself_looks_again(journal: Journal) -> None:
     first, second = start(journal, ["a"], name="one"), start(journal, ["a"], name="two")
     second.recall()  # nothing was sent yet

@@ -115,8 +115,6 @@ def _address(recipient: str | dict[str, Any], channel: Channel) -> str | None:
 def read_message(fields: dict[str, Any], channel: Channel) -> Message:
     found = [address for each in fields["Recipients"] if (address := _address(each, channel))]
     faults = [(address, fault) for address in found if (fault := fault_of(address)) is not ORDINARY]
-    if not faults:
-        return Message(fields, fields[channel.text], found, [])
     skipped = {address for address, fault in faults if not fault.reachable}
     addresses = [address for address in found if address not in skipped]
     magic = [(address, fault) for address, fault in faults if fault.reachable]

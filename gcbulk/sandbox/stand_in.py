@@ -263,7 +263,7 @@ class Sandbox:
         files = tuple([(one["FileName"], one["Size"], one["Sha256"]) for one in given])
         sent = (message.text, get("ClientRef"), get("CustomerId"), get(turn.channel.sender), get("sendDateTime"))
         rest = (get("CallbackUrl"), call.number, call.at, get("EmailSubject"), files)
-        queued = [(message_id, address, *sent, *rest) for address in message.addresses]
+        queued = [(message_id, address, *sent, *rest) for address in message.addresses]  # as Queued has its fields
         with self._lock:
             self._unread += queued
         if get("CallbackUrl"):

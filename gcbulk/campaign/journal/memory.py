@@ -143,7 +143,7 @@ def any_in_reach(journal: Journal, connection: Connection, campaign: Campaign, n
     What was claimed before counts by the time that it is scheduled for. What somebody settled as sent though its
     campaign never claimed it, is left to the look that each claim takes.
     """
-    asked = look_elsewhere(campaign, OF_A_STRETCH, now).values
+    asked = _asked(campaign, now)
     since = min(asked["day_begins"], asked["lately"], asked["doubts_from"])
     return bool(journal.run(connection, _IN_REACH, {**asked, "since": since}))
 
@@ -153,12 +153,16 @@ def look_elsewhere(campaign: Campaign, which: sa.Select[Any], now: float, **boun
 
     `which` is OF_A_CALL (with `the_number`), which asks for no doubts, or OF_A_STRETCH (with `first` and `last`).
     """
+    return Look(which, {**_asked(campaign, now), **bounds}, campaign.repeat)
+
+
+def _asked(campaign: Campaign, now: float) -> dict[str, float]:
+    """Of which campaign, and in which times, a look is taken."""
     window = _window(now, send_at=campaign.send_at, repeat=campaign.repeat)
     if not campaign.repeat and (campaign.send_at or now) <= now:
         # what went since, of an earlier day's campaign too: its rows may have gone in a list of their own
         window["day_begins"] = min(window["day_begins"], campaign.created_at)
-    asked = {"the_campaign": campaign.id, "doubts_from": now - DOUBT_SECONDS, **window, **bounds}
-    return Look(which, asked, campaign.repeat)
+    return {"the_campaign": campaign.id, "doubts_from": now - DOUBT_SECONDS, **window}
 
 
 def look_up(
